@@ -1,0 +1,32 @@
+# Build switches and the two INTERFACE targets every target of ours links privately: consumers get neither.
+option(FF_BUILD_TESTS "Build tests and benchmarks" ${PROJECT_IS_TOP_LEVEL})
+option(FF_BUILD_SERVER "Build ff-server (needs Pistache and prometheus-cpp)" ON)
+set(FF_SANITIZE "" CACHE STRING "Sanitizers for every target, as in -fsanitize=: address,undefined or thread")
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+add_library(ff_build_flags INTERFACE)
+target_compile_options(ff_build_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
+                       -Wno-missing-field-initializers -fstack-protector-strong)
+target_compile_definitions(ff_build_flags INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION
+                           BOOST_BEAST_USE_STD_STRING_VIEW)
+if(FF_SANITIZE)
+  target_compile_options(ff_build_flags INTERFACE -fsanitize=${FF_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(ff_build_flags INTERFACE -fsanitize=${FF_SANITIZE})
+  if(FF_SANITIZE MATCHES thread)
+    target_compile_options(ff_build_flags INTERFACE -Wno-tsan)   # g++ warns of Asio's fences; TSan copes
+  endif()
+endif()
