@@ -1,0 +1,41 @@
+#pragma once
+// ConnectionOptions and the factory for TCP, TLS and unix sockets, one server or a cluster.
+
+#include <cstddef>
+#include <string>
+
+#include "ff/script/connection.hpp"
+
+namespace ff::script {
+
+struct TlsOptions {
+  bool enabled = false;
+  std::string ca_file;           // Empty: the system's trust store.
+  std::string certificate_file;  // Client certificate; empty: none.
+  std::string key_file;
+  std::string server_name;       // Checked against the certificate and sent as SNI; empty: the host.
+};
+
+struct ConnectionOptions {
+  std::string host = "localhost";
+  std::uint16_t port = 6379;
+  std::string unix_socket;  // Absolute path; when set, host, port and TLS are ignored.
+  bool cluster = false;     // Follow the cluster map; host and port (or unix_socket) name one seed node.
+  std::string user;         // Empty: the default user.
+  std::string password;     // Empty: no AUTH.
+  TlsOptions tls;
+  std::string client_name = "flowfabric";            // CLIENT SETNAME; letters, digits, '-', '_', '.'.
+  core::Millis connect_timeout{5000};                // Of one dial, TLS and AUTH included.
+  core::Millis backoff_min{10}, backoff_max{1000};   // Between dials of one node; full jitter.
+  core::Millis ping_interval{5000};                  // A silent socket with commands in flight, and every pub/sub socket,
+                                                     // is probed; no answer within one interval closes it. 0: never.
+  std::size_t in_flight_max = 65536;                 // Commands queued or in flight; more answer unavailable/"overload".
+
+  ConnectionOptions() = default;
+};
+
+// Does not dial yet: the first send does. All calls must be made on `executor`, which must not run two handlers of this
+// connection at once (a strand, or an io_context that one thread runs).
+std::shared_ptr<Connection> make_connection(boost::asio::any_io_executor executor, ConnectionOptions options);
+
+}  // namespace ff::script
