@@ -8,6 +8,7 @@ namespace ff::core::limits {
 
 constexpr std::size_t kPartitionsMax = 1024;          // 16 slots each: fewer would not spread over a cluster.
 constexpr std::size_t kPartitionsDefault = 64;
+constexpr std::size_t kPrefixChars = 16;              // Part of every key.
 constexpr std::size_t kNamespaceChars = 24;           // "<namespace>/<lane>" is one core field of at most 64 bytes.
 constexpr std::size_t kLaneChars = 39;
 constexpr std::size_t kKindChars = 64;                // A core field: listpack encoding ends above 64 bytes.
@@ -30,5 +31,9 @@ constexpr std::int64_t kLeaseMsMax = 24LL * 3600 * 1000;
 constexpr std::size_t kRetryDelaysMax = 64;           // Entries of an explicit retry schedule.
 constexpr std::size_t kFailureClassesMax = 32;        // Entries of `only` and `never`.
 constexpr std::int64_t kAttemptsMax = 1000;
+constexpr std::int64_t kCrashesMax = 1000;
+constexpr double kRetryFactorMax = 100;
+constexpr std::size_t kLogValueBytes = 2048;          // A log line stays readable, whatever was put in it.
+constexpr std::size_t kShownBytes = 48;               // What a refusal repeats of a value.
 
 }  // namespace ff::core::limits
