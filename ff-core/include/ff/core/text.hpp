@@ -3,6 +3,7 @@
 // Thread safety: pure functions.
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
