@@ -1,0 +1,25 @@
+# ff_lua_bundle(OUT): joins lua/ in the order of bundle.txt and writes it as a C++ string, at configure time; a change of
+# any of the files configures again. Each file is a do … end block behind a marker of where it came from, so that file
+# locals do not add up to Lua's limit of 200.
+function(ff_lua_bundle out)
+  set(lua_dir ${PROJECT_SOURCE_DIR}/lua)
+  file(STRINGS ${lua_dir}/bundle.txt lines REGEX "\\.lua$")
+  set(parts "")
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${lua_dir}/bundle.txt)
+  foreach(line IN LISTS lines)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${lua_dir}/${line})
+    file(READ ${lua_dir}/${line} text)
+    # One literal for each file: a compiler may limit the length of one.
+    string(APPEND parts "    R\"ff_lua(do -- file: lua/${line}\n${text}end\n)ff_lua\"\n")
+  endforeach()
+  set(FF_LUA_PARTS "${parts}")
+  file(CONFIGURE OUTPUT ${out} @ONLY CONTENT [[
+// Generated from lua/ by ci/cmake/FfLuaBundle.cmake.
+#include "library_source.hpp"
+namespace ff::script {
+const std::string_view kLibrarySource =
+    "#!lua name=ff1\nlocal ff\n"
+@FF_LUA_PARTS@;
+}  // namespace ff::script
+]])
+endfunction()

@@ -1,0 +1,103 @@
+-- Handing ready executions to a worker.
+
+local function satellites(at, ulid, core)
+  if not core.j then return "", "" end
+  local found = redis.call("MGET", ff.key(at, ulid, "y"), ff.key(at, ulid, "t"))
+  return found[1] or "", found[2] or ""
+end
+
+-- All a handler needs, in the order of the declared rows.
+local function append_row(at, rows, ulid, core, ready_at)
+  local payload = redis.call("GET", ff.key(at, ulid, "p"))
+  local policy, tags = satellites(at, ulid, core)
+  local n = #rows
+  rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or "0"
+  rows[n + 5], rows[n + 6], rows[n + 7] = core.g or "0", core.a, core.e
+  rows[n + 8], rows[n + 9], rows[n + 10] = core.c, string.format("%d", ready_at), core.f or "0"
+  rows[n + 11], rows[n + 12] = core.t or "0", core.d or "0"
+  rows[n + 13], rows[n + 14] = policy, tags
+  rows[n + 15], rows[n + 16] = core.ct or "", payload or ""
+end
+
+local function begin_attempt(at, ulid, core, c)
+  local attempt = tonumber(core.a or 0) + 1
+  local epoch = math.max(tonumber(core.e or 0) + 1, at.now_us)
+  core.a, core.e = string.format("%d", attempt), string.format("%d", epoch)
+  ff.move(at, ulid, core, "active", at.now + c.lease_ms,
+    { "a", attempt, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now })
+  if core.t then
+    local ends = at.now + tonumber(core.t)
+    ff.add(at, ":timeouts", ulid, ends)
+    ff.arm(at, ends)
+  end
+end
+
+-- Plans the claim of up to `room` from one queue. Returns how many, and the rank of the first one left behind.
+local function take(at, queue, c, room, rows)
+  local heads = redis.call("ZRANGE", at.tag .. ":q:" .. queue, 0, room, "WITHSCORES")
+  local taken = 0
+  for i = 1, #heads, 2 do
+    local ulid, rank = heads[i], tonumber(heads[i + 1])
+    if taken == room then return taken, rank end
+    local core = ff.load(at, ulid)
+    if core and core.s == "ready" and core.q == queue then
+      begin_attempt(at, ulid, core, c)
+      append_row(at, rows, ulid, core, ff.ready_at(rank))
+      taken = taken + 1
+    else
+      ff.remove(at, ":q:" .. queue, ulid) -- An entry without a ready execution behind it.
+    end
+  end
+  return taken, nil
+end
+
+-- What an earlier call with the same lease id was given, when its reply was lost: looked for among the newest leases.
+local function given_before(at, c, rows)
+  local held = redis.call("ZRANGE", at.tag .. ":active", "+inf", "-inf", "BYSCORE", "REV", "LIMIT", 0, 4096)
+  local found = 0
+  for i = 1, #held do
+    if redis.call("HGET", at.tag .. ":e:" .. held[i], "l") == c.lease then
+      local core = ff.load(at, held[i])
+      append_row(at, rows, held[i], core, 0)
+      found = found + 1
+    end
+  end
+  return found
+end
+
+local engine_silent_ms, look_ms, engine_look_ms = 30000, 1000, 60000
+
+-- Registers the caller as idle and says when it should look again without being woken: rarely while an engine runs the
+-- timers, else at the next timer; shared among all idle workers of the queue, so that a large fleet is as quiet as one.
+local function register_idle(at, c, room)
+  local idle = 1
+  for i = 1, #c.queues do
+    local index = ":idle:" .. c.queues[i]
+    idle = math.max(idle, redis.call("ZCARD", at.tag .. index))
+    ff.add(at, index, c.worker, room)
+  end
+  local m = at.memory
+  if at.now - m.engine_seen < engine_silent_ms then return engine_look_ms * idle end
+  return math.max(5, math.min(m.next_due - at.now, look_ms * idle))
+end
+
+-- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and returns
+-- left (how many stay ready), head (rank of the first of them, -1: none) and check_in_ms (0: do not wait, there is more).
+function ff.claim(at, c, rows)
+  ff.run_due_first(at)
+  if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0 end
+  local taken, left, head = 0, 0, -1
+  for i = 1, #c.queues do
+    local queue = c.queues[i]
+    local got, rank = take(at, queue, c, c.want - taken, rows)
+    taken = taken + got
+    if rank then
+      left = left + redis.call("ZCARD", at.tag .. ":q:" .. queue) - got
+      if head < 0 or rank < head then head = rank end
+    end
+  end
+  local check_in_ms = 0
+  if taken < c.want then check_in_ms = register_idle(at, c, c.want - taken) end
+  ff.commit(at)
+  return left, head, check_in_ms
+end

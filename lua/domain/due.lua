@@ -1,0 +1,125 @@
+-- Timers: what is due is done here, by the engine and by claims alike. Every handler checks the state again, so a timer
+-- that fires late, twice, or on two servers is a no-op.
+
+local function expire_lease(at, ulid, core)
+  if core.s ~= "active" then return false end
+  ff.crash_attempt(at, ulid, core)
+  return true
+end
+
+local function promote(at, ulid, core, due_at)
+  if core.s ~= "delayed" then return false end
+  ff.move(at, ulid, core, "ready", due_at, {})
+  return true
+end
+
+local function time_out(at, ulid, core)
+  if core.s ~= "active" then return false end
+  ff.revoke(at, ulid, core, "lost")
+  local text = "the attempt ran longer than its timeout of " .. (core.t or "?") .. " ms"
+  ff.fail_attempt(at, ulid, core, { class = "timeout", text = text, retry_after_ms = -1 })
+  return true
+end
+
+-- A deadline, or the end of a cancel's grace.
+local function end_by_deadline(at, ulid, core)
+  if ff.terminal[core.s] then return false end
+  local expired = core.d and tonumber(core.d) <= at.now
+  local to, changes = (core.u and not expired) and "cancelled" or "expired", {}
+  if core.s == "active" then
+    ff.remember(at, ulid, core, changes, ff.attempt_entry(core, to))
+    ff.revoke(at, ulid, core, to == "cancelled" and "cancelled" or "lost")
+  end
+  ff.finish(at, ulid, core, to, changes)
+  return true
+end
+
+local function purge(at, ulid, core, _, index)
+  if core.s ~= index then return false end
+  ff.remove(at, ":" .. index, ulid)
+  ff.delete(at, ulid, core)
+  return true
+end
+
+-- Which timer is due first matters: a deadline wins over a timeout, a timeout over a lease. Each name is a scanner's.
+local timers = {
+  { scanner = "execution_deadline", index = "deadlines", fire = end_by_deadline },
+  { scanner = "attempt_timeout", index = "timeouts", fire = time_out },
+  { scanner = "lease_expiry", index = "active", fire = expire_lease },
+  { scanner = "delayed_promoter", index = "delayed", fire = promote },
+  { scanner = "retention_trimmer", index = "completed", fire = purge },
+  { scanner = "retention_trimmer", index = "failed", fire = purge },
+  { scanner = "retention_trimmer", index = "cancelled", fire = purge },
+  { scanner = "retention_trimmer", index = "expired", fire = purge },
+  { scanner = "retention_trimmer", index = "skipped", fire = purge },
+}
+
+-- Queues whose woken worker has not come: another one is woken if work still waits.
+local function renew_handoffs(at, limit)
+  local queues = redis.call("ZRANGE", at.tag .. ":handoffs", "-inf", at.now, "BYSCORE", "LIMIT", 0, limit)
+  for i = 1, #queues do
+    ff.remove(at, ":handoffs", queues[i])
+    local waiting = redis.call("ZCARD", at.tag .. ":q:" .. queues[i])
+    if waiting > 0 then
+      local ready = at.ready or { order = {} }
+      at.ready = ready
+      if not ready[queues[i]] then ready.order[#ready.order + 1] = queues[i] end
+      ready[queues[i]] = (ready[queues[i]] or 0) + waiting
+    end
+  end
+end
+
+local function fire_due(at, timer, limit, touched, counts)
+  local index = timer.index
+  local due = redis.call("ZRANGE", at.tag .. ":" .. index, "-inf", at.now, "BYSCORE", "LIMIT", 0, limit, "WITHSCORES")
+  for i = 1, #due, 2 do
+    local ulid = due[i]
+    if not touched[ulid] then
+      touched[ulid] = true
+      local core = ff.load(at, ulid)
+      if core and timer.fire(at, ulid, core, tonumber(due[i + 1]), index) then
+        counts[timer.scanner] = (counts[timer.scanner] or 0) + 1
+      else
+        ff.remove(at, ":" .. index, ulid) -- No record, or a state that has no such timer.
+      end
+    end
+  end
+  return #due / 2
+end
+
+local function earliest(at)
+  local first
+  local function look(index)
+    local head = redis.call("ZRANGE", at.tag .. ":" .. index, 0, 0, "WITHSCORES")
+    local ms = tonumber(head[2])
+    if ms and (not first or ms < first) then first = ms end
+  end
+  for i = 1, #timers do look(timers[i].index) end
+  look("handoffs")
+  return first
+end
+
+-- Does up to `limit` due items in one commit. Returns what each scanner did, how many items that was, and when the next
+-- is due (nil: nothing waits for a time).
+function ff.run_due(at, limit)
+  local counts, touched, done = {}, {}, 0
+  for i = 1, #timers do
+    if done >= limit then break end
+    done = done + fire_due(at, timers[i], limit - done, touched, counts)
+  end
+  renew_handoffs(at, 8)
+  ff.commit(at)
+  local m, next_ms = at.memory, earliest(at)
+  m.looked = at.now
+  m.next_due = next_ms or math.huge
+  return counts, done, next_ms
+end
+
+local due_work_of_a_claim, look_every_ms = 8, 1000
+
+-- The piece of due work that every claim does first: so workers alone recover from crashes. Costs nothing until the
+-- earliest timer this node knows of is due, and one look a second beside that.
+function ff.run_due_first(at)
+  local m = at.memory
+  if at.now >= m.next_due or at.now - m.looked >= look_every_ms then ff.run_due(at, due_work_of_a_claim) end
+end

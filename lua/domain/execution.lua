@@ -1,0 +1,65 @@
+-- Reading an execution once and whole, and what belongs to it: satellites, history, deletion.
+
+local history_max = 64
+
+-- The core as a table of strings, or nil when there is none.
+function ff.load(at, ulid)
+  local flat = redis.call("HGETALL", at.tag .. ":e:" .. ulid)
+  local count = #flat
+  if count == 0 then return nil end
+  local core = {}
+  for i = 1, count, 2 do core[flat[i]] = flat[i + 1] end
+  if not core.q or not ff.legal[core.s or ""] then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
+  return core
+end
+
+-- The core, or nil when it does not exist in this namespace: a foreign id answers the same as none.
+function ff.load_in(at, namespace, ulid)
+  local core = ff.load(at, ulid)
+  if core and string.sub(core.q, 1, #namespace + 1) == namespace .. "/" then return core end
+  return nil
+end
+
+function ff.key(at, ulid, satellite)
+  return at.tag .. ":e:" .. ulid .. ":" .. satellite
+end
+
+-- Writes a satellite other than payload and result, and notes in the core that there are such: without the note a
+-- deletion need not look for them. Strings replace whatever is there.
+function ff.satellite(at, ulid, core, changes, command)
+  if not core.j then
+    core.j = "1"
+    changes[#changes + 1] = "j"
+    changes[#changes + 1] = 1
+  end
+  ff.write(at, command)
+end
+
+-- Appends to the history what the core is about to forget. Lean executions keep none.
+function ff.remember(at, ulid, core, changes, entry)
+  if core.m == "lean" then return end
+  entry.at = at.now
+  local key = ff.key(at, ulid, "h")
+  redis.call("LLEN", key) -- Raises now, not half-way, if the key is no list.
+  ff.satellite(at, ulid, core, changes, { "RPUSH", key, cjson.encode(entry) })
+  ff.write(at, { "LTRIM", key, -history_max, -1 })
+end
+
+-- An ended attempt as history remembers it.
+function ff.attempt_entry(core, event)
+  return {
+    event = event, generation = tonumber(core.g or 0), attempt = tonumber(core.a or 0), epoch = core.e,
+    lease = core.l, worker = core.w, began = tonumber(core.b or 0),
+  }
+end
+
+-- Plans the deletion of everything that belongs to an execution; its index entries are the caller's.
+function ff.delete(at, ulid, core)
+  local base = at.tag .. ":e:" .. ulid
+  ff.unlink(at, base)
+  ff.unlink(at, base .. ":p")
+  if core.m ~= "lean" then ff.unlink(at, base .. ":r") end
+  if not core.j then return end
+  for _, satellite in ipairs({ ":x", ":y", ":t", ":o", ":h" }) do ff.unlink(at, base .. satellite) end
+  for generation = 0, tonumber(core.g or 0) - 1 do ff.unlink(at, base .. ":r" .. generation) end
+end

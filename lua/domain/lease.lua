@@ -1,0 +1,23 @@
+-- The fence. A write whose lease id or epoch is not the current one changes nothing and answers stale_lease.
+
+-- Returns "held"; or "repeated" and the outcome that this very holder reported before; or "stale".
+function ff.fence(at, ulid, core, lease, epoch)
+  if not core then return "stale" end
+  if core.l == lease and core.e == epoch then
+    if core.s == "active" then return "held" end
+    if core.o then return "repeated", core.o end
+    return "stale"
+  end
+  if core.j and core.m ~= "lean" then return ff.receipt(at, ulid, lease, epoch) end
+  return "stale"
+end
+
+-- Looks in the history for what an earlier holder reported: its lost reply may be asked for after the next claim.
+function ff.receipt(at, ulid, lease, epoch)
+  local entries = redis.call("LRANGE", ff.key(at, ulid, "h"), -8, -1)
+  for i = #entries, 1, -1 do
+    local entry = cjson.decode(entries[i])
+    if entry.lease == lease and entry.epoch == epoch and entry.outcome then return "repeated", entry.outcome end
+  end
+  return "stale"
+end

@@ -1,0 +1,72 @@
+-- What happens after a failure or a crash. Defaults are those of ff-core/policy.hpp; a test compares every one of them
+-- and the delays.
+
+local default_retry = {
+  strategy = "exponential", delay_ms = 1000, factor = 2, max_delay_ms = 300000, jitter = 0.1, max_attempts = 3,
+  never = { "invalid_input", "not_found", "permission", "cancelled" },
+}
+local default_crash = { max = 3, delay_ms = 1000, max_delay_ms = 60000 }
+
+ff.default_retention_ms = 86400000
+
+-- The policy of an execution: its own where given, else the defaults, field by field.
+function ff.policy(at, ulid, core)
+  local own = {}
+  if core.j then
+    local text = redis.call("GET", ff.key(at, ulid, "y"))
+    if text then own = cjson.decode(text) end
+  end
+  local retry, crash = own.retry or {}, own.crash or {}
+  local never = retry.never
+  if not never then never = retry.only and {} or default_retry.never end
+  local policy = { retry = { never = never, only = retry.only, delays_ms = retry.delays_ms }, crash = {} }
+  for _, field in ipairs({ "strategy", "delay_ms", "factor", "max_delay_ms", "jitter", "max_attempts" }) do
+    policy.retry[field] = retry[field] or default_retry[field]
+  end
+  for _, field in ipairs({ "max", "delay_ms", "max_delay_ms" }) do
+    policy.crash[field] = crash[field] or default_crash[field]
+  end
+  return policy
+end
+
+local function contains(list, word)
+  for i = 1, #list do
+    if list[i] == word then return true end
+  end
+  return false
+end
+
+-- Whether the policy retries a failure of this class, given how many failures there were with this one.
+function ff.retries(retry, class, failures)
+  if failures >= retry.max_attempts or contains(retry.never, class) then return false end
+  return not retry.only or contains(retry.only, class)
+end
+
+-- Milliseconds before the next attempt. `failures` counts this one; `random` lies in [0, 1).
+--   fixed: delay; linear: delay * failures; exponential: delay * factor^(failures - 1); explicit: the list, its last
+--   entry repeated. Then the cap, then jitter: times 1 + jitter * (2 * random - 1).
+function ff.retry_delay(retry, failures, random)
+  local delay = retry.delay_ms
+  if retry.strategy == "linear" then
+    delay = delay * failures
+  elseif retry.strategy == "exponential" then
+    delay = delay * retry.factor ^ (failures - 1)
+  elseif retry.strategy == "explicit" then
+    delay = retry.delays_ms[math.min(failures, #retry.delays_ms)]
+  end
+  delay = math.min(delay, retry.max_delay_ms)
+  return math.max(0, math.floor(delay * (1 + retry.jitter * (2 * random - 1))))
+end
+
+-- Milliseconds before a crashed execution runs again: none after the first crash, then doubling up to the cap.
+function ff.crash_delay(crash, crashes)
+  if crashes <= 1 then return 0 end
+  return math.min(crash.max_delay_ms, crash.delay_ms * 2 ^ (crashes - 2))
+end
+
+-- In [0, 1), different for each execution and call. math.random would repeat its sequence after every restart.
+function ff.random(at, ulid)
+  local mixed = at.now_us % 1000003
+  for i = 17, 26 do mixed = (mixed * 31 + string.byte(ulid, i)) % 1000003 end
+  return mixed / 1000003
+end

@@ -1,0 +1,90 @@
+-- ff.verb declares a verb once: its name, arguments, repeated items, result fields, rows and refusals. The declaration
+-- registers the function here, and makes the C++ binding and the reference page (tools/bindgen.lua).
+--
+--   ff.verb({
+--     name = "renew", kind = "write" | "free" | "read",    free: a write that frees memory or ends work, runs when out of memory
+--     doc = "…", args = { { "name", "type", "what it is" }, … }, items = { … }, ok = { … }, rows = { … }, refusals = { … },
+--   }, function(at, a) … end)
+--
+-- Types: ulid, int (decimal, exact below 2^53), bool (0 or 1), bytes, names and words (joined by commas).
+-- The body gets the partition `at` (clock read, tag known) and the named arguments; items are in a.items.
+
+local function integer(text, name)
+  local number = tonumber(text)
+  if not number or number % 1 ~= 0 or number > 9007199254740992 or number < -9007199254740992 then
+    ff.bad_call(name .. " is not an integer")
+  end
+  return number
+end
+
+local convert = {
+  int = integer,
+  bool = function(text, name)
+    if text ~= "0" and text ~= "1" then ff.bad_call(name .. " is not 0 or 1") end
+    return text == "1"
+  end,
+  ulid = function(text, name)
+    if #text ~= 26 then ff.bad_call(name .. " is not a ULID") end
+    return text
+  end,
+  names = function(text)
+    local list = {}
+    for name in string.gmatch(text, "[^,]+") do list[#list + 1] = name end
+    return list
+  end,
+}
+
+local function unpack_fields(fields, count, argv, base)
+  local values = {}
+  for i = 1, count do
+    local field = fields[i]
+    local text = argv[base + i]
+    local how = convert[field[2]]
+    if how then text = how(text, field[1]) end
+    values[field[1]] = text
+  end
+  return values
+end
+
+-- Signatures are compared at start-up with those compiled into the caller: name:type of every field, in order.
+local function signature(fields)
+  local text = ""
+  for i = 1, #fields do
+    if i > 1 then text = text .. "," end
+    text = text .. fields[i][1] .. ":" .. fields[i][2]
+  end
+  return text
+end
+
+local flags = { read = { "no-writes" }, write = {}, free = { "allow-oom" } }
+
+function ff.verb(d, body)
+  local args, items = d.args or {}, d.items or {}
+  local arg_count, item_size = #args, #items
+  local reads = d.kind == "read"
+
+  local function callback(keys, argv)
+    local extra = #argv - arg_count
+    if #keys ~= 1 then ff.bad_call("one key is needed: the partition's tag") end
+    if extra < 0 or (item_size == 0 and extra > 0) or (item_size > 0 and extra % item_size ~= 0) then
+      ff.bad_call("wrong number of arguments for " .. d.name)
+    end
+    local a = unpack_fields(args, arg_count, argv, 0)
+    if item_size > 0 then
+      local list = {}
+      for base = arg_count, #argv - 1, item_size do
+        list[#list + 1] = unpack_fields(items, item_size, argv, base)
+      end
+      a.items = list
+    end
+    return body(ff.enter(keys[1], reads), a)
+  end
+
+  redis.register_function({
+    function_name = ff.prefix .. d.name,
+    callback = callback,
+    flags = flags[d.kind],
+    description = "a=" .. signature(args) .. ";i=" .. signature(items) .. ";r=" .. signature(d.ok or {}) .. ";w="
+      .. signature(d.rows or {}),
+  })
+end

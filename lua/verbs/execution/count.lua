@@ -1,0 +1,19 @@
+ff.verb({
+  name = "count", kind = "read",
+  doc = "How many executions are in each state of the partition, ready ones by queue.",
+  rows = { { "index", "bytes", "a state, or ready:<namespace>/<lane>" }, { "executions", "int", "" } },
+  refusals = {},
+}, function(at, _)
+  local reply = { "ok" }
+  for _, state in ipairs({ "delayed", "active", "suspended", "blocked", "completed", "failed", "cancelled", "expired",
+                           "skipped" }) do
+    reply[#reply + 1] = state
+    reply[#reply + 1] = redis.call("ZCARD", at.tag .. ":" .. state)
+  end
+  local queues = redis.call("SMEMBERS", at.tag .. ":lanes")
+  for i = 1, #queues do
+    reply[#reply + 1] = "ready:" .. queues[i]
+    reply[#reply + 1] = redis.call("ZCARD", at.tag .. ":q:" .. queues[i])
+  end
+  return reply
+end)

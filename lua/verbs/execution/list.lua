@@ -1,0 +1,58 @@
+local states = {
+  delayed = true, ready = true, active = true, suspended = true, blocked = true, completed = true, failed = true,
+  cancelled = true, expired = true, skipped = true,
+}
+local looked_at_most = 4000
+
+-- Where the page begins: behind the cursor "<score> <ulid>", wherever its execution is now.
+local function first_rank(key, cursor)
+  if cursor == "" then return 0 end
+  local score, ulid = string.match(cursor, "^(%d+) (%w+)$")
+  if not score then return nil end
+  local here = redis.call("ZSCORE", key, ulid)
+  if here and string.format("%d", here) == score then return redis.call("ZRANK", key, ulid) + 1 end
+  return redis.call("ZCOUNT", key, "-inf", "(" .. score)
+end
+
+ff.verb({
+  name = "list", kind = "read",
+  doc = "Executions of one state in one partition, in the order of their index: ready by rank, others by their time. Ready "
+    .. "ones are listed for one lane; for others a lane is a filter. One call looks at a bounded number of entries.",
+  args = {
+    { "namespace", "bytes", "tenant" }, { "state", "bytes", "" }, { "lane", "bytes", "empty: all; needed for ready" },
+    { "cursor", "bytes", "empty: from the start" }, { "limit", "int", "rows at the most, 1 to 1000" },
+  },
+  ok = { { "cursor", "bytes", "for the next page, empty: that was all" } },
+  rows = {
+    { "id", "ulid", "" }, { "queue", "bytes", "" }, { "kind", "bytes", "" }, { "priority", "int", "" },
+    { "created_at", "int", "ms" }, { "timer_at", "int", "as in describe" }, { "attempt", "int", "" },
+  },
+  refusals = { "bad_state", "lane_needed", "bad_cursor" },
+}, function(at, a)
+  if not states[a.state] then return ff.refused("bad_state") end
+  if a.state == "ready" and a.lane == "" then return ff.refused("lane_needed") end
+  local ready, queue = a.state == "ready", a.namespace .. "/" .. a.lane
+  local key = at.tag .. (ready and ":q:" .. queue or ":" .. a.state)
+  local first = first_rank(key, a.cursor)
+  if not first then return ff.refused("bad_cursor") end
+
+  local page = redis.call("ZRANGE", key, first, first + looked_at_most - 1, "WITHSCORES")
+  local reply, rows, cursor, full = { "ok", "" }, 0, "", #page == 2 * looked_at_most
+  for i = 1, #page, 2 do
+    if rows == a.limit then
+      full = true
+      break
+    end
+    local ulid, score = page[i], tonumber(page[i + 1])
+    cursor = string.format("%d", score) .. " " .. ulid
+    local core = ff.load_in(at, a.namespace, ulid)
+    if core and core.s == a.state and (a.lane == "" or core.q == queue) then
+      rows = rows + 1
+      local n = #reply
+      reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = ulid, core.q, core.k, core.p or "0"
+      reply[n + 5], reply[n + 6], reply[n + 7] = core.c, ready and ff.ready_at(score) or score, core.a or "0"
+    end
+  end
+  if full then reply[2] = cursor end
+  return reply
+end)

@@ -1,0 +1,31 @@
+ff.verb({
+  name = "replay", kind = "write",
+  doc = "Runs a finished execution again: a new generation with its own retry allowance. The old result is put aside.",
+  args = {
+    { "namespace", "bytes", "tenant" }, { "id", "ulid", "the execution" },
+    { "generation", "int", "the one to replay, as described; a repeated call is recognised by it" },
+  },
+  ok = { { "generation", "int", "the new one" } },
+  refusals = { "not_found", "not_finished", "other_generation" },
+}, function(at, a)
+  local core = ff.load_in(at, a.namespace, a.id)
+  if not core then return ff.refused("not_found") end
+  local generation = tonumber(core.g or 0)
+  if generation == a.generation + 1 then return { "ok", generation } end
+  if generation ~= a.generation then return ff.refused("other_generation") end
+  if not ff.terminal[core.s] then return ff.refused("not_finished") end
+
+  local key, result = at.tag .. ":e:" .. a.id, ff.key(at, a.id, "r")
+  local changes = { "g", generation + 1, "a", 0, "f", 0, "n", 0 }
+  local entry = ff.attempt_entry(core, "replayed")
+  entry.state, entry.ended, entry.class = core.s, tonumber(core.z), core.x
+  ff.remember(at, a.id, core, changes, entry)
+  if redis.call("EXISTS", result) == 1 then ff.write(at, { "RENAME", result, result .. generation }) end
+  ff.unlink(at, ff.key(at, a.id, "x"))
+  -- The receipt (l, e, o) stays: a late repeat of the last complete still gets its first answer.
+  ff.clear_fields(at, key, { "z", "x", "d", "u", "rt" })
+  core.d, core.u = nil, nil
+  ff.move(at, a.id, core, "ready", at.now, changes)
+  ff.commit(at)
+  return { "ok", generation + 1 }
+end)

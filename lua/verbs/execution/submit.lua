@@ -1,0 +1,137 @@
+local new_execution
+
+ff.verb({
+  name = "submit", kind = "write",
+  doc = "Creates executions; each item is answered by itself. A resend of the same id answers created again; a known "
+    .. "idempotency key answers duplicate with the first id.",
+  args = { { "namespace", "bytes", "tenant of all items" } },
+  items = {
+    { "id", "ulid", "made by the caller" },
+    { "lane", "bytes", "lane within the namespace" },
+    { "kind", "bytes", "selects the handler" },
+    { "priority", "int", "0 to 9000, higher first" },
+    { "start_at", "int", "ms of Valkey's clock, 0: at once; the past means now" },
+    { "delay_ms", "int", "added to now when start_at is 0" },
+    { "deadline_at", "int", "ms of Valkey's clock, 0: none" },
+    { "deadline_ms", "int", "added to now when deadline_at is 0; 0: none" },
+    { "idempotency_key", "bytes", "empty: none" },
+    { "idempotency_ttl_ms", "int", "how long the key is known" },
+    { "fingerprint", "bytes", "of what the key stands for; another one under the same key is refused" },
+    { "policy", "bytes", "canonical JSON, empty: defaults" },
+    { "tags", "bytes", "JSON object, empty: none" },
+    { "content_type", "bytes", "empty: application/octet-stream" },
+    { "payload", "bytes", "opaque" },
+  },
+  rows = {
+    { "outcome", "bytes", "created, duplicate, or a refusal: idempotency_mismatch, bad_policy" },
+    { "id", "ulid", "the execution that now stands for the item" },
+  },
+  refusals = {},
+}, function(at, a)
+  local reply, seen = { "ok" }, {}
+  for i = 1, #a.items do
+    local item = a.items[i]
+    local outcome, id = new_execution(at, a.namespace, item, seen)
+    reply[#reply + 1] = outcome
+    reply[#reply + 1] = id
+  end
+  ff.commit(at)
+  return reply
+end)
+
+-- The idempotency record of a key, if it is still known: ulid and fingerprint.
+local function known(at, key, seen)
+  local text = seen[key] or redis.call("GET", key)
+  if not text then return nil end
+  local ulid, expires, fingerprint = string.match(text, "^(%w+) (%d+) (.*)$")
+  if not ulid then ff.corrupt(key) end
+  if tonumber(expires) <= at.now then return nil end
+  return ulid, fingerprint
+end
+
+-- Executions of one batch mostly share their policy: the last one decoded is kept.
+local last_text, last_policy
+
+local function decode_policy(text)
+  if text ~= last_text then
+    local okay, policy = pcall(cjson.decode, text)
+    if not okay or type(policy) ~= "table" then return nil end
+    last_text, last_policy = text, policy
+  end
+  return last_policy
+end
+
+-- Remembers the lane, at most once in ten seconds for each queue.
+local function note_lane(at, queue)
+  local queues = at.memory.queues
+  if queues[queue] and at.now - queues[queue] < 10000 then return end
+  for _, index in ipairs({ ":q:", ":idle:" }) do redis.call("ZCARD", at.tag .. index .. queue) end
+  queues[queue] = at.now
+  ff.write(at, { "SADD", at.tag .. ":lanes", queue })
+end
+
+local function core_fields(at, item, queue, core, policy)
+  local fields = { "q", queue, "k", item.kind, "c", at.now }
+  local function set(field, value)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = value
+    core[field] = tostring(value)
+  end
+  core.q = queue
+  if item.priority ~= 0 then set("p", item.priority) end
+  if item.content_type ~= "" then set("ct", item.content_type) end
+  if policy then
+    if policy.mode == "lean" then set("m", "lean") end
+    if policy.attempt_timeout_ms and policy.attempt_timeout_ms > 0 then set("t", policy.attempt_timeout_ms) end
+    if policy.retention_ms then set("r", policy.retention_ms) end
+  end
+  local deadline = item.deadline_at
+  if deadline == 0 and item.deadline_ms > 0 then deadline = at.now + item.deadline_ms end
+  if deadline ~= 0 then set("d", deadline) end
+  return fields
+end
+
+new_execution = function(at, namespace, item, seen)
+  local ulid, idempotency = item.id, nil
+  if item.idempotency_key ~= "" then
+    idempotency = at.tag .. ":i:" .. namespace .. "/" .. item.idempotency_key
+    local first, fingerprint = known(at, idempotency, seen)
+    if first and fingerprint ~= item.fingerprint then return "idempotency_mismatch", first end
+    if first then return first == ulid and "created" or "duplicate", first end
+  end
+  local key = at.tag .. ":e:" .. ulid
+  if seen[ulid] or redis.call("EXISTS", key) == 1 then return "created", ulid end
+  local policy
+  if item.policy ~= "" then
+    policy = decode_policy(item.policy)
+    if not policy then return "bad_policy", ulid end
+  end
+
+  local queue, core = namespace .. "/" .. item.lane, {}
+  note_lane(at, queue)
+  seen[ulid] = true
+  local fields = core_fields(at, item, queue, core, policy)
+  if item.payload ~= "" then ff.write(at, { "SET", key .. ":p", item.payload }) end
+  if policy and (policy.retry or policy.crash) then
+    ff.satellite(at, ulid, core, fields, { "SET", key .. ":y", item.policy })
+  end
+  if item.tags ~= "" then ff.satellite(at, ulid, core, fields, { "SET", key .. ":t", item.tags }) end
+  if idempotency then
+    local ttl = item.idempotency_ttl_ms
+    seen[idempotency] = ulid .. " " .. string.format("%d", at.now + ttl) .. " " .. item.fingerprint
+    -- The stored time decides; the key's own expiry, a little later, only clears it away.
+    ff.write(at, { "SET", idempotency, seen[idempotency], "PX", ttl + 60000 })
+  end
+  if core.d then
+    ff.add(at, ":deadlines", ulid, core.d)
+    ff.arm(at, tonumber(core.d))
+  end
+  local start = item.start_at
+  if start == 0 then start = at.now + item.delay_ms end
+  if start > at.now then
+    ff.move(at, ulid, core, "delayed", start, fields)
+  else
+    ff.move(at, ulid, core, "ready", at.now, fields)
+  end
+  return "created", ulid
+end

@@ -1,0 +1,16 @@
+ff.verb({
+  name = "watch", kind = "free",
+  doc = "Asks that the end of an execution be published on its watch channel. Subscribe first, then call: an end that comes "
+    .. "before the call is in the answer, a later one on the channel.",
+  args = { { "namespace", "bytes", "tenant" }, { "id", "ulid", "the execution" } },
+  ok = { { "state", "bytes", "now" } },
+  refusals = { "not_found" },
+}, function(at, a)
+  local core = ff.load_in(at, a.namespace, a.id)
+  if not core then return ff.refused("not_found") end
+  if not ff.terminal[core.s] and not core.v then
+    ff.set_fields(at, at.tag .. ":e:" .. a.id, { "v", 1 })
+    ff.commit(at)
+  end
+  return { "ok", core.s }
+end)

@@ -1,0 +1,45 @@
+-- The rows a claim hands over; complete declares the same.
+ff.claim_rows = {
+  { "id", "ulid", "the execution" },
+  { "queue", "bytes", "namespace/lane" },
+  { "kind", "bytes", "selects the handler" },
+  { "priority", "int", "0 to 9000" },
+  { "generation", "int", "replays so far" },
+  { "attempt", "int", "from 1, within the generation" },
+  { "epoch", "int", "fences this lease; larger than every earlier one of the execution" },
+  { "created_at", "int", "ms" },
+  { "ready_at", "int", "ms, 0: it stood in front of its priority" },
+  { "failures", "int", "counted against the retry policy so far" },
+  { "timeout_ms", "int", "of this attempt, from now; 0: none" },
+  { "deadline_at", "int", "ms, 0: none" },
+  { "policy", "bytes", "retry and crash policy as canonical JSON, empty: defaults" },
+  { "tags", "bytes", "JSON object, empty: none" },
+  { "content_type", "bytes", "empty: application/octet-stream" },
+  { "payload", "bytes", "opaque" },
+}
+
+ff.verb({
+  name = "claim", kind = "write",
+  doc = "Does a bounded piece of due work, then hands over up to `want` ready executions of the queues, best first. What it "
+    .. "cannot fill, it registers as idle room: something that becomes ready wakes the caller on its channel.",
+  args = {
+    { "worker", "bytes", "worker instance" },
+    { "lease", "ulid", "new for each call; with the epoch it fences every write" },
+    { "lease_ms", "int", "how long the leases last" },
+    { "want", "int", "at most this many" },
+    { "again", "bool", "1: the reply of a call with this lease id was lost; what it was given is returned" },
+    { "queues", "names", "in order of preference" },
+  },
+  ok = {
+    { "left", "int", "ready executions left in these queues" },
+    { "head", "int", "rank of the first of them, -1: none" },
+    { "check_in_ms", "int", "look again after this time even if not woken; 0: there is more now" },
+  },
+  rows = ff.claim_rows,
+  refusals = {},
+}, function(at, a)
+  local rows = { "ok", 0, 0, 0 }
+  local left, head, check_in_ms = ff.claim(at, a, rows)
+  rows[2], rows[3], rows[4] = left, head, check_in_ms
+  return rows
+end)

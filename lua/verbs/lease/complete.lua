@@ -1,0 +1,51 @@
+local complete_one
+
+ff.verb({
+  name = "complete", kind = "free",
+  doc = "Ends executions with their results, then claims up to `want` more in the same call (see claim).",
+  args = {
+    { "worker", "bytes", "worker instance" },
+    { "next_lease", "ulid", "for what is claimed; new for each call" },
+    { "lease_ms", "int", "how long the new leases last" },
+    { "want", "int", "how many to claim, 0: none" },
+    { "queues", "names", "to claim from" },
+  },
+  items = {
+    { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" },
+    { "content_type", "bytes", "empty: application/octet-stream" }, { "result", "bytes", "opaque" },
+  },
+  ok = {
+    { "outcomes", "words", "for each item completed (also when this holder had completed it before) or stale_lease" },
+    { "left", "int", "as in claim" }, { "head", "int", "as in claim" }, { "check_in_ms", "int", "as in claim" },
+  },
+  rows = ff.claim_rows,
+  refusals = {},
+}, function(at, a)
+  local outcomes = {}
+  for i = 1, #a.items do outcomes[i] = complete_one(at, a.items[i]) end
+  ff.commit(at)
+
+  local reply = { "ok", table.concat(outcomes, ","), 0, -1, 0 }
+  if a.want > 0 then
+    a.lease = a.next_lease
+    -- What is completed is completed: damage that a claim trips over must not hide that from the caller.
+    local okay, left, head, check_in_ms = pcall(ff.claim, at, a, reply)
+    if not okay then return { "ok", reply[2], 0, -1, 1000 } end
+    reply[3], reply[4], reply[5] = left, head, check_in_ms
+  end
+  return reply
+end)
+
+complete_one = function(at, item)
+  local core = ff.load(at, item.id)
+  local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
+  if standing == "repeated" and outcome == "completed" then return "completed" end
+  if standing ~= "held" then return "stale_lease" end
+  local changes = { "o", "completed" }
+  if item.content_type ~= "" then
+    changes[3], changes[4] = "rt", item.content_type
+  end
+  if item.result ~= "" and core.m ~= "lean" then ff.write(at, { "SET", ff.key(at, item.id, "r"), item.result }) end
+  ff.finish(at, item.id, core, "completed", changes)
+  return "completed"
+end

@@ -1,0 +1,18 @@
+ff.verb({
+  name = "progress", kind = "write",
+  doc = "Reports how far the holder of a lease has come; the last report is kept.",
+  args = {
+    { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" },
+    { "percent", "int", "0 to 100, -1: unknown" }, { "message", "bytes", "for people" },
+  },
+  refusals = { "stale_lease" },
+}, function(at, a)
+  local core = ff.load(at, a.id)
+  if ff.fence(at, a.id, core, a.lease, a.epoch) ~= "held" then return ff.refused("stale_lease") end
+  local key, changes = ff.key(at, a.id, "o"), {}
+  redis.call("HLEN", key)
+  ff.satellite(at, a.id, core, changes, { "HSET", key, "percent", a.percent, "message", a.message, "at", at.now })
+  if #changes > 0 then ff.set_fields(at, at.tag .. ":e:" .. a.id, changes) end
+  ff.commit(at)
+  return { "ok" }
+end)

@@ -1,0 +1,46 @@
+local release_one
+
+ff.verb({
+  name = "release", kind = "free",
+  doc = "Gives leases back. Unstarted executions return to the front of their priority and spend no attempt; started ones "
+    .. "queue again after delay_ms, and no failure is counted.",
+  args = {
+    { "started", "bool", "1: a handler had begun" },
+    { "delay_ms", "int", "before started ones are ready again" },
+    { "reason", "bytes", "for the history" },
+  },
+  items = { { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" } },
+  ok = { { "outcomes", "words", "for each item released, cancelled (a cancel was waiting) or stale_lease" } },
+  refusals = {},
+}, function(at, a)
+  local outcomes = {}
+  for i = 1, #a.items do outcomes[i] = release_one(at, a, a.items[i]) end
+  ff.commit(at)
+  return { "ok", table.concat(outcomes, ",") }
+end)
+
+local function give_back_unstarted(at, ulid, core)
+  local attempts = tonumber(core.a) - 1
+  ff.move(at, ulid, core, "ready", nil, { "o", "released", "a", attempts })
+end
+
+local function give_back_started(at, ulid, core, a)
+  local changes = { "o", "released" }
+  local entry = ff.attempt_entry(core, "released")
+  entry.outcome, entry.reason = "released", a.reason
+  ff.remember(at, ulid, core, changes, entry)
+  ff.move(at, ulid, core, a.delay_ms > 0 and "delayed" or "ready", at.now + a.delay_ms, changes)
+end
+
+release_one = function(at, a, item)
+  local core = ff.load(at, item.id)
+  local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
+  if standing == "repeated" and (outcome == "released" or outcome == "cancelled") then return outcome end
+  if standing ~= "held" then return "stale_lease" end
+  if core.u then
+    ff.finish(at, item.id, core, "cancelled", { "o", "cancelled" })
+    return "cancelled"
+  end
+  if a.started then give_back_started(at, item.id, core, a) else give_back_unstarted(at, item.id, core) end
+  return "released"
+end

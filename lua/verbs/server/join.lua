@@ -1,0 +1,23 @@
+ff.verb({
+  name = "join", kind = "write",
+  doc = "Keeps a server among the live ones for ttl_ms, and lists them: partitions are shared among them. Partition 0 only.",
+  args = { { "server", "bytes", "server instance" }, { "ttl_ms", "int", "membership" } },
+  rows = { { "server", "bytes", "live, the caller among them; in order of name" } },
+  refusals = {},
+}, function(at, a)
+  local key = at.tag .. ":servers"
+  local live = redis.call("ZRANGE", key, string.format("(%d", at.now), "+inf", "BYSCORE")
+  local names, known = { "ok" }, false
+  for i = 1, #live do
+    names[#names + 1] = live[i]
+    known = known or live[i] == a.server
+  end
+  if not known then names[#names + 1] = a.server end
+  ff.add(at, ":servers", a.server, at.now + a.ttl_ms)
+  ff.write(at, { "ZREMRANGEBYSCORE", key, "-inf", at.now - a.ttl_ms })
+  ff.commit(at)
+  table.remove(names, 1)
+  table.sort(names)
+  table.insert(names, 1, "ok")
+  return names
+end)
