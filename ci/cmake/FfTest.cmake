@@ -1,7 +1,13 @@
-# ff_test(NAME script_pipeline KIND unit|lua|integration|chaos|model SOURCES a_test.cpp … LINK script … [TIMEOUT 60])
+# ff_test(NAME script_pipeline KIND unit|lua|integration|chaos|model SOURCES a_test.cpp … LINK script …
+#         [LABELS threads …] [ARGS …] [TIMEOUT 60])
 # One Catch2 program, run by ctest as one test per program with the kind as its label; its own Valkey, if it needs one.
+# More labels: `threads` marks a program that runs several threads, so that ci/test.sh also runs it under TSan. The target
+# tests_<label> builds every program that has the label.
 function(ff_test)
-  cmake_parse_arguments(T "" "NAME;KIND;TIMEOUT" "SOURCES;LINK;ARGS" ${ARGN})
+  cmake_parse_arguments(T "" "NAME;KIND;TIMEOUT" "SOURCES;LINK;ARGS;LABELS" ${ARGN})
+  if(T_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "ff_test(${T_NAME}): unknown ${T_UNPARSED_ARGUMENTS}")
+  endif()
   if(NOT T_TIMEOUT)
     set(T_TIMEOUT 120)
   endif()
@@ -10,5 +16,11 @@ function(ff_test)
   list(TRANSFORM T_LINK PREPEND ff_)
   target_link_libraries(${target} PRIVATE ${T_LINK} ff_build_flags Catch2::Catch2WithMain)
   add_test(NAME ${T_KIND}/${T_NAME} COMMAND ${target} ${T_ARGS})
-  set_tests_properties(${T_KIND}/${T_NAME} PROPERTIES LABELS ${T_KIND} TIMEOUT ${T_TIMEOUT})
+  set_tests_properties(${T_KIND}/${T_NAME} PROPERTIES LABELS "${T_KIND};${T_LABELS}" TIMEOUT ${T_TIMEOUT})
+  foreach(label IN LISTS T_KIND T_LABELS)
+    if(NOT TARGET tests_${label})
+      add_custom_target(tests_${label})
+    endif()
+    add_dependencies(tests_${label} ${target})
+  endforeach()
 endfunction()

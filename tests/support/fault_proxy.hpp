@@ -18,6 +18,7 @@ struct ProxyCounters {
   std::uint64_t refused = 0;             // Closed at once: refuse(true), or the server was not there.
   std::uint64_t requests = 0;            // Passed on to the server as a whole.
   std::uint64_t replies = 0;             // Passed on to the client as a whole.
+  std::uint64_t matched = 0;             // Requests that `only` let count, lost ones included.
   std::uint64_t replies_lost = 0;        // Received as a whole from the server, never passed on as a whole: it did run.
   std::uint64_t requests_lost = 0;       // Received as a whole from the client, never passed on as a whole: it did not run.
   std::uint64_t cuts = 0;                // Connections cut by a fault.
@@ -51,7 +52,8 @@ class FaultProxy {
   // that the handshake does not count. Empty: at all of them. Set it before arming.
   void only(std::string text);
 
-  // One shot each; counted from now over all connections; 1 is the next. Replies before the cut one are passed on first.
+  // One shot each; counted from now over all connections; 1 is the next. What came before the cut value in the same
+  // direction is passed on first; the other direction stops at once.
   void cut_after_reply(std::uint64_t k = 1);     // The server has answered; the client never learns.
   void cut_inside_reply(std::uint64_t k = 1);    // The client gets the first half.
   void cut_before_request(std::uint64_t n = 1);  // The server never sees it.

@@ -36,24 +36,24 @@ struct RunState {
   boost::asio::cancellation_signal cancel;
 };
 
-template <class T>
-void start(boost::asio::io_context& context, boost::asio::awaitable<T> operation, std::shared_ptr<RunState<T>> state) {
-  auto finish = [state](std::exception_ptr error, T value) {
-    state->error = error;
-    if (!error) state->value.emplace(std::move(value));
-    state->done = true;
-  };
-  boost::asio::co_spawn(context, std::move(operation),
-                        boost::asio::bind_cancellation_slot(state->cancel.slot(), std::move(finish)));
+// A Result<T> has no default value, which co_spawn would need of a value it passes on: so the value goes aside.
+template <class T, class Value>
+boost::asio::awaitable<void> keep(boost::asio::awaitable<T> operation, std::shared_ptr<RunState<Value>> state) {
+  if constexpr (std::is_void_v<T>) {
+    co_await std::move(operation);
+  } else {
+    T value = co_await std::move(operation);
+    state->value.emplace(std::move(value));
+  }
 }
 
-inline void start(boost::asio::io_context& context, boost::asio::awaitable<void> operation,
-                  std::shared_ptr<RunState<std::monostate>> state) {
+template <class T, class Value>
+void start(boost::asio::io_context& context, boost::asio::awaitable<T> operation, std::shared_ptr<RunState<Value>> state) {
   auto finish = [state](std::exception_ptr error) {
     state->error = error;
     state->done = true;
   };
-  boost::asio::co_spawn(context, std::move(operation),
+  boost::asio::co_spawn(context, keep(std::move(operation), state),
                         boost::asio::bind_cancellation_slot(state->cancel.slot(), std::move(finish)));
 }
 

@@ -22,7 +22,7 @@ struct ServerOptions {
   std::vector<std::string> args;  // More of the command line: {"--maxmemory", "10mb"}.
   bool tls = false;               // Also listen with TLS on tls_port(), certificates made by openssl for 127.0.0.1 and localhost.
   bool tls_client_certificate = false;  // Refuse TLS clients without client_certificate_file().
-  std::string password;                 // requirepass of the default user; empty: none.
+  std::string password;                 // Of the default user, without spaces; empty: none.
   std::vector<std::string> acl;         // Lines of an ACL file: "user worker on >secret ~* &* +@all".
   bool debug_commands = false;          // enable-debug-command local
   bool cluster = false;                 // Used by ValkeyCluster.
