@@ -28,9 +28,12 @@ constexpr std::array<std::uint8_t, 256> kDigits = [] {
   return digits;
 }();
 
-std::uint8_t digit(char c) { return kDigits[static_cast<std::uint8_t>(c)]; }
+std::uint8_t digit(char c) {
+  return kDigits[static_cast<std::uint8_t>(c)];
+}
 
-// The generator of one thread. Fresh randomness is drawn at most once per millisecond, so the device's price does not show.
+// The generator of one thread. Fresh randomness is drawn at most once per millisecond, so the
+// device's price does not show.
 class Generator {
  public:
   UlidSequence::Step next() {
@@ -52,25 +55,30 @@ class Generator {
   pid_t pid_ = -1;
 };
 
-std::string encode(const UlidSequence::Step& step) {
-  std::string text(kUlidChars, '0');
-  std::uint64_t ms = step.ms;
-  for (std::size_t i = kTimeChars; i-- > 0; ms >>= 5) text[i] = kAlphabet[ms & 31];
-  // 80 bits are 16 characters: the lower 12 from the low word, one from both, the first 3 from the high word.
-  std::uint64_t low = step.random.low;
-  for (std::size_t i = kUlidChars; i-- > kUlidChars - 12; low >>= 5) text[i] = kAlphabet[low & 31];
-  std::uint32_t high = static_cast<std::uint32_t>(step.random.high) << 4 | static_cast<std::uint32_t>(low);
-  for (std::size_t i = kUlidChars - 12; i-- > kTimeChars; high >>= 5) text[i] = kAlphabet[high & 31];
-  return text;
+Error bad_id(std::string message) {
+  return Error(Code::invalid_argument, "bad_id", std::move(message));
 }
-
-Error bad_id(std::string message) { return Error(Code::invalid_argument, "bad_id", std::move(message)); }
 
 }  // namespace
 
+std::string ulid_text(const UlidSequence::Step& step) {
+  std::string text(kUlidChars, '0');
+  std::uint64_t ms = step.ms;
+  for (std::size_t i = kTimeChars; i-- > 0; ms >>= 5) text[i] = kAlphabet[ms & 31];
+  // 80 bits are 16 characters: the lower 12 from the low word, one from both, the first 3 from the
+  // high word.
+  std::uint64_t low = step.random.low;
+  for (std::size_t i = kUlidChars; i-- > kUlidChars - 12; low >>= 5) text[i] = kAlphabet[low & 31];
+  std::uint32_t high =
+      static_cast<std::uint32_t>(step.random.high) << 4 | static_cast<std::uint32_t>(low);
+  for (std::size_t i = kUlidChars - 12; i-- > kTimeChars; high >>= 5)
+    text[i] = kAlphabet[high & 31];
+  return text;
+}
+
 Ulid Ulid::make() {
   thread_local Generator generator;
-  return Ulid(encode(generator.next()));
+  return Ulid(ulid_text(generator.next()));
 }
 
 Result<Ulid> Ulid::parse(std::string_view text) {
@@ -82,7 +90,8 @@ Result<Ulid> Ulid::parse(std::string_view text) {
   }
   for (const char c : text) {
     if (digit(c) == kNoDigit) {
-      return bad_id("ulid is " + shown(text) + ", must consist of 0-9 and A-Z without I, L, O and U");
+      return bad_id("ulid is " + shown(text) +
+                    ", must consist of 0-9 and A-Z without I, L, O and U");
     }
   }
   return Ulid(std::string(text));
@@ -102,7 +111,8 @@ Result<ExecutionId> ExecutionId::parse(std::string_view text) {
   if (dash == std::string_view::npos) return refuse("must be <partition>-<ULID>");
   const std::string_view digits = text.substr(0, dash);
   unsigned partition = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), partition);
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), partition);
   const bool number = error == std::errc() && end == digits.data() + digits.size();
   if (!number || partition >= limits::kPartitionsMax || (digits.size() > 1 && digits[0] == '0')) {
     return refuse("its partition must be 0 to 1023 without leading zeros");

@@ -20,10 +20,12 @@ constexpr std::array<std::uint16_t, 256> kCrcTable = [] {
   return table;
 }();
 
-// CRC16/XMODEM: polynomial 0x1021, begins with 0, nothing reflected. Can be continued: that is how salts are tried.
+// CRC16/XMODEM: polynomial 0x1021, begins with 0, nothing reflected. Can be continued: that is how
+// salts are tried.
 std::uint16_t crc16(std::string_view bytes, std::uint16_t crc = 0) {
   for (const char c : bytes) {
-    crc = static_cast<std::uint16_t>((crc << 8) ^ kCrcTable[((crc >> 8) ^ static_cast<std::uint8_t>(c)) & 0xff]);
+    crc = static_cast<std::uint16_t>((crc << 8) ^
+                                     kCrcTable[((crc >> 8) ^ static_cast<std::uint8_t>(c)) & 0xff]);
   }
   return crc;
 }
@@ -48,8 +50,8 @@ Result<void> check(std::string_view prefix, std::size_t partitions) {
   return {};
 }
 
-// The smallest salt with which "<base><salt>" hashes into the p-th of `partitions` equal slot ranges. The loop ends: a few
-// digits reach every slot (a test builds all 1024).
+// The smallest salt with which "<base><salt>" hashes into the p-th of `partitions` equal slot
+// ranges. The loop ends: a few digits reach every slot (a test builds all 1024).
 std::string salted(const std::string& base, std::size_t p, std::size_t partitions) {
   const std::uint16_t begun = crc16(base);
   std::array<char, 20> digits{};
@@ -67,7 +69,8 @@ Slot slot_of(std::string_view key) noexcept {
   const std::size_t open = key.find('{');
   if (open != std::string_view::npos) {
     const std::size_t close = key.find('}', open + 1);
-    if (close != std::string_view::npos && close > open + 1) key = key.substr(open + 1, close - open - 1);
+    if (close != std::string_view::npos && close > open + 1)
+      key = key.substr(open + 1, close - open - 1);
   }
   return static_cast<Slot>(crc16(key) % kSlots);
 }
@@ -75,7 +78,8 @@ Slot slot_of(std::string_view key) noexcept {
 std::uint64_t stable_hash(std::string_view bytes) noexcept {
   std::uint64_t h = 0xcbf29ce484222325;
   for (const char c : bytes) h = (h ^ static_cast<std::uint8_t>(c)) * 0x100000001b3;
-  // FNV's last bytes barely reach the upper bits, nor its lower bits the earlier ones; the finalizer mixes all with all.
+  // FNV's last bytes barely reach the upper bits, nor its lower bits the earlier ones; the
+  // finalizer mixes all with all.
   h = (h ^ (h >> 30)) * 0xbf58476d1ce4e5b9;
   h = (h ^ (h >> 27)) * 0x94d049bb133111eb;
   return h ^ (h >> 31);
@@ -87,7 +91,8 @@ Result<Keyspace> Keyspace::make(std::string prefix, std::size_t partitions) {
 }
 
 Keyspace::Keyspace(std::string prefix, std::size_t partitions) : prefix_(std::move(prefix)) {
-  if (auto good = check(prefix_, partitions); !good) throw std::invalid_argument(good.error().message);
+  if (auto good = check(prefix_, partitions); !good)
+    throw std::invalid_argument(good.error().message);
   tags_.reserve(partitions);
   slots_.reserve(partitions);
   for (std::size_t p = 0; p < partitions; ++p) {
@@ -107,7 +112,9 @@ Partition Keyspace::home_for_new(const Ulid& ulid) const {
   return static_cast<Partition>(stable_hash(ulid.str()) % partitions());
 }
 
-std::string Keyspace::name(Partition p, std::string_view rest) const { return name(p, rest, {}); }
+std::string Keyspace::name(Partition p, std::string_view rest) const {
+  return name(p, rest, {});
+}
 
 std::string Keyspace::name(Partition p, std::string_view kind, std::string_view rest) const {
   const std::string& t = tag(p);
@@ -120,40 +127,81 @@ std::string Keyspace::satellite(Partition p, const Ulid& ulid, std::string_view 
   return core(p, ulid).append(suffix);
 }
 
-std::string Keyspace::worker_channel(Partition p, std::string_view worker) const { return name(p, "w:", worker); }
-std::string Keyspace::watch_channel(Partition p, const Ulid& ulid) const { return name(p, "v:", ulid.str()); }
-std::string Keyspace::engine_channel(Partition p) const { return name(p, "engine"); }
+std::string Keyspace::worker_channel(Partition p, std::string_view worker) const {
+  return name(p, "w:", worker);
+}
+std::string Keyspace::watch_channel(Partition p, const Ulid& ulid) const {
+  return name(p, "v:", ulid.str());
+}
+std::string Keyspace::engine_channel(Partition p) const {
+  return name(p, "engine");
+}
 
-std::string Keyspace::core(Partition p, const Ulid& ulid) const { return name(p, "e:", ulid.str()); }
-std::string Keyspace::payload(Partition p, const Ulid& ulid) const { return satellite(p, ulid, ":p"); }
-std::string Keyspace::result(Partition p, const Ulid& ulid) const { return satellite(p, ulid, ":r"); }
+std::string Keyspace::core(Partition p, const Ulid& ulid) const {
+  return name(p, "e:", ulid.str());
+}
+std::string Keyspace::payload(Partition p, const Ulid& ulid) const {
+  return satellite(p, ulid, ":p");
+}
+std::string Keyspace::result(Partition p, const Ulid& ulid) const {
+  return satellite(p, ulid, ":r");
+}
 std::string Keyspace::old_result(Partition p, const Ulid& ulid, std::int64_t generation) const {
   return satellite(p, ulid, ":r" + std::to_string(generation));
 }
-std::string Keyspace::error_text(Partition p, const Ulid& ulid) const { return satellite(p, ulid, ":x"); }
-std::string Keyspace::policy(Partition p, const Ulid& ulid) const { return satellite(p, ulid, ":y"); }
-std::string Keyspace::tags(Partition p, const Ulid& ulid) const { return satellite(p, ulid, ":t"); }
-std::string Keyspace::progress(Partition p, const Ulid& ulid) const { return satellite(p, ulid, ":o"); }
-std::string Keyspace::history(Partition p, const Ulid& ulid) const { return satellite(p, ulid, ":h"); }
+std::string Keyspace::error_text(Partition p, const Ulid& ulid) const {
+  return satellite(p, ulid, ":x");
+}
+std::string Keyspace::policy(Partition p, const Ulid& ulid) const {
+  return satellite(p, ulid, ":y");
+}
+std::string Keyspace::tags(Partition p, const Ulid& ulid) const {
+  return satellite(p, ulid, ":t");
+}
+std::string Keyspace::progress(Partition p, const Ulid& ulid) const {
+  return satellite(p, ulid, ":o");
+}
+std::string Keyspace::history(Partition p, const Ulid& ulid) const {
+  return satellite(p, ulid, ":h");
+}
 
 std::string Keyspace::idempotency(Partition p, std::string_view ns, std::string_view key) const {
   std::string rest;
   rest.reserve(ns.size() + 1 + key.size());
   return name(p, "i:", rest.append(ns).append("/").append(key));
 }
-std::string Keyspace::queue(Partition p, const Queue& queue) const { return name(p, "q:", queue.str()); }
-std::string Keyspace::idle(Partition p, const Queue& queue) const { return name(p, "idle:", queue.str()); }
-std::string Keyspace::lanes(Partition p) const { return name(p, "lanes"); }
+std::string Keyspace::queue(Partition p, const Queue& queue) const {
+  return name(p, "q:", queue.str());
+}
+std::string Keyspace::idle(Partition p, const Queue& queue) const {
+  return name(p, "idle:", queue.str());
+}
+std::string Keyspace::lanes(Partition p) const {
+  return name(p, "lanes");
+}
 std::string Keyspace::index(Partition p, State state) const {
-  if (state == State::ready) throw std::logic_error("ready executions have no index: they wait in their queue");
+  if (state == State::ready)
+    throw std::logic_error("ready executions have no index: they wait in their queue");
   return name(p, to_string(state));
 }
-std::string Keyspace::timeouts(Partition p) const { return name(p, "timeouts"); }
-std::string Keyspace::deadlines(Partition p) const { return name(p, "deadlines"); }
-std::string Keyspace::handoffs(Partition p) const { return name(p, "handoffs"); }
-std::string Keyspace::events(Partition p) const { return name(p, "ev"); }
-std::string Keyspace::absent(Partition p) const { return name(p, "absent"); }
+std::string Keyspace::timeouts(Partition p) const {
+  return name(p, "timeouts");
+}
+std::string Keyspace::deadlines(Partition p) const {
+  return name(p, "deadlines");
+}
+std::string Keyspace::handoffs(Partition p) const {
+  return name(p, "handoffs");
+}
+std::string Keyspace::events(Partition p) const {
+  return name(p, "ev");
+}
+std::string Keyspace::absent(Partition p) const {
+  return name(p, "absent");
+}
 
-std::string Keyspace::servers() const { return name(0, "servers"); }
+std::string Keyspace::servers() const {
+  return name(0, "servers");
+}
 
 }  // namespace ff::core

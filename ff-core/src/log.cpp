@@ -40,10 +40,14 @@ void write_all(std::string_view bytes) {
 
 std::string_view to_string(LogLevel level) noexcept {
   switch (level) {
-    case LogLevel::debug: return "debug";
-    case LogLevel::info: return "info";
-    case LogLevel::warn: return "warn";
-    case LogLevel::error: return "error";
+    case LogLevel::debug:
+      return "debug";
+    case LogLevel::info:
+      return "info";
+    case LogLevel::warn:
+      return "warn";
+    case LogLevel::error:
+      return "error";
   }
   return "error";
 }
@@ -56,13 +60,13 @@ Result<LogLevel> parse_log_level(std::string_view text) {
                "log level is " + shown(text) + ", must be debug, info, warn or error");
 }
 
-std::string logfmt(std::chrono::system_clock::time_point at, LogLevel level, std::string_view message,
-                   std::span<const LogField> fields) {
+std::string logfmt(std::chrono::system_clock::time_point at, LogLevel level,
+                   std::string_view message, std::span<const LogField> fields) {
   const auto ms = std::chrono::floor<std::chrono::milliseconds>(at);
   const auto seconds = std::chrono::floor<std::chrono::seconds>(ms);
   std::string line = fmt::format("ts={:%Y-%m-%dT%H:%M:%S}.{:03}Z level={} msg=",
-                                 fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)), (ms - seconds).count(),
-                                 to_string(level));
+                                 fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+                                 (ms - seconds).count(), to_string(level));
   append_value(line, message);
   for (const LogField& field : fields) {
     line.append(" ").append(field.key).append("=");
@@ -71,7 +75,8 @@ std::string logfmt(std::chrono::system_clock::time_point at, LogLevel level, std
   return line;
 }
 
-void StderrLogger::write(LogLevel level, std::string_view message, std::span<const LogField> fields) noexcept {
+void StderrLogger::write(LogLevel level, std::string_view message,
+                         std::span<const LogField> fields) noexcept {
   try {
     write_all(logfmt(std::chrono::system_clock::now(), level, message, fields).append("\n"));
   } catch (...) {

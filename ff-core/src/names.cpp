@@ -7,10 +7,18 @@ namespace ff::core {
 namespace {
 
 // ASCII on purpose: the C library's classes depend on the locale.
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alnum(char c) { return is_lower(c) || (c >= 'A' && c <= 'Z') || is_digit(c); }
-bool is_lower_alnum(char c) { return is_lower(c) || is_digit(c); }
+bool is_lower(char c) {
+  return c >= 'a' && c <= 'z';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+bool is_alnum(char c) {
+  return is_lower(c) || (c >= 'A' && c <= 'Z') || is_digit(c);
+}
+bool is_lower_alnum(char c) {
+  return is_lower(c) || is_digit(c);
+}
 
 struct Rule {
   bool (*first)(char);
@@ -27,13 +35,16 @@ bool fits(std::string_view value, const Rule& rule) {
   return true;
 }
 
-Error refusal(std::string_view reason, std::string_view field, std::string_view value, std::string_view rule) {
+Error refusal(std::string_view reason, std::string_view field, std::string_view value,
+              std::string_view rule) {
   std::string message(field);
   message.append(" is ").append(shown(value)).append(", must be ").append(rule);
   return Error(Code::invalid_argument, std::string(reason), std::move(message));
 }
 
-constexpr Rule kLowerName(std::size_t chars_max) { return Rule{is_lower_alnum, is_lower_alnum, "._-", chars_max}; }
+constexpr Rule kLowerName(std::size_t chars_max) {
+  return Rule{is_lower_alnum, is_lower_alnum, "._-", chars_max};
+}
 
 bool is_token_char(char c) {
   return is_alnum(c) || std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
@@ -54,7 +65,8 @@ bool is_content_type(std::string_view value) {
   const std::size_t slash = value.find('/');
   if (slash == std::string_view::npos) return false;
   const std::size_t end = value.find_first_of("; ", slash);
-  const std::string_view subtype = value.substr(slash + 1, end == std::string_view::npos ? end : end - slash - 1);
+  const std::string_view subtype =
+      value.substr(slash + 1, end == std::string_view::npos ? end : end - slash - 1);
   if (!is_token(value.substr(0, slash)) || !is_token(subtype)) return false;
   if (end == std::string_view::npos) return true;
   const std::size_t parameters = value.find_first_not_of(' ', end);
@@ -63,7 +75,9 @@ bool is_content_type(std::string_view value) {
 
 constexpr Rule kTagKey{is_alnum, is_alnum, "._:/-", limits::kTagKeyChars};
 
-Error refused_tags(std::string message) { return Error(Code::invalid_argument, "bad_tags", std::move(message)); }
+Error refused_tags(std::string message) {
+  return Error(Code::invalid_argument, "bad_tags", std::move(message));
+}
 
 }  // namespace
 
@@ -81,41 +95,49 @@ Result<void> validate_lane(std::string_view value, std::string_view field) {
 
 Result<void> validate_kind(std::string_view value, std::string_view field) {
   if (fits(value, Rule{is_alnum, is_alnum, "._:/-", limits::kKindChars})) return {};
-  return refusal("bad_kind", field, value,
-                 "1 to 64 letters, digits, '.', '_', ':', '/' and '-', the first a letter or digit");
+  return refusal(
+      "bad_kind", field, value,
+      "1 to 64 letters, digits, '.', '_', ':', '/' and '-', the first a letter or digit");
 }
 
 Result<void> validate_worker(std::string_view value, std::string_view field) {
   if (fits(value, Rule{is_alnum, is_alnum, "._:@-", limits::kWorkerChars})) return {};
-  return refusal("bad_worker", field, value,
-                 "1 to 64 letters, digits, '.', '_', ':', '@' and '-', the first a letter or digit");
+  return refusal(
+      "bad_worker", field, value,
+      "1 to 64 letters, digits, '.', '_', ':', '@' and '-', the first a letter or digit");
 }
 
 Result<void> validate_content_type(std::string_view value, std::string_view field) {
   if (is_content_type(value)) return {};
   return refusal("bad_content_type", field, value,
-                 "at most 64 printable ASCII characters, such as application/json or text/plain; charset=utf-8");
+                 "at most 64 printable ASCII characters, such as application/json or text/plain; "
+                 "charset=utf-8");
 }
 
 Result<void> validate_failure_class(std::string_view value, std::string_view field) {
   if (fits(value, Rule{is_lower, is_lower_alnum, "_", limits::kFailureClassChars})) return {};
-  return refusal("bad_failure_class", field, value, "1 to 32 characters of a-z, 0-9 and '_', the first a letter");
+  return refusal("bad_failure_class", field, value,
+                 "1 to 32 characters of a-z, 0-9 and '_', the first a letter");
 }
 
 Result<void> validate_idempotency_key(std::string_view value, std::string_view field) {
-  if (!value.empty() && value.size() <= limits::kIdempotencyKeyBytes && is_plain_text(value)) return {};
-  return refusal("bad_idempotency_key", field, value, "1 to 256 bytes of UTF-8 without control characters");
+  if (!value.empty() && value.size() <= limits::kIdempotencyKeyBytes && is_plain_text(value))
+    return {};
+  return refusal("bad_idempotency_key", field, value,
+                 "1 to 256 bytes of UTF-8 without control characters");
 }
 
 Result<void> validate_tags(const Tags& tags, std::string_view field) {
   const std::string name(field);
   if (tags.size() > limits::kTagsMax) {
-    return refused_tags(name + " has " + std::to_string(tags.size()) + " entries, must have at most 16");
+    return refused_tags(name + " has " + std::to_string(tags.size()) +
+                        " entries, must have at most 16");
   }
   for (const auto& [key, value] : tags) {
     if (!fits(key, kTagKey)) {
       return refused_tags(name + " has the key " + shown(key) +
-                          ", must be 1 to 64 letters, digits, '.', '_', ':', '/' and '-', the first a letter or digit");
+                          ", must be 1 to 64 letters, digits, '.', '_', ':', '/' and '-', the "
+                          "first a letter or digit");
     }
     if (value.size() > limits::kTagValueBytes || !is_plain_text(value)) {
       return refused_tags(name + "." + key + " is " + shown(value) +
@@ -135,7 +157,8 @@ Result<Queue> Queue::make(std::string_view ns, std::string_view lane) {
 
 Result<Queue> Queue::parse(std::string_view text) {
   const std::size_t slash = text.find('/');
-  if (slash == std::string_view::npos) return refusal("bad_queue", "queue", text, "<namespace>/<lane>");
+  if (slash == std::string_view::npos)
+    return refusal("bad_queue", "queue", text, "<namespace>/<lane>");
   return make(text.substr(0, slash), text.substr(slash + 1));
 }
 

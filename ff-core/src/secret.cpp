@@ -7,7 +7,9 @@
 namespace ff::core {
 
 // A moved-from string may keep its bytes (short ones always do), so the source is wiped too.
-Secret::Secret(Secret&& other) : text_(std::move(other.text_)) { other.wipe(); }
+Secret::Secret(Secret&& other) noexcept : text_(std::move(other.text_)) {
+  other.wipe();
+}
 
 Secret& Secret::operator=(const Secret& other) {
   if (this == &other) return *this;
@@ -16,7 +18,7 @@ Secret& Secret::operator=(const Secret& other) {
   return *this;
 }
 
-Secret& Secret::operator=(Secret&& other) {
+Secret& Secret::operator=(Secret&& other) noexcept {
   if (this == &other) return *this;
   wipe();
   text_ = std::move(other.text_);
@@ -24,10 +26,13 @@ Secret& Secret::operator=(Secret&& other) {
   return *this;
 }
 
-Secret::~Secret() { wipe(); }
+Secret::~Secret() {
+  wipe();
+}
 
 bool Secret::equals(std::string_view other) const noexcept {
-  return text_.size() == other.size() && CRYPTO_memcmp(text_.data(), other.data(), other.size()) == 0;
+  return text_.size() == other.size() &&
+         CRYPTO_memcmp(text_.data(), other.data(), other.size()) == 0;
 }
 
 void Secret::wipe() noexcept {

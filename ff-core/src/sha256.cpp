@@ -49,7 +49,9 @@ std::string length_of(std::string_view part) {
 
 }  // namespace
 
-Sha256 sha256(std::string_view bytes) { return digest({bytes}); }
+Sha256 sha256(std::string_view bytes) {
+  return digest({bytes});
+}
 
 std::string sha256_hex(std::string_view bytes) {
   const Sha256 sum = sha256(bytes);
@@ -61,7 +63,8 @@ std::string fingerprint(std::string_view kind, std::string_view lane, const Payl
   const std::string lane_length = length_of(lane);
   const std::string bytes_length = length_of(payload.bytes);
   const std::string type_length = length_of(payload.content_type);
-  return hex(digest({kind_length, kind, lane_length, lane, bytes_length, payload.bytes, type_length, payload.content_type}),
+  return hex(digest({kind_length, kind, lane_length, lane, bytes_length, payload.bytes, type_length,
+                     payload.content_type}),
              16);
 }
 

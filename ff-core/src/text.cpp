@@ -5,9 +5,12 @@
 namespace ff::core {
 namespace {
 
-std::uint8_t byte(char c) { return static_cast<std::uint8_t>(c); }
+std::uint8_t byte(char c) {
+  return static_cast<std::uint8_t>(c);
+}
 
-// Control characters: C0, DEL, and C1, which is two bytes in UTF-8 and still moves some terminals' cursors.
+// Control characters: C0, DEL, and C1, which is two bytes in UTF-8 and still moves some terminals'
+// cursors.
 bool is_control(std::string_view sequence) {
   if (sequence.size() == 1) return byte(sequence[0]) < 0x20 || byte(sequence[0]) == 0x7f;
   return sequence.size() == 2 && byte(sequence[0]) == 0xc2 && byte(sequence[1]) < 0xa0;
@@ -25,12 +28,23 @@ void append_hex(std::string& out, std::string_view bytes) {
 void append_escaped(std::string& out, std::string_view sequence, bool valid) {
   if (!valid) return append_hex(out, sequence);
   switch (sequence[0]) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
   }
   if (is_control(sequence)) return append_hex(out, sequence);
   out += sequence;
@@ -42,7 +56,8 @@ std::size_t utf8_length(std::string_view text) noexcept {
   if (text.empty()) return 0;
   const std::uint8_t first = byte(text[0]);
   if (first < 0x80) return 1;
-  // The range of the second byte is what rules out overlong forms, surrogates and what lies above U+10FFFF.
+  // The range of the second byte is what rules out overlong forms, surrogates and what lies above
+  // U+10FFFF.
   std::size_t length = 0;
   std::uint8_t low = 0x80;
   std::uint8_t high = 0xbf;
@@ -88,6 +103,8 @@ std::string escaped(std::string_view text, std::size_t bytes_max) {
   return out;
 }
 
-std::string shown(std::string_view text) { return "\"" + escaped(text, limits::kShownBytes) + "\""; }
+std::string shown(std::string_view text) {
+  return "\"" + escaped(text, limits::kShownBytes) + "\"";
+}
 
 }  // namespace ff::core

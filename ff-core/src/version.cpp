@@ -2,6 +2,8 @@
 
 namespace ff::core {
 
-std::string_view version() noexcept { return FF_VERSION; }
+std::string_view version() noexcept {
+  return FF_VERSION;
+}
 
 }  // namespace ff::core

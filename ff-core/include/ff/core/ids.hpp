@@ -1,6 +1,6 @@
 #pragma once
-// Ids are made by the caller, so that a resend after a lost reply is recognised. `ExecutionId` is "<partition>-<ULID>";
-// inside its partition every key uses the ULID alone.
+// Ids are made by the caller, so that a resend after a lost reply is recognised. `ExecutionId` is
+// "<partition>-<ULID>"; inside its partition every key uses the ULID alone.
 
 #include <compare>
 #include <cstdint>
@@ -14,11 +14,13 @@ namespace ff::core {
 
 using Partition = std::uint16_t;  // 0 .. partition count - 1 (at most 1023).
 
-// 26 characters of Crockford base32 in upper case: 48 bits of milliseconds, 80 bits of randomness. Sorts by age.
+// 26 characters of Crockford base32 in upper case: 48 bits of milliseconds, 80 bits of randomness.
+// Sorts by age.
 class Ulid {
  public:
-  // A new one from the system clock and std::random_device. Ids made by one thread ascend, even when the clock goes back
-  // (then their time stays ahead of it). Thread-safe; a forked child does not repeat its parent's ids.
+  // A new one from the system clock and std::random_device. Ids made by one thread ascend, even
+  // when the clock goes back (then their time stays ahead of it). Thread-safe; a forked child does
+  // not repeat its parent's ids.
   static Ulid make();
   // Refuses everything but the canonical form. Error: invalid_argument/bad_id.
   static Result<Ulid> parse(std::string_view text);
@@ -36,7 +38,8 @@ class Ulid {
 class ExecutionId {
  public:
   ExecutionId(Partition partition, Ulid ulid) : partition_(partition), ulid_(std::move(ulid)) {}
-  // "<partition>-<ULID>", partition without leading zeros, at most 1023. Error: invalid_argument/bad_id.
+  // "<partition>-<ULID>", partition without leading zeros, at most 1023. Error:
+  // invalid_argument/bad_id.
   static Result<ExecutionId> parse(std::string_view text);
 
   Partition partition() const noexcept { return partition_; }
@@ -53,10 +56,14 @@ class ExecutionId {
 
 template <>
 struct std::hash<ff::core::Ulid> {
-  std::size_t operator()(const ff::core::Ulid& ulid) const noexcept { return std::hash<std::string>{}(ulid.str()); }
+  std::size_t operator()(const ff::core::Ulid& ulid) const noexcept {
+    return std::hash<std::string>{}(ulid.str());
+  }
 };
 template <>
 struct std::hash<ff::core::ExecutionId> {
   // The ULID is random enough alone.
-  std::size_t operator()(const ff::core::ExecutionId& id) const noexcept { return std::hash<std::string>{}(id.ulid().str()); }
+  std::size_t operator()(const ff::core::ExecutionId& id) const noexcept {
+    return std::hash<std::string>{}(id.ulid().str());
+  }
 };

@@ -1,6 +1,6 @@
 #pragma once
-// The only place in C++ that builds key and channel names. ARCHITECTURE.md "Keys" is the contract; Lua's key module builds
-// the same names, and a test compares the two.
+// The only place in C++ that builds key and channel names. ARCHITECTURE.md "Keys" is the contract;
+// Lua's key module builds the same names, and a test compares the two.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,25 +18,29 @@ namespace ff::core {
 using Slot = std::uint16_t;  // 0 .. 16383.
 constexpr std::size_t kSlots = 16384;
 
-// The cluster slot of a key: CRC16 (XMODEM) modulo 16384 of what stands between the first '{' and the next '}', or of the
-// whole key when there is no such pair or nothing between them.
+// The cluster slot of a key: CRC16 (XMODEM) modulo 16384 of what stands between the first '{' and
+// the next '}', or of the whole key when there is no such pair or nothing between them.
 Slot slot_of(std::string_view key) noexcept;
 
-// The 64-bit hash behind every "found by hash" decision: FNV-1a 64 (offset 0xcbf29ce484222325, prime 0x100000001b3) over
-// the bytes, then the splitmix64 finalizer. Part of the stored contract: never changes.
+// The 64-bit hash behind every "found by hash" decision: FNV-1a 64 (offset 0xcbf29ce484222325,
+// prime 0x100000001b3) over the bytes, then the splitmix64 finalizer. Part of the stored contract:
+// never changes.
 std::uint64_t stable_hash(std::string_view bytes) noexcept;
 
-// All names of one deployment. The tag of partition p is "{<prefix>:<p>.<salt>}" with the smallest salt from 0 whose slot s
-// satisfies floor(s * partitions / 16384) == p, so partitions spread evenly over any cluster. Tags are computed once, at
-// construction (a few milliseconds for 1024 partitions).
+// All names of one deployment. The tag of partition p is "{<prefix>:<p>.<salt>}" with the smallest
+// salt from 0 whose slot s satisfies floor(s * partitions / 16384) == p, so partitions spread
+// evenly over any cluster. Tags are computed once, at construction (a few milliseconds for 1024
+// partitions).
+//
 // Thread safety: immutable after construction, share it freely.
-// Precondition of everything that takes a partition: it is below partitions(); a larger one throws std::out_of_range.
+// Precondition of all that takes a partition: it is below partitions(); else std::out_of_range.
 class Keyspace {
  public:
   // Prefix: 1 to 16 characters of [a-z0-9-]. Partitions: 1 to 1024.
   // Errors: invalid_argument/bad_prefix, invalid_argument/bad_partitions.
   static Result<Keyspace> make(std::string prefix, std::size_t partitions);
-  // The same for values known to be good; throws std::invalid_argument with the text make() would have answered.
+  // The same for values known to be good; throws std::invalid_argument with the text make() would
+  // have answered.
   Keyspace(std::string prefix, std::size_t partitions);
 
   const std::string& prefix() const noexcept { return prefix_; }
@@ -46,15 +50,16 @@ class Keyspace {
   const std::string& tag(Partition p) const { return tags_.at(p); }
   Slot slot(Partition p) const { return slots_.at(p); }
 
-  // Where an execution with an idempotency key lives: stable_hash("<namespace>/<key>") modulo partitions().
+  // Where an execution with an idempotency key lives: stable_hash("<namespace>/<key>") modulo
+  // partitions().
   Partition home_of(std::string_view ns, std::string_view idempotency_key) const;
   // Where an execution without one lives: stable_hash(ULID) modulo partitions().
   Partition home_for_new(const Ulid& ulid) const;
 
-  // Sharded channels.
-  std::string worker_channel(Partition p, std::string_view worker) const;  // wake-ups and cancels of a worker
-  std::string watch_channel(Partition p, const Ulid& ulid) const;          // the end of an execution
-  std::string engine_channel(Partition p) const;                           // an earlier timer was armed
+  // Sharded channels: a worker's wake-ups and cancels, the end of an execution, an earlier timer.
+  std::string worker_channel(Partition p, std::string_view worker) const;
+  std::string watch_channel(Partition p, const Ulid& ulid) const;
+  std::string engine_channel(Partition p) const;
 
   // Keys of one execution.
   std::string core(Partition p, const Ulid& ulid) const;

@@ -6,34 +6,37 @@
 
 namespace ff::core::limits {
 
-constexpr std::size_t kPartitionsMax = 1024;          // 16 slots each: fewer would not spread over a cluster.
+constexpr std::size_t kPartitionsMax = 1024;  // 16 slots each: fewer would not spread.
 constexpr std::size_t kPartitionsDefault = 64;
-constexpr std::size_t kPrefixChars = 16;              // Part of every key.
-constexpr std::size_t kNamespaceChars = 24;           // "<namespace>/<lane>" is one core field of at most 64 bytes.
+constexpr std::size_t kPrefixChars = 16;  // Part of every key.
+// "<namespace>/<lane>" is one core field of at most 64 bytes.
+constexpr std::size_t kNamespaceChars = 24;
 constexpr std::size_t kLaneChars = 39;
-constexpr std::size_t kKindChars = 64;                // A core field: listpack encoding ends above 64 bytes.
-constexpr std::size_t kWorkerChars = 64;              // A core field.
-constexpr std::size_t kContentTypeChars = 64;         // A core field.
+constexpr std::size_t kKindChars = 64;    // A core field: listpack encoding ends above 64 bytes.
+constexpr std::size_t kWorkerChars = 64;  // A core field.
+constexpr std::size_t kContentTypeChars = 64;  // A core field.
 constexpr std::size_t kFailureClassChars = 32;
 constexpr std::size_t kIdempotencyKeyBytes = 256;
-constexpr std::size_t kPayloadBytes = 1024 * 1024;    // Payloads and results; larger data belongs in a store of objects.
+// Payloads and results; larger data belongs in a store of objects.
+constexpr std::size_t kPayloadBytes = 1024 * 1024;
 constexpr std::size_t kErrorTextBytes = 16 * 1024;
 constexpr std::size_t kProgressTextBytes = 1024;
 constexpr std::size_t kTagsMax = 16;
 constexpr std::size_t kTagKeyChars = 64;
 constexpr std::size_t kTagValueBytes = 256;
-constexpr std::size_t kBatchItems = 256;              // Items of one submit, complete, renew or claim call.
+constexpr std::size_t kBatchItems = 256;  // Items of one submit, complete, renew or claim call.
 constexpr std::size_t kListPage = 1000;
 constexpr std::int64_t kPriorityMax = 9000;
-constexpr std::int64_t kDurationMsMax = 10LL * 365 * 24 * 3600 * 1000;  // Delays, timeouts, retention: ten years.
+// Delays, timeouts, retention: ten years.
+constexpr std::int64_t kDurationMsMax = 10LL * 365 * 24 * 3600 * 1000;
 constexpr std::int64_t kLeaseMsMin = 100;
 constexpr std::int64_t kLeaseMsMax = 24LL * 3600 * 1000;
-constexpr std::size_t kRetryDelaysMax = 64;           // Entries of an explicit retry schedule.
-constexpr std::size_t kFailureClassesMax = 32;        // Entries of `only` and `never`.
+constexpr std::size_t kRetryDelaysMax = 64;     // Entries of an explicit retry schedule.
+constexpr std::size_t kFailureClassesMax = 32;  // Entries of `only` and `never`.
 constexpr std::int64_t kAttemptsMax = 1000;
 constexpr std::int64_t kCrashesMax = 1000;
 constexpr double kRetryFactorMax = 100;
-constexpr std::size_t kLogValueBytes = 2048;          // A log line stays readable, whatever was put in it.
-constexpr std::size_t kShownBytes = 48;               // What a refusal repeats of a value.
+constexpr std::size_t kLogValueBytes = 2048;  // A log line stays readable, whatever was put in it.
+constexpr std::size_t kShownBytes = 48;       // What a refusal repeats of a value.
 
 }  // namespace ff::core::limits

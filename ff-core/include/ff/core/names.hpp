@@ -1,7 +1,7 @@
 #pragma once
-// What names may look like. Every refusal is invalid_argument/bad_<what> and its message names the field, the value
-// (shortened and made printable) and the rule. `field` is how the caller's document calls the value.
-// Thread safety: pure functions.
+// What names may look like. Every refusal is invalid_argument/bad_<what> and its message names the
+// field, the value (shortened and made printable) and the rule. `field` is how the caller's
+// document calls the value. Thread safety: pure functions.
 
 #include <compare>
 #include <map>
@@ -16,24 +16,29 @@ namespace ff::core {
 Result<void> validate_namespace(std::string_view value, std::string_view field = "namespace");
 // 1 to 39 characters: a-z, 0-9, '.', '_', '-', the first a letter or digit. Error: bad_lane.
 Result<void> validate_lane(std::string_view value, std::string_view field = "lane");
-// 1 to 64 characters: letters, digits, '.', '_', ':', '/', '-', the first a letter or digit. Error: bad_kind.
+// 1 to 64 characters: letters, digits, '.', '_', ':', '/', '-', the first a letter or digit. Error:
+// bad_kind.
 Result<void> validate_kind(std::string_view value, std::string_view field = "kind");
-// 1 to 64 characters: letters, digits, '.', '_', ':', '@', '-', the first a letter or digit. Error: bad_worker.
+// 1 to 64 characters: letters, digits, '.', '_', ':', '@', '-', the first a letter or digit. Error:
+// bad_worker.
 Result<void> validate_worker(std::string_view value, std::string_view field = "worker");
-// 3 to 64 characters: type/subtype in the characters of RFC 9110 tokens, then nothing or ';' and printable ASCII, such as
-// "application/json; charset=utf-8". Error: bad_content_type.
+// 3 to 64 characters: type/subtype in the characters of RFC 9110 tokens, then nothing or ';' and
+// printable ASCII, such as "application/json; charset=utf-8". Error: bad_content_type.
 Result<void> validate_content_type(std::string_view value, std::string_view field = "content_type");
 // 1 to 32 characters: a-z, 0-9, '_', the first a letter. Error: bad_failure_class.
-Result<void> validate_failure_class(std::string_view value, std::string_view field = "failure_class");
+Result<void> validate_failure_class(std::string_view value,
+                                    std::string_view field = "failure_class");
 // 1 to 256 bytes of UTF-8 without control characters. Error: bad_idempotency_key.
-Result<void> validate_idempotency_key(std::string_view value, std::string_view field = "idempotency_key");
+Result<void> validate_idempotency_key(std::string_view value,
+                                      std::string_view field = "idempotency_key");
 
 using Tags = std::map<std::string, std::string>;
-// At most 16. A key is 1 to 64 characters: letters, digits, '.', '_', ':', '/', '-', the first a letter or digit. A value
-// is 0 to 256 bytes of UTF-8 without control characters. Error: bad_tags.
+// At most 16. A key is 1 to 64 characters: letters, digits, '.', '_', ':', '/', '-', the first a
+// letter or digit. A value is 0 to 256 bytes of UTF-8 without control characters. Error: bad_tags.
 Result<void> validate_tags(const Tags& tags, std::string_view field = "tags");
 
-// "<namespace>/<lane>": the name under which the executions of a lane wait in a partition. At most 64 bytes.
+// "<namespace>/<lane>": the name under which the executions of a lane wait in a partition. At most
+// 64 bytes.
 class Queue {
  public:
   // Errors: invalid_argument/bad_namespace, invalid_argument/bad_lane.
@@ -57,5 +62,7 @@ class Queue {
 
 template <>
 struct std::hash<ff::core::Queue> {
-  std::size_t operator()(const ff::core::Queue& queue) const noexcept { return std::hash<std::string>{}(queue.str()); }
+  std::size_t operator()(const ff::core::Queue& queue) const noexcept {
+    return std::hash<std::string>{}(queue.str());
+  }
 };

@@ -12,7 +12,7 @@ namespace ff::core {
 inline constexpr std::string_view kContentTypeDefault = "application/octet-stream";
 
 struct Payload {
-  std::string bytes;                                           // 0 bytes to 1 MiB.
+  std::string bytes;                                            // 0 bytes to 1 MiB.
   std::string content_type = std::string(kContentTypeDefault);  // See validate_content_type().
 
   Payload() = default;
@@ -22,7 +22,8 @@ struct Payload {
   friend bool operator==(const Payload&, const Payload&) = default;
 };
 
-// Errors: invalid_argument/payload_too_large, invalid_argument/bad_content_type. `field` names it: "payload" or "result".
+// Errors: invalid_argument/payload_too_large, invalid_argument/bad_content_type. `field` names it:
+// "payload" or "result".
 Result<void> validate(const Payload& payload, std::string_view field = "payload");
 
 }  // namespace ff::core

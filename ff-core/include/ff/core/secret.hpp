@@ -1,5 +1,6 @@
 #pragma once
-// A string that is never printed: formatting, streaming and logging it give "***". Its memory is wiped when it ends.
+// A string that is never printed: formatting, streaming and logging it give "***". Its memory is
+// wiped when it ends.
 
 #include <fmt/format.h>
 
@@ -14,13 +15,14 @@ class Secret {
   Secret() = default;
   explicit Secret(std::string text) : text_(std::move(text)) {}
   Secret(const Secret&) = default;
-  Secret(Secret&& other);
+  Secret(Secret&& other) noexcept;
   Secret& operator=(const Secret& other);
-  Secret& operator=(Secret&& other);
+  Secret& operator=(Secret&& other) noexcept;
   ~Secret();
 
   bool empty() const noexcept { return text_.empty(); }
-  // The secret itself, for the one call that needs it; never for a message, a log field or a metric.
+  // The secret itself, for the one call that needs it; never for a message, a log field or a
+  // metric.
   const std::string& reveal() const noexcept { return text_; }
   // Compares in a time that depends on the lengths only.
   bool equals(std::string_view other) const noexcept;
@@ -31,7 +33,9 @@ class Secret {
 };
 
 inline constexpr std::string_view kSecretShown = "***";
-inline std::ostream& operator<<(std::ostream& out, const Secret&) { return out << kSecretShown; }
+inline std::ostream& operator<<(std::ostream& out, const Secret&) {
+  return out << kSecretShown;
+}
 
 }  // namespace ff::core
 

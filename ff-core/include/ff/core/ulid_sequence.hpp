@@ -1,7 +1,9 @@
 #pragma once
-// The pure part of Ulid::make(): which (time, randomness) comes next, so that ids ascend whatever the clock does.
+// The pure part of Ulid::make(): which (time, randomness) comes next, so that ids ascend whatever
+// the clock does.
 
 #include <cstdint>
+#include <string>
 
 namespace ff::core {
 
@@ -24,9 +26,9 @@ class UlidSequence {
     friend constexpr bool operator==(const Step&, const Step&) = default;
   };
 
-  // In a later millisecond than the last step: that one, with fresh randomness. Otherwise (also when the clock went back)
-  // the last one, with the last randomness plus one. When that overflows, the next millisecond with fresh randomness.
-  // `fresh` is called at most once.
+  // In a later millisecond than the last step: that one, with fresh randomness. Otherwise (also
+  // when the clock went back) the last one, with the last randomness plus one. When that overflows,
+  // the next millisecond with fresh randomness. `fresh` is called at most once.
   template <class Fresh>
   Step next(std::uint64_t now_ms, Fresh&& fresh) {
     if (!begun_ || now_ms > last_.ms) {
@@ -51,5 +53,8 @@ class UlidSequence {
   bool begun_ = false;
   Step last_ = Step(0, Random80());
 };
+
+// The 26 characters of an id; their order as text is the order of the steps.
+std::string ulid_text(const UlidSequence::Step& step);
 
 }  // namespace ff::core
