@@ -26,6 +26,7 @@ class Command {
   Command& arg(std::int64_t number);
   // The whole command, header included.
   std::string encode() const;
+  void append_to(std::string& out) const;
 
  private:
   std::string body_;

@@ -1,0 +1,156 @@
+#pragma once
+// Client: submits executions, looks at them, waits for their ends, and steers them.
+//
+//   auto client = co_await sdk::Client::open(executor, options);
+//   sdk::Submission job("thumbnail", core::Payload(bytes, "image/png"));
+//   auto submitted = co_await client->submit(job);
+//   auto end = co_await client->wait(submitted->id, core::Deadline::in(30s));
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ff/core/ids.hpp"
+#include "ff/core/names.hpp"
+#include "ff/core/payload.hpp"
+#include "ff/core/policy.hpp"
+#include "ff/core/state.hpp"
+#include "ff/script/connect.hpp"
+#include "ff/script/deployment.hpp"
+
+namespace ff::sdk {
+
+template <class T>
+using Awaitable = boost::asio::awaitable<core::Result<T>>;
+
+struct ClientOptions {
+  script::ConnectionOptions connection;
+  script::DeploymentOptions deployment;
+  std::string ns = "default";            // Namespace of every call of this client.
+  core::Millis call_timeout{5000};       // Of one call; wait() takes its own deadline.
+  ClientOptions() = default;
+};
+
+struct Submission {
+  std::string kind;                      // Selects the handler.
+  std::string lane = "default";
+  core::Payload payload;
+  std::int64_t priority = 0;             // 0 to 9000, higher first.
+  std::optional<core::TimestampMs> start_at;    // Valkey's clock; the past means now. Not together with delay.
+  core::Millis delay{0};
+  std::optional<core::TimestampMs> deadline_at; // Ends it as expired, unless it has ended. Not together with deadline.
+  core::Millis deadline{0};              // 0: none.
+  std::string idempotency_key;           // Empty: none. Known for idempotency_ttl in this namespace.
+  core::Millis idempotency_ttl{24 * 3600 * 1000};
+  core::Policy policy;
+  core::Tags tags;
+  std::optional<core::ExecutionId> id;   // Made by submit() when unset; set it to repeat a submit of another process.
+
+  Submission() = default;
+  explicit Submission(std::string k) : kind(std::move(k)) {}
+  Submission(std::string k, core::Payload p) : kind(std::move(k)), payload(std::move(p)) {}
+};
+
+// Refuses the first wrong field by name. Errors: invalid_argument/bad_kind, bad_lane, bad_priority, bad_delay, bad_deadline,
+// bad_idempotency_key, bad_idempotency_ttl, bad_policy, bad_tags, payload_too_large, bad_content_type.
+core::Result<void> validate(const Submission& submission);
+
+struct Submitted {
+  core::ExecutionId id;     // Of the first submit, when this was a duplicate.
+  bool duplicate;           // A known idempotency key.
+  Submitted(core::ExecutionId i, bool d) : id(std::move(i)), duplicate(d) {}
+};
+
+// How an execution stands, and how it ended.
+struct Outcome {
+  core::State state = core::State::ready;
+  std::int64_t generation = 0;
+  core::Payload result;
+  std::string failure_class;  // Of the last failure, empty: never failed.
+  std::string text;           // Error text, or the reason of a cancel. Bytes of the worker's choice.
+  Outcome() = default;
+};
+
+struct Description {
+  script::Describe::Ok fields;  // As documented in verbs.gen.hpp, with the history as JSON.
+  core::State state = core::State::ready;
+  Description() = default;
+};
+
+struct CancelAnswer {
+  core::State state = core::State::cancelled;  // active while a grace runs.
+  core::TimestampMs grace_until = 0;
+  CancelAnswer() = default;
+};
+
+struct ListQuery {
+  core::State state = core::State::ready;
+  std::string lane;                 // Empty: all; needed for ready.
+  std::string cursor;               // Empty: from the start. From Page::cursor; opaque.
+  std::size_t limit = 100;          // 1 to 1000.
+  ListQuery() = default;
+};
+
+struct Listed {
+  core::ExecutionId id;
+  std::string lane, kind;
+  std::int64_t priority, attempt;
+  core::TimestampMs created_at, timer_at;  // timer_at: ready since, starts at, lease ends, or purged at, by state.
+  Listed(core::ExecutionId i) : id(std::move(i)), priority(0), attempt(0), created_at(0), timer_at(0) {}
+};
+
+struct Page {
+  std::vector<Listed> executions;   // In index order within a partition, partition after partition. May be short or empty
+  std::string cursor;               // while cursor is not empty: there is more.
+  Page() = default;
+};
+
+// Cheap to copy; copies share the deployment. Thread safety: none; use it on the connection's executor.
+// Errors of every call: those of Deployment::call, and those named. A call with unknown_outcome is repeated here while its
+// call_timeout lasts, as long as the repeat is safe; so unknown_outcome means that the time is over.
+class Client {
+ public:
+  static Awaitable<Client> open(boost::asio::any_io_executor executor, ClientOptions options);
+  Client(std::shared_ptr<script::Deployment> deployment, std::string ns, core::Millis call_timeout);
+
+  // The same deployment in another namespace. Precondition: validate_namespace accepts it.
+  Client in_namespace(std::string ns) const;
+
+  // Errors: those of validate(); conflict/idempotency_mismatch. A lean submission whose outcome is unknown is not repeated:
+  // its record may have come and gone.
+  Awaitable<Submitted> submit(Submission submission);
+  // Any number; sent in batches of at most 256 to each partition, in parallel. One answer for each, in order.
+  Awaitable<std::vector<core::Result<Submitted>>> submit_many(std::vector<Submission> submissions);
+
+  Awaitable<Description> describe(core::ExecutionId id);       // not_found
+  Awaitable<core::Payload> payload(core::ExecutionId id);      // not_found
+  // generation -1: the current one. Errors: not_found, not_found/no_such_generation.
+  Awaitable<Outcome> result(core::ExecutionId id, std::int64_t generation = -1);
+  // Waits for the end without polling: one call now, one when it ended. Of a lean execution only the state is known.
+  // Errors: not_found; unavailable/"deadline" when it has not ended by then.
+  Awaitable<Outcome> wait(core::ExecutionId id, core::Deadline deadline);
+  // Ends it as cancelled; with a grace an active one may still complete. Errors: not_found, conflict/already_finished.
+  Awaitable<CancelAnswer> cancel(core::ExecutionId id, core::Millis grace, std::string reason);
+  Awaitable<void> change_priority(core::ExecutionId id, std::int64_t priority);  // not_found, already_finished, bad_priority
+  // Runs a finished one again. Answers the new generation. Errors: not_found, conflict/not_finished.
+  Awaitable<std::int64_t> replay(core::ExecutionId id);
+  Awaitable<void> purge(core::ExecutionId id);                 // not_found, conflict/not_finished
+  Awaitable<Page> list(ListQuery query);                       // bad_cursor, lane_needed, bad_limit
+  // Executions by state and lane over all partitions and namespaces: "completed", "ready:<namespace>/<lane>", ….
+  Awaitable<std::map<std::string, std::int64_t>> count();
+
+  const std::shared_ptr<script::Deployment>& deployment() const noexcept { return deployment_; }
+  const std::string& ns() const noexcept { return ns_; }
+
+ private:
+  std::shared_ptr<script::Deployment> deployment_;
+  std::string ns_;
+  core::Millis call_timeout_;
+};
+
+}  // namespace ff::sdk

@@ -1,0 +1,137 @@
+#pragma once
+// Worker: runs handlers for executions. It claims from all partitions, keeps leases alive, stops handlers that lost theirs,
+// and hands back what it has not started when it stops.
+//
+//   sdk::Worker worker(deployment, options);
+//   worker.handle("thumbnail", [](sdk::Task& task) { return core::Payload(shrink(task.payload().bytes)); });
+//   co_await worker.run();      // until stop()
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ff/core/failure_class.hpp"
+#include "ff/core/ids.hpp"
+#include "ff/core/log.hpp"
+#include "ff/core/names.hpp"
+#include "ff/core/payload.hpp"
+#include "ff/script/deployment.hpp"
+
+namespace ff::sdk {
+
+struct WorkerOptions {
+  std::string ns = "default";
+  std::vector<std::string> lanes{"default"};   // Claimed in this order of preference.
+  std::string name;                            // Of this instance, unique; made from host name, pid and a random part if empty.
+  std::size_t concurrency = 16;                // Handlers running at once, 1 to 4096.
+  std::size_t prefetch = 0;                    // Claimed beyond that and kept ready, 0 to 4096; given back on stop.
+  core::Millis lease{15000};                   // 100 ms to a day. Renewed in batches at a third of it.
+  core::Millis drain{30000};                   // How long stop() lets running handlers go on before their stop token fires
+  core::Millis drain_grace{5000};              // and then, before their leases are given back or left to expire.
+  core::Millis call_timeout{5000};             // Of one call to Valkey.
+  boost::asio::any_io_executor handler_executor;  // Where plain functions run: a thread pool of yours. Unset: the executor
+                                                  // of the connection, which a slow function then blocks, renewals included.
+  std::shared_ptr<core::Logger> logger;        // Unset: silent.
+  WorkerOptions() = default;
+};
+
+// How an attempt went wrong: decides with the retry policy whether there is another.
+struct Failure {
+  std::string failure_class = std::string(core::failure_class::kInternal);
+  std::string text;
+  core::Millis retry_after{-1};  // >= 0: instead of the policy's delay.
+  Failure() = default;
+  Failure(std::string_view c, std::string t) : failure_class(c), text(std::move(t)) {}
+};
+
+// Give the execution back: no failure is counted, the attempt is.
+struct Released {
+  std::string reason;
+  core::Millis delay{0};
+  Released() = default;
+};
+
+using HandlerResult = std::variant<core::Payload, Failure, Released>;
+
+// One attempt, as its handler sees it. Valid until the handler returns.
+// Thread safety: everything but progress() may be read from any thread; progress() may be called from the handler's thread.
+class Task {
+ public:
+  virtual ~Task() = default;
+  const core::ExecutionId& id() const noexcept { return id_; }
+  const std::string& kind() const noexcept { return row_.kind; }
+  const std::string& queue() const noexcept { return row_.queue; }
+  const core::Payload& payload() const noexcept { return payload_; }
+  std::int64_t attempt() const noexcept { return row_.attempt; }        // From 1.
+  std::int64_t generation() const noexcept { return row_.generation; }
+  std::int64_t failures() const noexcept { return row_.failures; }
+  // Grows with each claim of this execution, also over failovers: hand it to resources that can refuse an older one.
+  std::int64_t epoch() const noexcept { return row_.epoch; }
+  core::TimestampMs created_at() const noexcept { return row_.created_at; }
+  core::TimestampMs ready_at() const noexcept { return row_.ready_at; }
+  const std::string& tags() const noexcept { return row_.tags; }        // JSON object, empty: none.
+  // Fires when the lease is lost, the execution is cancelled, its attempt times out, or the worker's drain time is over.
+  // What the handler returns after a lost lease is dropped.
+  std::stop_token stop_token() const noexcept { return stop_.get_token(); }
+  // Reports how far it is: percent 0 to 100 (-1: unknown) and a text of at most 1024 bytes. Sent in the background, the last
+  // one wins; bad values are cut to the allowed ones.
+  virtual void progress(int percent, std::string message) = 0;
+
+ protected:
+  Task(core::ExecutionId id, script::Claim::Row row)
+      : id_(std::move(id)), row_(std::move(row)),
+        payload_(std::move(row_.payload), row_.content_type.empty() ? std::string(core::kContentTypeDefault)
+                                                                    : row_.content_type) {}
+  core::ExecutionId id_;
+  script::Claim::Row row_;
+  core::Payload payload_;
+  std::stop_source stop_;
+};
+
+struct WorkerStats {
+  std::uint64_t claimed = 0, completed = 0, failed = 0, retried = 0, released = 0;
+  std::uint64_t lost = 0;        // Leases that ended before the handler did, and results refused as stale.
+  std::uint64_t claims = 0;      // Claim calls, empty ones included.
+  std::uint64_t wakes = 0;       // Wake-ups received.
+  std::size_t running = 0, prefetched = 0;
+};
+
+// Thread safety: handle() before run(); stop() from any thread; everything else on the connection's executor.
+class Worker {
+ public:
+  using Function = std::function<HandlerResult(Task&)>;
+  using Coroutine = std::function<boost::asio::awaitable<HandlerResult>(Task&)>;
+
+  Worker(std::shared_ptr<script::Deployment> deployment, WorkerOptions options);
+  ~Worker();  // Precondition: not running.
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // A plain function runs on handler_executor, a coroutine on the connection's executor. What either throws fails the
+  // attempt as class `crash`. An execution of a kind without handler fails as `not_found`: retried elsewhere by its policy.
+  void handle(std::string kind, Function function);
+  void handle_async(std::string kind, Coroutine coroutine);
+
+  // Runs until stop() was called and the drain is done. Errors: invalid_argument for options out of range, before anything
+  // is claimed. An unreachable Valkey is no error: it goes on when it is back.
+  boost::asio::awaitable<core::Result<void>> run();
+
+  // Begins the drain: no more claims, unstarted executions are handed back without spending an attempt, running ones may
+  // finish. Idempotent; safe in a signal handler of Asio, from any thread.
+  void stop();
+
+  const WorkerStats& stats() const noexcept;
+  const std::string& name() const noexcept;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace ff::sdk
