@@ -7,7 +7,7 @@
 namespace ff::script {
 
 void Submit::encode(const Args& args, Command& command) {
-  codec::put(command, args.namespace);
+  codec::put(command, args.ns);
   for (const auto& item : args.items) {
     codec::put(command, item.id);
     codec::put(command, item.lane);
@@ -40,7 +40,7 @@ core::Result<Submit::Ok> Submit::decode(std::vector<Reply>& fields) {
 }
 
 void Describe::encode(const Args& args, Command& command) {
-  codec::put(command, args.namespace);
+  codec::put(command, args.ns);
   codec::put(command, args.id);
 }
 
@@ -66,7 +66,7 @@ core::Result<Describe::Ok> Describe::decode(std::vector<Reply>& fields) {
   reader.get(ok.cancel_requested_at, "cancel_requested_at");
   reader.get(ok.attempt_timeout_ms, "attempt_timeout_ms");
   reader.get(ok.mode, "mode");
-  reader.get(ok.class, "class");
+  reader.get(ok.failure_class, "class");
   reader.get(ok.text, "text");
   reader.get(ok.content_type, "content_type");
   reader.get(ok.result_content_type, "result_content_type");
@@ -85,7 +85,7 @@ core::Result<Describe::Ok> Describe::decode(std::vector<Reply>& fields) {
 }
 
 void Payload::encode(const Args& args, Command& command) {
-  codec::put(command, args.namespace);
+  codec::put(command, args.ns);
   codec::put(command, args.id);
 }
 
@@ -98,7 +98,7 @@ core::Result<Payload::Ok> Payload::decode(std::vector<Reply>& fields) {
 }
 
 void Result::encode(const Args& args, Command& command) {
-  codec::put(command, args.namespace);
+  codec::put(command, args.ns);
   codec::put(command, args.id);
   codec::put(command, args.generation);
 }
@@ -110,13 +110,13 @@ core::Result<Result::Ok> Result::decode(std::vector<Reply>& fields) {
   reader.get(ok.generation, "generation");
   reader.get(ok.content_type, "content_type");
   reader.get(ok.result, "result");
-  reader.get(ok.class, "class");
+  reader.get(ok.failure_class, "class");
   reader.get(ok.text, "text");
   return reader.finish(std::move(ok));
 }
 
 void Watch::encode(const Args& args, Command& command) {
-  codec::put(command, args.namespace);
+  codec::put(command, args.ns);
   codec::put(command, args.id);
 }
 
@@ -128,7 +128,7 @@ core::Result<Watch::Ok> Watch::decode(std::vector<Reply>& fields) {
 }
 
 void List::encode(const Args& args, Command& command) {
-  codec::put(command, args.namespace);
+  codec::put(command, args.ns);
   codec::put(command, args.state);
   codec::put(command, args.lane);
   codec::put(command, args.cursor);
@@ -169,7 +169,7 @@ core::Result<Count::Ok> Count::decode(std::vector<Reply>& fields) {
 }
 
 void Cancel::encode(const Args& args, Command& command) {
-  codec::put(command, args.namespace);
+  codec::put(command, args.ns);
   codec::put(command, args.id);
   codec::put(command, args.grace_ms);
   codec::put(command, args.reason);
@@ -184,7 +184,7 @@ core::Result<Cancel::Ok> Cancel::decode(std::vector<Reply>& fields) {
 }
 
 void ChangePriority::encode(const Args& args, Command& command) {
-  codec::put(command, args.namespace);
+  codec::put(command, args.ns);
   codec::put(command, args.id);
   codec::put(command, args.priority);
 }
@@ -196,7 +196,7 @@ core::Result<ChangePriority::Ok> ChangePriority::decode(std::vector<Reply>& fiel
 }
 
 void Replay::encode(const Args& args, Command& command) {
-  codec::put(command, args.namespace);
+  codec::put(command, args.ns);
   codec::put(command, args.id);
   codec::put(command, args.generation);
 }
@@ -209,7 +209,7 @@ core::Result<Replay::Ok> Replay::decode(std::vector<Reply>& fields) {
 }
 
 void Purge::encode(const Args& args, Command& command) {
-  codec::put(command, args.namespace);
+  codec::put(command, args.ns);
   codec::put(command, args.id);
 }
 
@@ -341,7 +341,7 @@ void Fail::encode(const Args& args, Command& command) {
   codec::put(command, args.id);
   codec::put(command, args.lease);
   codec::put(command, args.epoch);
-  codec::put(command, args.class);
+  codec::put(command, args.failure_class);
   codec::put(command, args.text);
   codec::put(command, args.retry_after_ms);
 }

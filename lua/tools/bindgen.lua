@@ -46,6 +46,13 @@ local cpp_types = { ulid = "std::string", int = "std::int64_t", bool = "bool", b
                     names = "std::vector<std::string>", words = "std::vector<std::string>" }
 local initial = { int = " = 0", bool = " = false" }
 
+-- Words of ours that C++ keeps for itself, as ff-core spells them.
+local cpp_names = { namespace = "ns", class = "failure_class" }
+
+local function member(name)
+  return cpp_names[name] or name
+end
+
 local function pascal(name)
   return (("_" .. name):gsub("_(%w)", string.upper))
 end
@@ -59,7 +66,7 @@ local function struct(name, fields, list, of)
   put("  struct %s {", name)
   for _, field in ipairs(fields) do
     local note = field[3] and field[3] ~= "" and "  // " .. field[3] or ""
-    put("    %s %s%s;%s", cpp_types[field[2]], field[1], initial[field[2]] or "", note)
+    put("    %s %s%s;%s", cpp_types[field[2]], member(field[1]), initial[field[2]] or "", note)
   end
   if list then put("    std::vector<%s> %s;", of, list) end
   put("    %s() = default;", name)
@@ -126,10 +133,10 @@ local function body()
     put("")
     local used = #verb.args + #verb.items > 0
     put("void %s::encode(const Args&%s, Command&%s) {", name, used and " args" or "", used and " command" or "")
-    for _, field in ipairs(verb.args) do put("  codec::put(command, args.%s);", field[1]) end
+    for _, field in ipairs(verb.args) do put("  codec::put(command, args.%s);", member(field[1])) end
     if #verb.items > 0 then
       put("  for (const auto& item : args.items) {")
-      for _, field in ipairs(verb.items) do put("    codec::put(command, item.%s);", field[1]) end
+      for _, field in ipairs(verb.items) do put("    codec::put(command, item.%s);", member(field[1])) end
       put("  }")
     end
     put("}")
@@ -137,12 +144,12 @@ local function body()
     put("core::Result<%s::Ok> %s::decode(std::vector<Reply>& fields) {", name, name)
     put('  codec::Reader reader(fields, kFunction, %d, %d);', #verb.ok, #verb.rows)
     put("  Ok ok;")
-    for _, field in ipairs(verb.ok) do put('  reader.get(ok.%s, "%s");', field[1], field[1]) end
+    for _, field in ipairs(verb.ok) do put('  reader.get(ok.%s, "%s");', member(field[1]), field[1]) end
     if #verb.rows > 0 then
       put("  ok.rows.reserve(reader.rows());")
       put("  while (reader.more()) {")
       put("    auto& row = ok.rows.emplace_back();")
-      for _, field in ipairs(verb.rows) do put('    reader.get(row.%s, "%s");', field[1], field[1]) end
+      for _, field in ipairs(verb.rows) do put('    reader.get(row.%s, "%s");', member(field[1]), field[1]) end
       put("  }")
     end
     put("  return reader.finish(std::move(ok));")

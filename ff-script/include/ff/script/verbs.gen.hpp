@@ -38,7 +38,7 @@ struct Submit {
     Item() = default;
   };
   struct Args {
-    std::string namespace;  // tenant of all items
+    std::string ns;  // tenant of all items
     std::vector<Item> items;
     Args() = default;
   };
@@ -61,7 +61,7 @@ struct Describe {
   static constexpr std::string_view kFunction = "ff1_describe";
   static constexpr bool kReadOnly = true;
   struct Args {
-    std::string namespace;  // tenant
+    std::string ns;  // tenant
     std::string id;  // the execution
     Args() = default;
   };
@@ -89,7 +89,7 @@ struct Describe {
     std::int64_t cancel_requested_at = 0;  // ms, 0: no
     std::int64_t attempt_timeout_ms = 0;  // 0: none
     std::string mode;  // record or lean
-    std::string class;  // failure class, empty: never failed
+    std::string failure_class;  // failure class, empty: never failed
     std::string text;  // error text or reason of a cancel
     std::string content_type;  // of the payload
     std::string result_content_type;
@@ -111,7 +111,7 @@ struct Payload {
   static constexpr std::string_view kFunction = "ff1_payload";
   static constexpr bool kReadOnly = true;
   struct Args {
-    std::string namespace;  // tenant
+    std::string ns;  // tenant
     std::string id;  // the execution
     Args() = default;
   };
@@ -129,7 +129,7 @@ struct Result {
   static constexpr std::string_view kFunction = "ff1_result";
   static constexpr bool kReadOnly = true;
   struct Args {
-    std::string namespace;  // tenant
+    std::string ns;  // tenant
     std::string id;  // the execution
     std::int64_t generation = 0;  // -1: the current one; an earlier one gives the result that its replay put aside
     Args() = default;
@@ -139,7 +139,7 @@ struct Result {
     std::int64_t generation = 0;
     std::string content_type;  // of the current result; empty: application/octet-stream
     std::string result;  // opaque
-    std::string class;  // failure class, empty: never failed
+    std::string failure_class;  // failure class, empty: never failed
     std::string text;  // error text or reason of a cancel
     Ok() = default;
   };
@@ -153,7 +153,7 @@ struct Watch {
   static constexpr std::string_view kFunction = "ff1_watch";
   static constexpr bool kReadOnly = false;
   struct Args {
-    std::string namespace;  // tenant
+    std::string ns;  // tenant
     std::string id;  // the execution
     Args() = default;
   };
@@ -171,7 +171,7 @@ struct List {
   static constexpr std::string_view kFunction = "ff1_list";
   static constexpr bool kReadOnly = true;
   struct Args {
-    std::string namespace;  // tenant
+    std::string ns;  // tenant
     std::string state;
     std::string lane;  // empty: all; needed for ready
     std::string cursor;  // empty: from the start
@@ -223,7 +223,7 @@ struct Cancel {
   static constexpr std::string_view kFunction = "ff1_cancel";
   static constexpr bool kReadOnly = false;
   struct Args {
-    std::string namespace;  // tenant
+    std::string ns;  // tenant
     std::string id;  // the execution
     std::int64_t grace_ms = 0;  // 0: at once
     std::string reason;  // for people
@@ -243,7 +243,7 @@ struct ChangePriority {
   static constexpr std::string_view kFunction = "ff1_change_priority";
   static constexpr bool kReadOnly = false;
   struct Args {
-    std::string namespace;  // tenant
+    std::string ns;  // tenant
     std::string id;  // the execution
     std::int64_t priority = 0;  // 0 to 9000
     Args() = default;
@@ -260,7 +260,7 @@ struct Replay {
   static constexpr std::string_view kFunction = "ff1_replay";
   static constexpr bool kReadOnly = false;
   struct Args {
-    std::string namespace;  // tenant
+    std::string ns;  // tenant
     std::string id;  // the execution
     std::int64_t generation = 0;  // the one to replay, as described; a repeated call is recognised by it
     Args() = default;
@@ -278,7 +278,7 @@ struct Purge {
   static constexpr std::string_view kFunction = "ff1_purge";
   static constexpr bool kReadOnly = false;
   struct Args {
-    std::string namespace;  // tenant
+    std::string ns;  // tenant
     std::string id;  // the execution
     Args() = default;
   };
@@ -440,7 +440,7 @@ struct Fail {
     std::string id;  // the execution
     std::string lease;  // as claimed
     std::string epoch;  // as claimed
-    std::string class;  // failure class
+    std::string failure_class;  // failure class
     std::string text;  // for people
     std::int64_t retry_after_ms = 0;  // the handler's own wish, instead of the policy's delay; -1: none
     Args() = default;
