@@ -40,5 +40,7 @@ trap '[ -z "$made" ] || rm -f /usr/sbin/policy-rc.d' EXIT
 export DEBIAN_FRONTEND=noninteractive
 apt="apt-get -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -qq"
 $apt update
+# shellcheck disable=SC2086  # Lists of words.
 [ -z "$plain" ] || $apt install -y --no-install-recommends $plain
+# shellcheck disable=SC2086
 [ -z "$backports" ] || $apt install -y --no-install-recommends -t bookworm-backports $backports

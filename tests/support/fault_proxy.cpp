@@ -32,7 +32,7 @@ using Clock = std::chrono::steady_clock;
 using boost::system::error_code;
 
 constexpr std::size_t kReadBytes = 16 * 1024;
-constexpr std::size_t kQueuedBytesMax = 8 * 1024 * 1024;  // Then reading pauses, as a full network would make the sender wait.
+constexpr std::size_t kQueuedBytesMax = 8 * 1024 * 1024;  // Then the sender waits, as with a full network.
 
 enum class Fault { none, swallow, halve };
 
@@ -58,9 +58,11 @@ bool concerns(Direction direction, std::size_t way) {
   return direction == Direction::both || direction == (way == 0 ? Direction::to_server : Direction::to_client);
 }
 
-std::uint64_t ProxyCounters::*lost(std::size_t way) { return way == 0 ? &ProxyCounters::requests_lost : &ProxyCounters::replies_lost; }
+using Counter = std::uint64_t ProxyCounters::*;
 
-std::uint64_t ProxyCounters::*passed(std::size_t way) { return way == 0 ? &ProxyCounters::requests : &ProxyCounters::replies; }
+Counter lost(std::size_t way) { return way == 0 ? &ProxyCounters::requests_lost : &ProxyCounters::replies_lost; }
+
+Counter passed(std::size_t way) { return way == 0 ? &ProxyCounters::requests : &ProxyCounters::replies; }
 
 }  // namespace
 
@@ -72,12 +74,13 @@ class FaultProxy::Impl {
 
   // Runs `change` on the proxy's thread and returns when it has.
   void apply(std::function<void()> change);
-  void count(std::uint64_t ProxyCounters::*counter, std::uint64_t by = 1);
+  void count(Counter counter, std::uint64_t by = 1);
 
   class Session;
   asio::io_context context{1};
   asio::ip::tcp::acceptor acceptor{context};
   Stream::endpoint upstream;
+  std::uint16_t port = 0;
   Faults faults;
   std::set<std::shared_ptr<Session>> sessions;
 
@@ -174,7 +177,8 @@ void FaultProxy::Impl::Session::read(std::size_t way) {
   auto& w = ways_[way];
   if (closed_ || cutting_ || w.reading || w.ended || w.queued_bytes > kQueuedBytesMax) return;
   w.reading = true;
-  source(way).async_read_some(asio::buffer(w.buffer), [this, way, self = shared_from_this()](error_code error, std::size_t n) {
+  auto self = shared_from_this();
+  source(way).async_read_some(asio::buffer(w.buffer), [this, way, self](error_code error, std::size_t n) {
     auto& mine = ways_[way];
     mine.reading = false;
     if (closed_ || cutting_) return;
@@ -315,7 +319,9 @@ void FaultProxy::Impl::Session::wrote(std::size_t way, std::size_t bytes, bool s
   if (sliced) {
     owner_.count(&ProxyCounters::slices);
     auto pause = owner_.faults.slice_pause;
-    if (pause.count() != 0 && !w.queue.empty()) w.queue.front().due = std::max(w.queue.front().due, Clock::now() + pause);
+    if (pause.count() != 0 && !w.queue.empty()) {
+      w.queue.front().due = std::max(w.queue.front().due, Clock::now() + pause);
+    }
   }
   read(way);
   write(way);
@@ -382,6 +388,7 @@ FaultProxy::Impl::Impl(Stream::endpoint to) : upstream(std::move(to)) {
   acceptor.open(any.protocol());
   acceptor.bind(any);
   acceptor.listen();
+  port = acceptor.local_endpoint().port();
   accept();
   thread_ = std::thread([this] { context.run(); });
 }
@@ -405,7 +412,7 @@ void FaultProxy::Impl::apply(std::function<void()> change) {
   done.get_future().wait();
 }
 
-void FaultProxy::Impl::count(std::uint64_t ProxyCounters::*counter, std::uint64_t by) {
+void FaultProxy::Impl::count(Counter counter, std::uint64_t by) {
   {
     std::lock_guard lock(mutex);
     counters.*counter += by;
@@ -451,10 +458,7 @@ FaultProxy::FaultProxy(std::string host, std::uint16_t port)
 
 FaultProxy::~FaultProxy() = default;
 
-std::uint16_t FaultProxy::port() const noexcept {
-  error_code ignored;
-  return impl_->acceptor.local_endpoint(ignored).port();
-}
+std::uint16_t FaultProxy::port() const noexcept { return impl_->port; }
 
 void FaultProxy::only(std::string text) {
   impl_->apply([&] { impl_->faults.only = std::move(text); });

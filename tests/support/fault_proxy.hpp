@@ -19,8 +19,8 @@ struct ProxyCounters {
   std::uint64_t requests = 0;            // Passed on to the server as a whole.
   std::uint64_t replies = 0;             // Passed on to the client as a whole.
   std::uint64_t matched = 0;             // Requests that `only` let count, lost ones included.
-  std::uint64_t replies_lost = 0;        // Received as a whole from the server, never passed on as a whole: it did run.
-  std::uint64_t requests_lost = 0;       // Received as a whole from the client, never passed on as a whole: it did not run.
+  std::uint64_t replies_lost = 0;        // Received from the server, not passed on as a whole: the call did run.
+  std::uint64_t requests_lost = 0;       // Received from the client, not passed on as a whole: it did not run.
   std::uint64_t cuts = 0;                // Connections cut by a fault.
   std::uint64_t cuts_after_reply = 0;    // ... of them with the reply swallowed.
   std::uint64_t cuts_inside_reply = 0;   // ... with half a reply passed on.

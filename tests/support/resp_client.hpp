@@ -1,6 +1,6 @@
 #pragma once
-// RespClient: a small blocking Valkey client for set-up and inspection in tests. The product's client is not used here, so
-// that a test never checks the client with itself.
+// RespClient: a small blocking Valkey client for set-up and inspection in tests. The product's client is not used
+// here, so that a test never checks the client with itself.
 
 #include <chrono>
 #include <cstdint>

@@ -10,8 +10,8 @@ namespace ff::test {
 
 class RespFrames {
  public:
-  // Takes bytes in; returns the values that are now complete, as they came. After bytes that are not RESP, `opaque()` is true
-  // and everything is returned as it comes.
+  // Takes bytes in; returns the values that are now complete, as they came. After bytes that are not RESP, `opaque()`
+  // is true and everything is returned as it comes.
   std::vector<std::string> feed(std::string_view bytes);
   bool opaque() const noexcept { return opaque_; }
   // What has come of an incomplete value.

@@ -48,7 +48,8 @@ boost::asio::awaitable<void> keep(boost::asio::awaitable<T> operation, std::shar
 }
 
 template <class T, class Value>
-void start(boost::asio::io_context& context, boost::asio::awaitable<T> operation, std::shared_ptr<RunState<Value>> state) {
+void start(boost::asio::io_context& context, boost::asio::awaitable<T> operation,
+           std::shared_ptr<RunState<Value>> state) {
   auto finish = [state](std::exception_ptr error) {
     state->error = error;
     state->done = true;
@@ -68,8 +69,8 @@ inline bool drive(boost::asio::io_context& context, const bool& done, std::chron
 
 }  // namespace detail
 
-// Runs `context` on this thread until `operation` has ended; returns its value or throws what it threw. After `limit` it
-// prints the caller's line (and `what`), cancels the operation, gives it one second to unwind, and throws TimedOut.
+// Runs `context` on this thread until `operation` has ended; returns its value or throws what it threw. After `limit`
+// it prints the caller's line (and `what`), cancels the operation, gives it one second to unwind, and throws TimedOut.
 template <class T>
 T run(boost::asio::io_context& context, boost::asio::awaitable<T> operation,
       std::chrono::milliseconds limit = std::chrono::seconds(10), const std::string& what = {},

@@ -93,7 +93,8 @@ void ValkeyCluster::join_nodes() {
 void ValkeyCluster::attach_replicas() {
   for (std::size_t i = options_.primaries; i < nodes_.size(); ++i) {
     const auto& primary = ids_[i - options_.primaries];
-    bool attached = wait_until([&] { return !nodes_[i]->command({"CLUSTER", "REPLICATE", primary}).is_error(); }, kAgreeLimit);
+    auto attach = [&] { return !nodes_[i]->command({"CLUSTER", "REPLICATE", primary}).is_error(); };
+    bool attached = wait_until(attach, kAgreeLimit);
     if (!attached) throw std::runtime_error("ValkeyCluster: a replica does not find its primary\n" + logs());
   }
 }
@@ -109,7 +110,8 @@ bool ValkeyCluster::all_ok() const {
       if (line.flags.find("handshake") != std::string::npos) return false;
       replicas += line.flags.find("slave") != std::string::npos ? 1 : 0;
     }
-    // Every replica is known as one to everybody, unless it has been promoted: then a primary is dead or came back as one.
+    // Every replica is known as one to everybody, unless it has been promoted: then a primary is dead or came back as
+    // one.
     bool all_run = true;
     for (const auto& other : nodes_) all_run = all_run && other->running();
     if (all_run && replicas != options_.primaries * options_.replicas) return false;
@@ -119,7 +121,8 @@ bool ValkeyCluster::all_ok() const {
 }
 
 void ValkeyCluster::wait_ok(Duration limit) {
-  if (!wait_until([this] { return all_ok(); }, limit)) throw std::runtime_error("ValkeyCluster: not ok in time\n" + logs());
+  bool ok = wait_until([this] { return all_ok(); }, limit);
+  if (!ok) throw std::runtime_error("ValkeyCluster: not ok in time\n" + logs());
 }
 
 std::uint16_t ValkeyCluster::slot_of(std::string_view key) {
@@ -184,7 +187,8 @@ std::size_t ValkeyCluster::migrate_keys(std::uint16_t slot, std::size_t count) {
   const auto& from = *nodes_[migration.from];
   auto keys = from.command({"CLUSTER", "GETKEYSINSLOT", std::to_string(slot), std::to_string(count)});
   if (keys.elements.empty()) return 0;
-  std::vector<std::string> move = {"MIGRATE", "127.0.0.1", std::to_string(nodes_[migration.to]->port()), "", "0", "10000"};
+  auto port = std::to_string(nodes_[migration.to]->port());
+  std::vector<std::string> move = {"MIGRATE", "127.0.0.1", port, "", "0", "10000"};
   if (!options_.server.password.empty()) move.insert(move.end(), {"AUTH", options_.server.password});
   move.push_back("KEYS");
   for (const auto& key : keys.elements) move.push_back(key.text);
@@ -233,7 +237,8 @@ std::size_t ValkeyCluster::wait_failover(std::uint16_t slot, std::size_t dead, D
     for (const auto& node : nodes_) {
       if (!node->running()) continue;
       long seen = owner_seen_by(*node, slot);
-      if (seen < 0 || seen == static_cast<long>(dead) || (owner >= 0 && owner != seen) || !cluster_ok(*node)) return false;
+      if (seen < 0 || seen == static_cast<long>(dead) || (owner >= 0 && owner != seen)) return false;
+      if (!cluster_ok(*node)) return false;
       owner = seen;
     }
     return owner >= 0;

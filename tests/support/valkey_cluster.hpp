@@ -20,13 +20,14 @@ struct ClusterOptions {
   ClusterOptions() = default;
 };
 
-// Nodes 0 .. primaries-1 start as primaries with equal shares of the slots; node primaries+i starts as the replica of i.
-// Not thread-safe.
+// Nodes 0 .. primaries-1 start as primaries with equal shares of the slots; node primaries+i starts as the replica of
+// i. Not thread-safe.
 class ValkeyCluster {
  public:
   using Duration = std::chrono::milliseconds;
 
-  // Returns when every node sees cluster_state:ok and every replica's link is up. Throws with the nodes' logs otherwise.
+  // Returns when every node sees cluster_state:ok and every replica's link is up. Throws with the nodes' logs
+  // otherwise.
   explicit ValkeyCluster(ClusterOptions options = ClusterOptions());
 
   const std::vector<std::unique_ptr<ValkeyServer>>& nodes() const noexcept { return nodes_; }
@@ -51,7 +52,8 @@ class ValkeyCluster {
 
   // kill -9. Returns the node that owned `slot` and is now dead.
   std::size_t kill_primary_of(std::uint16_t slot);
-  // Waits until another node than `dead` owns the slot and cluster_state is ok on every running node; returns the new owner.
+  // Waits until another node than `dead` owns the slot and cluster_state is ok on every running node; returns the new
+  // owner.
   std::size_t wait_failover(std::uint16_t slot, std::size_t dead, Duration limit = Duration(30'000));
   // Waits until every running node says cluster_state:ok and every replica that runs has its link up.
   void wait_ok(Duration limit = Duration(30'000));

@@ -15,7 +15,7 @@
 namespace ff::test {
 namespace {
 
-constexpr std::uint16_t kPortFirst = 12'000;  // Below the kernel's own range (32768 up), so no outgoing connection sits here.
+constexpr std::uint16_t kPortFirst = 12'000;  // Below the kernel's own range, where outgoing connections sit.
 constexpr std::uint16_t kPortLast = 31'999;
 constexpr int kStartAttemptsMax = 20;
 constexpr std::chrono::seconds kStartLimit{30};
@@ -137,7 +137,8 @@ void ValkeyServer::wait_ready() {
     bool ready = false;
     wait_until([&] { return (ready = answers()) || !process_->running(); }, kStartLimit);
     if (ready) return;
-    // A stranger may listen on the port we picked: the server says so and ends. Take others; a used folder must keep its own.
+    // A stranger may listen on the port we picked: the server says so and ends. Take others; a used folder must keep
+    // its own.
     bool taken = log().find("Address already in use") != std::string::npos;
     if (process_->running() || !taken || attempt == kStartAttemptsMax) {
       throw std::runtime_error("valkey-server does not start: " + process_->output() + log());
@@ -203,11 +204,13 @@ std::string ValkeyServer::info(std::string_view field) const {
 
 std::string ValkeyServer::log() const { return read_file(dir_.file("log")); }
 
-// One CA, a server certificate for 127.0.0.1 and localhost, a client certificate; all on P-256, which takes milliseconds.
+// One CA, a server certificate for 127.0.0.1 and localhost, a client certificate; all on P-256, which takes
+// milliseconds.
 void ValkeyServer::make_certificates() {
   const std::vector<std::string> key = {"-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"};
   auto request = [&](const std::string& name, std::vector<std::string> more) {
-    std::vector<std::string> line = {"openssl", "req", "-x509", "-days", "30", "-sha256", "-subj", "/CN=ff-test-" + name,
+    std::vector<std::string> line = {"openssl", "req", "-x509", "-days", "30", "-sha256",
+                                     "-subj", "/CN=ff-test-" + name,
                                      "-keyout", dir_.file(name + ".key"), "-out", dir_.file(name + ".crt")};
     line.insert(line.end(), key.begin(), key.end());
     line.insert(line.end(), more.begin(), more.end());

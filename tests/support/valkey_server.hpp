@@ -20,7 +20,7 @@ enum class Aof { off, everysec, always };
 struct ServerOptions {
   Aof aof = Aof::off;
   std::vector<std::string> args;  // More of the command line: {"--maxmemory", "10mb"}.
-  bool tls = false;               // Also listen with TLS on tls_port(), certificates made by openssl for 127.0.0.1 and localhost.
+  bool tls = false;               // Also TLS on tls_port(), with certificates for 127.0.0.1 and localhost.
   bool tls_client_certificate = false;  // Refuse TLS clients without client_certificate_file().
   std::string password;                 // Of the default user, without spaces; empty: none.
   std::vector<std::string> acl;         // Lines of an ACL file: "user worker on >secret ~* &* +@all".
@@ -29,7 +29,8 @@ struct ServerOptions {
   ServerOptions() = default;
 };
 
-// A TCP port no other test holds: taken below the kernel's own range and kept for this object's life, restarts included.
+// A TCP port no other test holds: taken below the kernel's own range and kept for this object's life, restarts
+// included.
 class PortLease {
  public:
   PortLease();

@@ -137,7 +137,8 @@ TEST_CASE("run gives up after its limit, and the coroutine is unwound") {
 }
 
 TEST_CASE("RESP values are found however the bytes are cut") {
-  std::string stream = "+OK\r\n:12\r\n$3\r\na\r\n\r\n$-1\r\n*-1\r\n*0\r\n*2\r\n*2\r\n$1\r\nx\r\n$0\r\n\r\n-ERR no\r\n%1\r\n+a\r\n:1\r\n";
+  std::string stream =
+      "+OK\r\n:12\r\n$3\r\na\r\n\r\n$-1\r\n*-1\r\n*0\r\n*2\r\n*2\r\n$1\r\nx\r\n$0\r\n\r\n-ERR no\r\n%1\r\n+a\r\n:1\r\n";
   std::vector<std::string> expected = {"+OK\r\n", ":12\r\n", "$3\r\na\r\n\r\n", "$-1\r\n", "*-1\r\n", "*0\r\n",
                                        "*2\r\n*2\r\n$1\r\nx\r\n$0\r\n\r\n-ERR no\r\n", "%1\r\n+a\r\n:1\r\n"};
   for (std::size_t step = 1; step <= stream.size(); ++step) {
