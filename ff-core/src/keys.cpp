@@ -90,7 +90,8 @@ Result<Keyspace> Keyspace::make(std::string prefix, std::size_t partitions) {
   return Keyspace(std::move(prefix), partitions);
 }
 
-Keyspace::Keyspace(std::string prefix, std::size_t partitions) : prefix_(std::move(prefix)) {
+Keyspace::Keyspace(std::string prefix, std::size_t partitions)
+    : prefix_(std::move(prefix)), root_("{" + prefix_ + "}"), root_slot_(slot_of(root_)) {
   if (auto good = check(prefix_, partitions); !good)
     throw std::invalid_argument(good.error().message);
   tags_.reserve(partitions);
@@ -201,7 +202,7 @@ std::string Keyspace::absent(Partition p) const {
 }
 
 std::string Keyspace::servers() const {
-  return name(0, "servers");
+  return root_ + ":servers";
 }
 
 }  // namespace ff::core

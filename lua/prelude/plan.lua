@@ -87,7 +87,7 @@ function ff.tell(at, channel, message)
   list[#list + 1] = message
 end
 
--- A timer was armed at `ms`: claims look from then on, and the engine is woken if it meant to sleep longer.
+-- A timer was armed at `ms`: claims look from then on, and an engine that meant to sleep longer is told how long is left.
 function ff.arm(at, ms)
   if not at.earliest or ms < at.earliest then at.earliest = ms end
 end
@@ -150,7 +150,7 @@ local function announce_timer(at)
   if ms < m.next_due then m.next_due = ms end
   if not m.engine_wakes or ms < m.engine_wakes then
     m.engine_wakes = ms
-    redis.pcall("SPUBLISH", at.tag .. ":engine", string.format("%d", ms))
+    redis.pcall("SPUBLISH", at.tag .. ":engine", string.format("%d", math.max(0, ms - at.now)))
   end
 end
 

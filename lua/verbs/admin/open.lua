@@ -1,6 +1,6 @@
 ff.verb({
   name = "open", kind = "write",
-  doc = "Fixes the partition count when the deployment is first used, and answers what is stored. Partition 0 only.",
+  doc = "Fixes the partition count when the deployment is first used, and answers what is stored. Root tag only.",
   args = { { "partitions", "int", "wanted, 1 to 1024" }, { "history", "ulid", "proposed id of this deployment's data" } },
   ok = {
     { "partitions", "int", "fixed when the deployment was first used" },

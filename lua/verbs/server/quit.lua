@@ -1,6 +1,6 @@
 ff.verb({
   name = "quit", kind = "free",
-  doc = "Takes a server out of the live ones at once, so that others take its partitions over. Partition 0 only.",
+  doc = "Takes a server out of the live ones at once, so that others take its partitions over. Root tag only.",
   args = { { "server", "bytes", "server instance" } },
   refusals = {},
 }, function(at, a)

@@ -86,7 +86,9 @@ class Keyspace {
   std::string events(Partition p) const;
   std::string absent(Partition p) const;
 
-  // Of the deployment; on partition 0.
+  // The deployment as a whole: tag and hash "{<prefix>}", the same for every partition count.
+  const std::string& root() const noexcept { return root_; }
+  Slot root_slot() const noexcept { return root_slot_; }
   std::string servers() const;
 
  private:
@@ -95,6 +97,8 @@ class Keyspace {
   std::string satellite(Partition p, const Ulid& ulid, std::string_view suffix) const;
 
   std::string prefix_;
+  std::string root_;
+  Slot root_slot_ = 0;
   std::vector<std::string> tags_;
   std::vector<Slot> slots_;
 };

@@ -3,6 +3,7 @@
 // every verb is called.
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -42,9 +43,18 @@ class Deployment {
   template <class Verb>
   boost::asio::awaitable<core::Result<typename Verb::Ok>> call(core::Partition partition, typename Verb::Args args,
                                                                core::Deadline deadline) {
-    Command command = begin(Verb::kFunction, Verb::kReadOnly, partition);
+    Command command = begin(Verb::kFunction, Verb::kReadOnly, keys_.tag(partition));
     Verb::encode(args, command);
-    auto fields = co_await perform(partition, std::move(command), deadline);
+    auto fields = co_await perform(keys_.slot(partition), std::move(command), deadline);
+    if (!fields) co_return std::move(fields).error();
+    co_return Verb::decode(*fields);
+  }
+  // The same for the verbs of the deployment as a whole (open, join, quit), which live on its root tag.
+  template <class Verb>
+  boost::asio::awaitable<core::Result<typename Verb::Ok>> call_root(typename Verb::Args args, core::Deadline deadline) {
+    Command command = begin(Verb::kFunction, Verb::kReadOnly, keys_.root());
+    Verb::encode(args, command);
+    auto fields = co_await perform(keys_.root_slot(), std::move(command), deadline);
     if (!fields) co_return std::move(fields).error();
     co_return Verb::decode(*fields);
   }
@@ -56,17 +66,20 @@ class Deployment {
 
  private:
   Deployment(std::shared_ptr<Connection> connection, core::Keyspace keys, DeploymentOptions options);
-  Command begin(std::string_view function, bool read_only, core::Partition partition) const;
+  static Command begin(std::string_view function, bool read_only, const std::string& tag);
   // Sends, heals a missing library, and turns the reply into the fields behind "ok".
-  boost::asio::awaitable<core::Result<std::vector<Reply>>> perform(core::Partition partition, Command command,
+  boost::asio::awaitable<core::Result<std::vector<Reply>>> perform(Slot slot, Command command,
                                                                    core::Deadline deadline);
   boost::asio::awaitable<core::Result<void>> check_server(core::Deadline deadline);
   boost::asio::awaitable<core::Result<void>> ensure_library(core::Deadline deadline);
+  // One loader at a time: a thousand calls that find the library gone load it once.
+  boost::asio::awaitable<core::Result<void>> reload_library(core::Deadline deadline);
   boost::asio::awaitable<core::Result<void>> open_partitions(std::size_t wanted, core::Deadline deadline);
 
   std::shared_ptr<Connection> connection_;
   core::Keyspace keys_;
   DeploymentOptions options_;
+  std::shared_ptr<boost::asio::steady_timer> loading_;  // Set while a reload runs; its end wakes those who wait.
   std::string history_;
   std::string server_version_;
 };

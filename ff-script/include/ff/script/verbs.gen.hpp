@@ -537,7 +537,7 @@ struct RunDue {
   static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
 };
 
-// Keeps a server among the live ones for ttl_ms, and lists them: partitions are shared among them. Partition 0 only.
+// Keeps a server among the live ones for ttl_ms, and lists them: partitions are shared among them. Root tag only.
 struct Join {
   static constexpr std::string_view kFunction = "ff1_join";
   static constexpr bool kReadOnly = false;
@@ -558,7 +558,7 @@ struct Join {
   static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
 };
 
-// Takes a server out of the live ones at once, so that others take its partitions over. Partition 0 only.
+// Takes a server out of the live ones at once, so that others take its partitions over. Root tag only.
 struct Quit {
   static constexpr std::string_view kFunction = "ff1_quit";
   static constexpr bool kReadOnly = false;
@@ -573,7 +573,7 @@ struct Quit {
   static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
 };
 
-// Fixes the partition count when the deployment is first used, and answers what is stored. Partition 0 only.
+// Fixes the partition count when the deployment is first used, and answers what is stored. Root tag only.
 struct Open {
   static constexpr std::string_view kFunction = "ff1_open";
   static constexpr bool kReadOnly = false;

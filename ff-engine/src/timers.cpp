@@ -1,0 +1,219 @@
+#include "ff/engine/timers.hpp"
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <charconv>
+#include <chrono>
+#include <optional>
+#include <set>
+
+namespace ff::engine {
+namespace {
+
+namespace asio = boost::asio;
+using core::SteadyTime;
+using std::chrono::steady_clock;
+
+constexpr core::Millis kRetryPause{200};
+
+}  // namespace
+
+const std::string& owner_of(core::Partition partition, const std::vector<std::string>& servers) {
+  const std::string* best = nullptr;
+  std::uint64_t best_weight = 0;
+  for (const auto& server : servers) {
+    const auto weight = core::stable_hash(std::to_string(partition) + "/" + server);
+    if (!best || weight > best_weight) {
+      best = &server;
+      best_weight = weight;
+    }
+  }
+  return *best;
+}
+
+// Two loops and the calls they start, all on one executor. `work_` counts what must end before run() does.
+class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
+ public:
+  Impl(std::shared_ptr<script::Deployment> deployment, TimersOptions options)
+      : deployment_(std::move(deployment)), options_(std::move(options)), owned_(deployment_->keys().partitions()),
+        alarm_(deployment_->connection()->executor()), pulse_(deployment_->connection()->executor()),
+        ended_(deployment_->connection()->executor(), SteadyTime::max()) {}
+
+  static asio::awaitable<void> run(std::shared_ptr<Impl> self) {
+    const auto executor = self->deployment_->connection()->executor();
+    self->work_ = 2;
+    asio::co_spawn(executor, keep_membership(self), asio::detached);
+    asio::co_spawn(executor, fire(self), asio::detached);
+    boost::system::error_code ignored;
+    while (self->work_ > 0) co_await self->ended_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    for (auto& partition : self->owned_) partition = Owned();
+    script::Quit::Args args;
+    args.server = self->options_.server;
+    auto quit = co_await self->deployment_->call_root<script::Quit>(args, self->deadline());
+    if (!quit) self->log(core::LogLevel::warn, "could not leave the live servers", quit.error());
+  }
+
+  void stop() {
+    asio::post(deployment_->connection()->executor(), [self = shared_from_this()] {
+      self->stopping_ = true;
+      self->alarm_.cancel();
+      self->pulse_.cancel();
+    });
+  }
+
+  TimersStats stats_;
+
+ private:
+  struct Owned {
+    std::unique_ptr<script::Connection::Subscription> subscription;  // Set: the partition is ours.
+    SteadyTime look_at{};
+    bool calling = false;
+  };
+
+  core::Deadline deadline() const { return core::Deadline::in(options_.call_timeout); }
+
+  void log(core::LogLevel level, std::string_view message, const core::Error& error) {
+    if (options_.logger) options_.logger->log(level, message, {{"error", error.to_string()}});
+  }
+
+  void done() {
+    --work_;
+    ended_.cancel();
+  }
+
+  // Renews the membership and takes over or gives up partitions as servers come and go.
+  static asio::awaitable<void> keep_membership(std::shared_ptr<Impl> self) {
+    while (!self->stopping_) {
+      script::Join::Args args;
+      args.server = self->options_.server;
+      args.ttl_ms = self->options_.membership.count();
+      auto live = co_await self->deployment_->call_root<script::Join>(args, self->deadline());
+      if (live) {
+        std::vector<std::string> servers;
+        for (auto& row : live->rows) servers.push_back(std::move(row.server));
+        self->share(servers);
+      } else {
+        self->log(core::LogLevel::warn, "membership not renewed", live.error());
+      }
+      if (self->stopping_) break;
+      self->pulse_.expires_after(self->options_.membership / 3);
+      boost::system::error_code ignored;
+      co_await self->pulse_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    self->done();
+  }
+
+  void share(const std::vector<std::string>& servers) {
+    if (servers.empty() || servers == stats_.servers) return;
+    stats_.servers = servers;
+    stats_.partitions = 0;
+    for (std::size_t p = 0; p < owned_.size(); ++p) {
+      const auto partition = static_cast<core::Partition>(p);
+      const bool ours = owner_of(partition, servers) == options_.server;
+      if (ours) ++stats_.partitions;
+      if (ours && !owned_[p].subscription) take_over(partition);
+      if (!ours) owned_[p].subscription.reset();
+    }
+    alarm_.cancel();
+  }
+
+  void take_over(core::Partition partition) {
+    auto& owned = owned_[partition];
+    owned.look_at = steady_clock::now();
+    std::weak_ptr<Impl> weak = shared_from_this();
+    owned.subscription = deployment_->connection()->subscribe(
+        deployment_->keys().slot(partition), deployment_->keys().engine_channel(partition),
+        [weak, partition](std::string_view, std::string_view payload) {
+          std::int64_t ms = 0;
+          std::from_chars(payload.data(), payload.data() + payload.size(), ms);
+          if (auto self = weak.lock()) self->look_by(partition, steady_clock::now() + core::Millis(ms));
+        },
+        [weak, partition](std::string_view) {
+          if (auto self = weak.lock()) self->look_by(partition, steady_clock::now());
+        });
+  }
+
+  void look_by(core::Partition partition, SteadyTime at) {
+    auto& owned = owned_[partition];
+    if (at >= owned.look_at) return;
+    owned.look_at = at;
+    if (at < alarm_.expiry()) alarm_.cancel();
+  }
+
+  // Starts the calls that are due and sleeps until the next is.
+  static asio::awaitable<void> fire(std::shared_ptr<Impl> self) {
+    while (!self->stopping_) {
+      const auto now = steady_clock::now();
+      auto next = SteadyTime::max();
+      for (std::size_t p = 0; p < self->owned_.size(); ++p) {
+        auto& owned = self->owned_[p];
+        if (!owned.subscription || owned.calling) continue;
+        if (owned.look_at <= now && self->calling_ < self->options_.calls_at_once) {
+          self->begin_call(static_cast<core::Partition>(p), now);
+        } else if (owned.look_at > now) {
+          next = std::min(next, owned.look_at);
+        }
+      }
+      self->alarm_.expires_at(next);
+      boost::system::error_code ignored;
+      co_await self->alarm_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    }
+    self->done();
+  }
+
+  void begin_call(core::Partition partition, SteadyTime now) {
+    auto& owned = owned_[partition];
+    stats_.lag = std::chrono::duration_cast<core::Millis>(now - owned.look_at);
+    stats_.lag_max = std::max(stats_.lag_max, stats_.lag);
+    owned.calling = true;
+    owned.look_at = SteadyTime::max();
+    ++calling_;
+    ++work_;
+    asio::co_spawn(deployment_->connection()->executor(), run_due(shared_from_this(), partition), asio::detached);
+  }
+
+  static asio::awaitable<void> run_due(std::shared_ptr<Impl> self, core::Partition partition) {
+    script::RunDue::Args args;
+    args.limit = self->options_.items_per_call;
+    args.engine = true;
+    auto answer = co_await self->deployment_->call<script::RunDue>(partition, args, self->deadline());
+    const auto now = steady_clock::now();
+    ++self->stats_.runs;
+    auto look_at = now + self->options_.look_every;
+    if (answer) {
+      for (const auto& row : answer->rows) self->stats_.items[row.scanner] += static_cast<std::uint64_t>(row.items);
+      if (answer->next_in_ms >= 0) look_at = std::min(look_at, now + core::Millis(answer->next_in_ms));
+    } else {
+      ++self->stats_.failures;
+      self->log(core::LogLevel::warn, "run_due failed", answer.error());
+      look_at = now + kRetryPause;
+    }
+    auto& owned = self->owned_[partition];
+    owned.calling = false;
+    owned.look_at = std::min(owned.look_at, look_at);
+    --self->calling_;
+    self->alarm_.cancel();
+    self->done();
+  }
+
+  std::shared_ptr<script::Deployment> deployment_;
+  TimersOptions options_;
+  std::vector<Owned> owned_;
+  asio::steady_timer alarm_, pulse_, ended_;
+  std::size_t calling_ = 0, work_ = 0;
+  bool stopping_ = false;
+};
+
+Timers::Timers(std::shared_ptr<script::Deployment> deployment, TimersOptions options)
+    : impl_(std::make_shared<Impl>(std::move(deployment), std::move(options))) {}
+Timers::~Timers() = default;
+asio::awaitable<void> Timers::run() { return Impl::run(impl_); }
+void Timers::stop() { impl_->stop(); }
+const TimersStats& Timers::stats() const noexcept { return impl_->stats_; }
+
+}  // namespace ff::engine

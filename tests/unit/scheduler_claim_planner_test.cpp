@@ -1,0 +1,109 @@
+#include <catch2/catch_test_macros.hpp>
+
+#include "ff/scheduler/claim_planner.hpp"
+
+using namespace std::chrono_literals;
+using ff::core::SteadyTime;
+using ff::scheduler::ClaimAnswer;
+using ff::scheduler::ClaimPlanner;
+
+namespace {
+
+const SteadyTime t0{};
+
+ClaimAnswer answer(std::size_t wanted, std::size_t taken, std::int64_t left, std::int64_t head, ff::core::Millis check_in) {
+  ClaimAnswer a;
+  a.wanted = wanted;
+  a.taken = taken;
+  a.left = left;
+  a.head = head;
+  a.check_in = check_in;
+  return a;
+}
+
+}  // namespace
+
+TEST_CASE("nothing is claimed before a channel is heard or the first look is due") {
+  ClaimPlanner planner(4, t0 + 1s);
+
+  CHECK_FALSE(planner.next(t0, 16));
+  CHECK(planner.next_look() == t0 + 1s);
+  CHECK(planner.next(t0 + 1s, 16));
+}
+
+TEST_CASE("looks into unknown partitions share the room and never exceed it") {
+  ClaimPlanner planner(64, t0);
+  std::size_t asked = 0, calls = 0, room = 16;
+
+  while (auto plan = planner.next(t0, room - asked)) {
+    asked += plan->want;
+    ++calls;
+  }
+
+  CHECK(calls == ClaimPlanner::kCallsAtOnce);
+  CHECK(asked == 16);
+}
+
+TEST_CASE("the partition with the best known head is next, and gets all the room") {
+  ClaimPlanner planner(3, t0);
+  for (int i = 0; i < 3; ++i) REQUIRE(planner.next(t0, 3));
+  planner.answered(0, answer(1, 1, 10, 500, 0ms), t0);
+  planner.answered(1, answer(1, 1, 10, 100, 0ms), t0);
+  planner.answered(2, answer(1, 0, 0, -1, 60s), t0);
+
+  auto plan = planner.next(t0, 16);
+
+  REQUIRE(plan);
+  CHECK(plan->partition == 1);
+  CHECK(plan->want == 16);
+}
+
+TEST_CASE("an empty partition is left alone until its check-in, a wake opens it at once") {
+  ClaimPlanner planner(1, t0);
+  REQUIRE(planner.next(t0, 4));
+  planner.answered(0, answer(4, 0, 0, -1, 60s), t0);
+  CHECK_FALSE(planner.next(t0 + 59s, 4));
+  CHECK(planner.next_look() == t0 + 60s);
+
+  planner.opened(0);
+
+  CHECK(planner.next(t0 + 1s, 4));
+}
+
+TEST_CASE("a wake that comes during a call is not forgotten") {
+  ClaimPlanner planner(1, t0);
+  REQUIRE(planner.next(t0, 4));
+  planner.opened(0);
+  planner.answered(0, answer(4, 0, 0, -1, 60s), t0);
+
+  CHECK(planner.next(t0, 4));
+}
+
+TEST_CASE("a partition is kept for a quantum, then others get their turn") {
+  ClaimPlanner planner(2, t0);
+  REQUIRE(planner.next(t0, 2));
+  REQUIRE(planner.next(t0, 1));
+  planner.answered(0, answer(1, 1, 100000, 100, 0ms), t0);
+  planner.answered(1, answer(1, 1, 100000, 50, 0ms), t0);
+  std::size_t taken = 0;
+
+  while (auto want = planner.keep_at(0, 32)) {
+    taken += want;
+    planner.answered(0, answer(want, want, 100000, 100, 0ms), t0);
+    REQUIRE(taken < 100000);
+  }
+
+  CHECK(taken >= ClaimPlanner::kQuantum);
+  CHECK(taken <= ClaimPlanner::kQuantum + 32);
+  CHECK(planner.next(t0, 1)->partition == 1);
+}
+
+TEST_CASE("a failed call is repeated when told, and only then") {
+  ClaimPlanner planner(1, t0);
+  REQUIRE(planner.next(t0, 4));
+  planner.unanswered(0, t0 + 1s);
+
+  CHECK_FALSE(planner.next(t0, 4));
+  CHECK(planner.next(t0 + 1s, 4));
+  CHECK(planner.calling() == 1);
+}
