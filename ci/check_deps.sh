@@ -39,7 +39,9 @@ check_include() {  # FILE MODULE LINE INCLUDE
         *) complain "$file:$line" "ff-$module may not include ff-$other ($include)" ;;
       esac
       return ;;
-    ../*|*/../*) complain "$file:$line" "no include through .. ($include): a private header of another folder"; return ;;
+    ../*|*/../*)
+      complain "$file:$line" "no include through .. ($include): a private header of another folder"
+      return ;;
   esac
   while read -r prefix owners; do
     [ -n "$prefix" ] || continue
@@ -54,11 +56,14 @@ check_include() {  # FILE MODULE LINE INCLUDE
 
 while IFS= read -r -d '' file; do
   module=${file#ff-}; module=${module%%/*}
-  [ -n "${allowed[$module]+known}" ] || { complain "$file" "ff-$module is not in the allow-list of ci/check_deps.sh"; continue; }
+  if [ -z "${allowed[$module]+known}" ]; then
+    complain "$file" "ff-$module is not in the allow-list of ci/check_deps.sh"
+    continue
+  fi
   case $file in */examples/*) continue ;; esac  # Programs of a user, who may use what he likes.
   while IFS=: read -r line include; do
     [ -z "$include" ] || check_include "$file" "$module" "$line" "$include"
-  done < <(sed -nE 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*[<"]([^>"]+)[>"].*/\1/;t p;b;:p;=;p' "$file" | paste -d: - -)
+  done < <(perl -ne 'print "$.:$1\n" if /^\s*#\s*include\s*[<"]([^>"]+)[>"]/' "$file")
 done < <(files 'ff-*.cpp' 'ff-*.hpp')
 
 # Public headers must not show the parser: a user of ff-script would need hiredis to compile.

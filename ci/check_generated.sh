@@ -4,5 +4,6 @@ set -euo pipefail
 # shellcheck source=ci/files.sh
 . "$(dirname "$0")/files.sh"
 
-lua5.1 lua/tools/bindgen.lua --check || complain lua/tools/bindgen.lua "bindings are stale: run lua5.1 lua/tools/bindgen.lua"
+lua5.1 lua/tools/bindgen.lua --check \
+  || complain lua/tools/bindgen.lua "bindings are stale: run lua5.1 lua/tools/bindgen.lua"
 finish check_generated
