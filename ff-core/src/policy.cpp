@@ -190,9 +190,11 @@ class Object {
   void set(std::string_view name, const std::optional<Millis>& value) {
     if (value) raw(name, fmt::format("{}", value->count()));
   }
-  template <class Number>
-  void set(std::string_view name, const std::optional<Number>& value) {
+  void set(std::string_view name, const std::optional<std::int64_t>& value) {
     if (value) raw(name, fmt::format("{}", *value));
+  }
+  void set(std::string_view name, const std::optional<double>& value) {
+    if (value) raw(name, fmt::format("{}", *value + 0.0));  // -0 equals 0 and is written as 0
   }
   void set(std::string_view name, const std::optional<std::vector<Millis>>& values) {
     if (!values) return;
