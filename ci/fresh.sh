@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # shellcheck disable=SC2317  # Functions are called through `measure`.
-# Proves that a stranger's machine is enough: builds a bare Debian in a temporary folder, copies a clean clone of HEAD into
-# it and runs our two commands there. As root; nothing of this machine is used but its package mirror.
+# Proves that a stranger's machine is enough: builds a bare Debian in a temporary folder, copies a clean clone of HEAD
+# into it and runs our two commands there. As root; nothing of this machine is used but its package mirror.
 #
-#   ci/fresh.sh [bookworm|trixie|both] [install|quickstart|test|both]     default: both both
+#   ci/fresh.sh [bookworm|trixie|both] [install|quickstart|test|both]    default: both both
 #
-# Prints one line per command: PASS or FAIL and its duration; logs stay in build/fresh/. FF_FRESH_KEEP=1 keeps the roots.
+# Prints one line per command: PASS or FAIL and its duration; logs stay in build/fresh/. FF_FRESH_KEEP=1 keeps the
+# roots.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 suites=${1:-both} what=${2:-both}
@@ -28,7 +29,7 @@ mirror=$(sed -n 's/^URIs: *\([^ ]*debian\/*\) *$/\1/p' /etc/apt/sources.list.d/*
 [ -n "$mirror" ] || { echo "ci/fresh.sh: no Debian mirror in the apt configuration" >&2; exit 1; }
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ff-fresh-XXXXXX")
-# Mounts are made in a namespace of their own (run_inside) and end with it, so nothing of the host is ever below this folder.
+# Mounts are made in a namespace of their own (run_inside) and end with it: nothing of the host is ever in this folder.
 trap '[ -n "${FF_FRESH_KEEP:-}" ] || rm -rf --one-file-system "$scratch"' EXIT
 logs=$root/build/fresh
 mkdir -p "$logs"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what FlowFabric builds and tests with, from Debian's own packages (ci/packages.txt). Debian 12 or 13, as root.
-# A second run is a no-op that touches no network. Starts no service.
+# Installs what FlowFabric builds and tests with, from Debian's own packages (ci/packages.txt). Debian 12 or 13, as
+# root. A second run is a no-op that touches no network. Starts no service.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . /etc/os-release
@@ -13,10 +13,16 @@ plain=; backports=
 while read -r name suite _; do
   case "$name" in ''|\#*) continue ;; esac
   dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed && continue
-  if [ "$suite" = backports ] && [ "$VERSION_CODENAME" = bookworm ]; then backports="$backports $name"; else plain="$plain $name"; fi
+  if [ "$suite" = backports ] && [ "$VERSION_CODENAME" = bookworm ]; then
+    backports="$backports $name"
+  else
+    plain="$plain $name"
+  fi
 done < "$here/packages.txt"
 # catch2 of plain bookworm is 2.x: present is not enough.
-if [ "$VERSION_CODENAME" = bookworm ] && dpkg-query -W -f '${Version}' catch2 2>/dev/null | grep -q '^2\.'; then backports="$backports catch2"; fi
+if [ "$VERSION_CODENAME" = bookworm ] && dpkg-query -W -f '${Version}' catch2 2>/dev/null | grep -q '^2\.'; then
+  backports="$backports catch2"
+fi
 if [ -z "$plain$backports" ]; then exit 0; fi
 if [ "$(id -u)" != 0 ]; then echo "ci/install.sh: run as root to install:$plain$backports" >&2; exit 1; fi
 
@@ -25,9 +31,11 @@ if [ -n "$backports" ]; then
   list=/etc/apt/sources.list.d/bookworm-backports.sources
   if [ ! -e "$list" ]; then
     uri=$(sed -n 's/^URIs: *//p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -1)
-    [ -n "$uri" ] || uri=$(sed -n 's/^deb  *\(\[[^]]*\]  *\)\{0,1\}\([^ ]*\)  *bookworm .*/\2/p' /etc/apt/sources.list 2>/dev/null | head -1)
+    [ -n "$uri" ] || uri=$(sed -n 's/^deb  *\(\[[^]]*\]  *\)\{0,1\}\([^ ]*\)  *bookworm .*/\2/p' \
+                             /etc/apt/sources.list 2>/dev/null | head -1)
     [ -n "$uri" ] || { echo "ci/install.sh: no bookworm source found in /etc/apt" >&2; exit 1; }
-    printf 'Types: deb\nURIs: %s\nSuites: bookworm-backports\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n' "$uri" > "$list"
+    printf '%s\n' 'Types: deb' "URIs: $uri" 'Suites: bookworm-backports' 'Components: main' \
+      'Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg' > "$list"
   fi
 fi
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Everything that must be true of a commit: checks, a build with ASan and UBSan and its tests, the tests labelled `threads`
-# again with TSan. Ends with ctest's summaries; exit code 0 only if all of it passed.
+# Everything that must be true of a commit: checks, a build with ASan and UBSan and its tests, the tests labelled
+# `threads` again with TSan. Ends with ctest's summaries; exit code 0 only if all of it passed.
 #
 #   ci/test.sh             what CI runs
 #   ci/test.sh --release   the release build and its tests instead of the sanitizer builds
@@ -8,6 +8,7 @@
 #   ci/test.sh --no-tsan   without the TSan part
 #
 # FF_CI_MINUTES (default 40) is a hard limit on the whole; FF_CI_JOBS the parallel compilations (default: processors).
+# FF_CI_CMAKE: more words for the configure step.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -67,7 +68,8 @@ build_and_test() {
   local preset=$1 target=all select=()
   if [ "$preset" = tsan ]; then target=tests_threads; select=(-L '^threads$'); fi
   step "configure $preset"
-  cmake --preset "$preset" || return
+  # shellcheck disable=SC2086  # A list of words.
+  cmake --preset "$preset" ${FF_CI_CMAKE:-} || return
   step "build $preset"
   cmake --build --preset "$preset" --parallel "$jobs" --target "$target" || return
   step "test $preset"

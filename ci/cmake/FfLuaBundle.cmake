@@ -1,6 +1,6 @@
-# ff_lua_bundle(OUT): joins lua/ in the order of bundle.txt and writes it as a C++ string, at configure time; a change of
-# any of the files configures again. Each file is a do … end block behind a marker of where it came from, so that file
-# locals do not add up to Lua's limit of 200.
+# ff_lua_bundle(OUT): joins lua/ in the order of bundle.txt and writes it as a C++ string, at configure time; a change
+# of any of the files configures again. Each file is a do … end block behind a marker of where it came from, so that
+# file locals do not add up to Lua's limit of 200.
 function(ff_lua_bundle out)
   set(lua_dir ${PROJECT_SOURCE_DIR}/lua)
   file(STRINGS ${lua_dir}/bundle.txt lines REGEX "\\.lua$")

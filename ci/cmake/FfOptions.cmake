@@ -24,7 +24,8 @@ target_compile_options(ff_build_flags INTERFACE -Wall -Wextra -Wpedantic -Wshado
 target_compile_definitions(ff_build_flags INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION
                            BOOST_BEAST_USE_STD_STRING_VIEW)
 if(FF_SANITIZE)
-  target_compile_options(ff_build_flags INTERFACE -fsanitize=${FF_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(ff_build_flags INTERFACE
+                         -fsanitize=${FF_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
   target_link_options(ff_build_flags INTERFACE -fsanitize=${FF_SANITIZE})
   if(FF_SANITIZE MATCHES thread)
     target_compile_options(ff_build_flags INTERFACE -Wno-tsan)   # g++ warns of Asio's fences; TSan copes

@@ -1,8 +1,8 @@
 # ff_test(NAME script_pipeline KIND unit|lua|integration|chaos|model SOURCES a_test.cpp … LINK script …
 #         [LABELS threads …] [ARGS …] [TIMEOUT 60])
 # One Catch2 program, run by ctest as one test per program with the kind as its label; its own Valkey, if it needs one.
-# More labels: `threads` marks a program that runs several threads, so that ci/test.sh also runs it under TSan. The target
-# tests_<label> builds every program that has the label.
+# More labels: `threads` marks a program that runs several threads, so that ci/test.sh also runs it under TSan. The
+# target tests_<label> builds every program that has the label.
 function(ff_test)
   cmake_parse_arguments(T "" "NAME;KIND;TIMEOUT" "SOURCES;LINK;ARGS;LABELS" ${ARGN})
   if(T_UNPARSED_ARGUMENTS)
