@@ -25,10 +25,15 @@ constexpr std::size_t kTagsMax = 16;
 constexpr std::size_t kTagKeyChars = 64;
 constexpr std::size_t kTagValueBytes = 256;
 constexpr std::size_t kBatchItems = 256;  // Items of one submit, complete, renew or claim call.
+// Payloads of one submit call: one call must not hold the store for long.
+constexpr std::size_t kBatchBytes = 4 * 1024 * 1024;
+constexpr std::size_t kClientCallsInFlight = 32;  // Of one submit_many, count or list.
 constexpr std::size_t kListPage = 1000;
 constexpr std::int64_t kPriorityMax = 9000;
 // Delays, timeouts, retention: ten years.
 constexpr std::int64_t kDurationMsMax = 10LL * 365 * 24 * 3600 * 1000;
+// Year 5138: from 1e14 on Lua prints numbers with an exponent.
+constexpr std::int64_t kTimestampMsMax = 99'999'999'999'999;
 constexpr std::int64_t kLeaseMsMin = 100;
 constexpr std::int64_t kLeaseMsMax = 24LL * 3600 * 1000;
 constexpr std::size_t kRetryDelaysMax = 64;     // Entries of an explicit retry schedule.

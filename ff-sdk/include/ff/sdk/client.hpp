@@ -32,14 +32,14 @@ struct ClientOptions {
   script::ConnectionOptions connection;
   script::DeploymentOptions deployment;
   std::string ns = "default";            // Namespace of every call of this client.
-  core::Millis call_timeout{5000};       // Of one call; wait() takes its own deadline.
+  core::Millis call_timeout{5000};       // Of one call (submit_many: of each batch); wait() takes its own deadline. Above 0.
   ClientOptions() = default;
 };
 
 struct Submission {
   std::string kind;                      // Selects the handler.
   std::string lane = "default";
-  core::Payload payload;
+  core::Payload payload;                 // An empty content type is the default one.
   std::int64_t priority = 0;             // 0 to 9000, higher first.
   std::optional<core::TimestampMs> start_at;    // Valkey's clock; the past means now. Not together with delay.
   core::Millis delay{0};
@@ -111,36 +111,53 @@ struct Page {
 };
 
 // Cheap to copy; copies share the deployment. Thread safety: none; use it on the connection's executor.
+// Lifetime: a call goes on when its Client dies.
 // Errors of every call: those of Deployment::call, and those named. A call with unknown_outcome is repeated here while its
-// call_timeout lasts, as long as the repeat is safe; so unknown_outcome means that the time is over.
+// call_timeout lasts, as long as the repeat is safe; so unknown_outcome means that the time is over. An id of another
+// namespace, and one of a partition that this deployment does not have, answer not_found.
+// Cancellation: as Connection::send; what was sent may have happened.
 class Client {
  public:
+  // Dials, and opens the deployment, within call_timeout. The connection lives as long as the last copy, unless it is
+  // closed by deployment()->connection()->close(), after which every call answers cancelled.
+  // Errors: those of Deployment::open; invalid_argument/bad_namespace, bad_call_timeout.
   static Awaitable<Client> open(boost::asio::any_io_executor executor, ClientOptions options);
+  // For a deployment that is open already. Precondition: validate_namespace accepts ns, call_timeout is above 0.
   Client(std::shared_ptr<script::Deployment> deployment, std::string ns, core::Millis call_timeout);
 
   // The same deployment in another namespace. Precondition: validate_namespace accepts it.
   Client in_namespace(std::string ns) const;
 
-  // Errors: those of validate(); conflict/idempotency_mismatch. A lean submission whose outcome is unknown is not repeated:
-  // its record may have come and gone.
+  // Errors: those of validate(); conflict/idempotency_mismatch; invalid_argument/bad_id for an id of a partition that does
+  // not exist, or not the one where the idempotency key lives.
+  // A submission whose outcome is unknown is repeated with the same id. Not so a lean one, or one whose retention is below
+  // twice the call_timeout: its record may have come and gone. An idempotency key known for that long makes it safe.
   Awaitable<Submitted> submit(Submission submission);
-  // Any number; sent in batches of at most 256 to each partition, in parallel. One answer for each, in order.
+  // Any number; sent in batches of at most 256 (and 4 MiB) to each partition, in parallel. One answer for each, in order:
+  // a bad one refuses only itself, a batch that fails gives its error to each of its own. Never fails as a whole.
   Awaitable<std::vector<core::Result<Submitted>>> submit_many(std::vector<Submission> submissions);
 
   Awaitable<Description> describe(core::ExecutionId id);       // not_found
   Awaitable<core::Payload> payload(core::ExecutionId id);      // not_found
-  // generation -1: the current one. Errors: not_found, not_found/no_such_generation.
+  // generation -1: the current one. Errors: not_found, not_found/no_such_generation, invalid_argument/bad_generation.
   Awaitable<Outcome> result(core::ExecutionId id, std::int64_t generation = -1);
-  // Waits for the end without polling: one call now, one when it ended. Of a lean execution only the state is known.
-  // Errors: not_found; unavailable/"deadline" when it has not ended by then.
+  // Waits for the end without polling: one call now, one when it ended, and one after each interruption of the connection,
+  // which it outlives. Of a lean execution only the state is known, and not_found if it ended before the wait or during an
+  // interruption. One that is replayed just as it ends is waited for again.
+  // Errors: not_found; unavailable/"deadline" when it has not ended by then, or Valkey could not be asked.
+  // Cancellation: at any time; nothing stays behind in Valkey but a mark on the execution.
   Awaitable<Outcome> wait(core::ExecutionId id, core::Deadline deadline);
-  // Ends it as cancelled; with a grace an active one may still complete. Errors: not_found, conflict/already_finished.
+  // Ends it as cancelled; with a grace (0 to ten years) an active one may still complete. The reason has at most 16 KiB.
+  // Errors: not_found, conflict/already_finished, invalid_argument/bad_grace, bad_reason.
   Awaitable<CancelAnswer> cancel(core::ExecutionId id, core::Millis grace, std::string reason);
   Awaitable<void> change_priority(core::ExecutionId id, std::int64_t priority);  // not_found, already_finished, bad_priority
-  // Runs a finished one again. Answers the new generation. Errors: not_found, conflict/not_finished.
+  // Runs a finished one again. Answers the new generation; two replays at once make one. Errors: not_found,
+  // conflict/not_finished, conflict/other_generation when others replayed it twice meanwhile.
   Awaitable<std::int64_t> replay(core::ExecutionId id);
-  Awaitable<void> purge(core::ExecutionId id);                 // not_found, conflict/not_finished
-  Awaitable<Page> list(ListQuery query);                       // bad_cursor, lane_needed, bad_limit
+  // Deletes a finished one. After a lost reply, "not there" counts as done. Errors: not_found, conflict/not_finished.
+  Awaitable<void> purge(core::ExecutionId id);
+  // One page. Errors: invalid_argument/bad_limit, bad_lane, lane_needed, bad_cursor.
+  Awaitable<Page> list(ListQuery query);
   // Executions by state and lane over all partitions and namespaces: "completed", "ready:<namespace>/<lane>", ….
   Awaitable<std::map<std::string, std::int64_t>> count();
 
