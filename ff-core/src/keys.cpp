@@ -1,5 +1,7 @@
 #include "ff/core/keys.hpp"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <charconv>
 #include <stdexcept>
@@ -91,13 +93,16 @@ Result<Keyspace> Keyspace::make(std::string prefix, std::size_t partitions) {
 }
 
 Keyspace::Keyspace(std::string prefix, std::size_t partitions)
-    : prefix_(std::move(prefix)), root_("{" + prefix_ + "}"), root_slot_(slot_of(root_)) {
+    : prefix_(std::move(prefix)),
+      root_(fmt::format("{{{}}}", prefix_)),
+      root_slot_(slot_of(root_)) {
   if (auto good = check(prefix_, partitions); !good)
     throw std::invalid_argument(good.error().message);
   tags_.reserve(partitions);
   slots_.reserve(partitions);
   for (std::size_t p = 0; p < partitions; ++p) {
-    tags_.push_back("{" + salted(prefix_ + ":" + std::to_string(p) + ".", p, partitions) + "}");
+    const std::string base = fmt::format("{}:{}.", prefix_, p);
+    tags_.push_back(fmt::format("{{{}}}", salted(base, p, partitions)));
     slots_.push_back(slot_of(tags_.back()));
   }
 }

@@ -104,7 +104,7 @@ std::string escaped(std::string_view text, std::size_t bytes_max) {
 }
 
 std::string shown(std::string_view text) {
-  return "\"" + escaped(text, limits::kShownBytes) + "\"";
+  return std::string("\"").append(escaped(text, limits::kShownBytes)).append("\"");
 }
 
 }  // namespace ff::core
