@@ -49,9 +49,9 @@ inline bool is_silence(const core::Error& error) noexcept {
   return error.code == core::Code::unknown_outcome || error.code == core::Code::unavailable || error.reason == "oom";
 }
 
-// Calls a verb and, when `repeat` says that this is safe, repeats it with the same arguments for as long as its outcome is
-// unknown and the deadline allows. Once a reply was lost only the verb's own answer counts: should a repeat find the store
-// unavailable, the outcome stays unknown. `was_lost` tells a verb whose answer to a repeat differs.
+// Calls a verb and, when `repeat` says that this is safe, repeats it with the same arguments for as long as its outcome
+// is unknown and the deadline allows. Once a reply was lost only the verb's own answer counts: should a repeat find the
+// store unavailable, the outcome stays unknown. `was_lost` tells a verb whose answer to a repeat differs.
 template <class Verb>
 boost::asio::awaitable<core::Result<typename Verb::Ok>> call_verb(Caller caller, core::Partition partition,
                                                                   typename Verb::Args args, core::Deadline deadline,
@@ -72,7 +72,8 @@ boost::asio::awaitable<core::Result<typename Verb::Ok>> call_verb(Caller caller,
 
 // Runs step(0) … step(count - 1) in this order, at most `at_once` at a time, and returns when all have ended.
 // Cancellation: reaches every running step.
-boost::asio::awaitable<void> for_each_index(boost::asio::any_io_executor executor, std::size_t count, std::size_t at_once,
+boost::asio::awaitable<void> for_each_index(boost::asio::any_io_executor executor, std::size_t count,
+                                            std::size_t at_once,
                                             std::function<boost::asio::awaitable<void>(std::size_t)> step);
 
 core::Error not_found(const core::ExecutionId& id);

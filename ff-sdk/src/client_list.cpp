@@ -1,5 +1,5 @@
-// Client: list. Partition after partition; empty ones are skipped in chunks that grow, so that a sparse deployment answers
-// after a few round trips and a full one is asked for no more than the page holds.
+// Client: list. Partition after partition; empty ones are skipped in chunks that grow, so that a sparse deployment
+// answers after a few round trips and a full one is asked for no more than the page holds.
 #include <algorithm>
 #include <vector>
 

@@ -35,7 +35,8 @@ std::unique_ptr<script::Connection::Subscription> subscribe(const Caller& caller
   };
   const core::Keyspace& keys = caller.deployment->keys();
   return caller.deployment->connection()->subscribe(
-      keys.slot(id.partition()), keys.watch_channel(id.partition(), id.ulid()), std::move(on_message), std::move(on_gap));
+      keys.slot(id.partition()), keys.watch_channel(id.partition(), id.ulid()), std::move(on_message),
+      std::move(on_gap));
 }
 
 core::Error too_late(const core::ExecutionId& id, std::string_view why) {

@@ -56,8 +56,8 @@ core::Result<void> check_payload(const core::Payload& payload) {
   return core::validate(core::Payload(payload.bytes));
 }
 
-// A resend finds the execution by its id or by its idempotency key. It must find one of them for longer than this call and
-// its resends can take, whatever happens to the execution meanwhile.
+// A resend finds the execution by its id or by its idempotency key. It must find one of them for longer than this call
+// and its resends can take, whatever happens to the execution meanwhile.
 bool is_repeatable(const Submission& s, core::Millis call_timeout) {
   const core::Millis enough = 2 * call_timeout;
   if (!s.idempotency_key.empty() && s.idempotency_ttl >= enough) return true;

@@ -6,10 +6,19 @@ local function satellites(at, ulid, core)
   return found[1] or "", found[2] or ""
 end
 
--- All a handler needs, in the order of the declared rows.
-local function append_row(at, rows, ulid, core, ready_at)
+-- Reads all of a ready execution that a claim needs; raises when it cannot. nil when it is none of this queue.
+local function fetch(at, ulid, queue)
+  local core = ff.load(at, ulid)
+  if not core or core.s ~= "ready" or core.q ~= queue then return nil end
+  if not tonumber(core.a or 0) or not tonumber(core.e or 0) or not tonumber(core.t or 0) then
+    ff.corrupt("core " .. at.tag .. ":e:" .. ulid)
+  end
   local payload = redis.call("GET", ff.key(at, ulid, "p"))
-  local policy, tags = satellites(at, ulid, core)
+  return core, payload, satellites(at, ulid, core)
+end
+
+-- All a handler needs, in the order of the declared rows.
+local function append_row(rows, ulid, core, ready_at, payload, policy, tags)
   local n = #rows
   rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or "0"
   rows[n + 5], rows[n + 6], rows[n + 7] = core.g or "0", core.a, core.e
@@ -32,23 +41,28 @@ local function begin_attempt(at, ulid, core, c)
   end
 end
 
--- Plans the claim of up to `room` from one queue. Returns how many, and the rank of the first one left behind.
+-- Plans the claim of up to `room` from one queue. Returns how many, how many entries that takes from the queue, and the
+-- rank of the first one left behind.
 local function take(at, queue, c, room, rows)
   local heads = redis.call("ZRANGE", at.tag .. ":q:" .. queue, 0, room, "WITHSCORES")
-  local taken = 0
+  local taken, gone, rank = 0, 0, nil
   for i = 1, #heads, 2 do
-    local ulid, rank = heads[i], tonumber(heads[i + 1])
-    if taken == room then return taken, rank end
-    local core = ff.load(at, ulid)
-    if core and core.s == "ready" and core.q == queue then
+    local ulid = heads[i]
+    rank = tonumber(heads[i + 1])
+    if taken == room then return taken, gone, rank end
+    gone = gone + 1
+    local readable, core, payload, policy, tags = pcall(fetch, at, ulid, queue)
+    if readable and core then
       begin_attempt(at, ulid, core, c)
-      append_row(at, rows, ulid, core, ff.ready_at(rank))
+      append_row(rows, ulid, core, ff.ready_at(rank), payload, policy, tags)
       taken = taken + 1
     else
+      if not readable then ff.set_aside(at, ":delayed", ulid, core) end
       ff.remove(at, ":q:" .. queue, ulid) -- An entry without a ready execution behind it.
     end
   end
-  return taken, nil
+  if gone <= room then rank = nil end
+  return taken, gone, rank
 end
 
 -- What an earlier call with the same lease id was given, when its reply was lost: looked for among the newest leases.
@@ -58,7 +72,7 @@ local function given_before(at, c, rows)
   for i = 1, #held do
     if redis.call("HGET", at.tag .. ":e:" .. held[i], "l") == c.lease then
       local core = ff.load(at, held[i])
-      append_row(at, rows, held[i], core, 0)
+      append_row(rows, held[i], core, 0, redis.call("GET", ff.key(at, held[i], "p")), satellites(at, held[i], core))
       found = found + 1
     end
   end
@@ -86,18 +100,18 @@ end
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
   if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0 end
-  local taken, left, head = 0, 0, -1
+  local taken, left, head, want = 0, 0, -1, math.max(0, c.want)
   for i = 1, #c.queues do
     local queue = c.queues[i]
-    local got, rank = take(at, queue, c, c.want - taken, rows)
+    local got, gone, rank = take(at, queue, c, want - taken, rows)
     taken = taken + got
     if rank then
-      left = left + redis.call("ZCARD", at.tag .. ":q:" .. queue) - got
+      left = left + redis.call("ZCARD", at.tag .. ":q:" .. queue) - gone
       if head < 0 or rank < head then head = rank end
     end
   end
   local check_in_ms = 0
-  if taken < c.want then check_in_ms = register_idle(at, c, c.want - taken) end
+  if taken < want and head < 0 then check_in_ms = register_idle(at, c, want - taken) end
   ff.commit(at)
   return left, head, check_in_ms
 end

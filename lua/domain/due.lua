@@ -8,6 +8,12 @@ local function expire_lease(at, ulid, core)
 end
 
 local function promote(at, ulid, core, due_at)
+  if core.s == "ready" then
+    -- Set aside by a claim that could not read it; now it can be read.
+    ff.enqueue(at, ulid, core, due_at)
+    ff.remove(at, ":delayed", ulid)
+    return true
+  end
   if core.s ~= "delayed" then return false end
   ff.move(at, ulid, core, "ready", due_at, {})
   return true
@@ -25,7 +31,13 @@ end
 local function end_by_deadline(at, ulid, core)
   if ff.terminal[core.s] then return false end
   local expired = core.d and tonumber(core.d) <= at.now
-  local to, changes = (core.u and not expired) and "cancelled" or "expired", {}
+  if not expired and not core.u then
+    if not core.d then return false end
+    ff.add(at, ":deadlines", ulid, core.d) -- The core rules, not the index.
+    ff.arm(at, tonumber(core.d))
+    return true
+  end
+  local to, changes = expired and "expired" or "cancelled", {}
   if core.s == "active" then
     ff.remember(at, ulid, core, changes, ff.attempt_entry(core, to))
     ff.revoke(at, ulid, core, to == "cancelled" and "cancelled" or "lost")
@@ -60,15 +72,25 @@ local function renew_handoffs(at, limit)
   for i = 1, #queues do
     ff.remove(at, ":handoffs", queues[i])
     local waiting = redis.call("ZCARD", at.tag .. ":q:" .. queues[i])
-    if waiting > 0 then
-      local ready = at.ready or { order = {} }
-      at.ready = ready
-      if not ready[queues[i]] then ready.order[#ready.order + 1] = queues[i] end
-      ready[queues[i]] = (ready[queues[i]] or 0) + waiting
-    end
+    if waiting > 0 then ff.offer(at, queues[i], waiting) end
   end
 end
 
+-- Whether the timer did something; false: no record, or a state that has no such timer.
+local function fire(at, timer, ulid, due_at)
+  local core = ff.load(at, ulid)
+  return core and timer.fire(at, ulid, core, due_at, timer.index)
+end
+
+-- A record that cannot be read is put off, and what was planned with it forgotten, so that it holds up nothing else. It
+-- keeps its place in an index, and the server's log tells of it.
+function ff.set_aside(at, index, ulid, why)
+  local text = type(why) == "table" and why.err or tostring(why)
+  redis.log(redis.LOG_WARNING, "FlowFabric set aside " .. at.tag .. ":e:" .. ulid .. ": " .. text)
+  ff.add(at, index, ulid, at.now + 60000)
+end
+
+-- Plans up to `limit` due items of one index. Returns how many, and whether all of them could be read.
 local function fire_due(at, timer, limit, touched, counts)
   local index = timer.index
   local due = redis.call("ZRANGE", at.tag .. ":" .. index, "-inf", at.now, "BYSCORE", "LIMIT", 0, limit, "WITHSCORES")
@@ -76,15 +98,20 @@ local function fire_due(at, timer, limit, touched, counts)
     local ulid = due[i]
     if not touched[ulid] then
       touched[ulid] = true
-      local core = ff.load(at, ulid)
-      if core and timer.fire(at, ulid, core, tonumber(due[i + 1]), index) then
+      local readable, fired = pcall(fire, at, timer, ulid, tonumber(due[i + 1]))
+      if not readable then
+        ff.discard(at)
+        ff.set_aside(at, ":" .. index, ulid, fired)
+        return #due / 2, false
+      end
+      if fired then
         counts[timer.scanner] = (counts[timer.scanner] or 0) + 1
       else
-        ff.remove(at, ":" .. index, ulid) -- No record, or a state that has no such timer.
+        ff.remove(at, ":" .. index, ulid)
       end
     end
   end
-  return #due / 2
+  return #due / 2, true
 end
 
 local function earliest(at)
@@ -102,12 +129,15 @@ end
 -- Does up to `limit` due items in one commit. Returns what each scanner did, how many items that was, and when the next
 -- is due (nil: nothing waits for a time).
 function ff.run_due(at, limit)
-  local counts, touched, done = {}, {}, 0
+  local counts, touched, done, readable = {}, {}, 0, true
   for i = 1, #timers do
-    if done >= limit then break end
-    done = done + fire_due(at, timers[i], limit - done, touched, counts)
+    if done >= limit or not readable then break end
+    local items
+    items, readable = fire_due(at, timers[i], limit - done, touched, counts)
+    done = done + items
   end
-  renew_handoffs(at, 8)
+  if not readable then counts = {} end -- Nothing was done but that; the rest is still due.
+  if readable then renew_handoffs(at, 8) end
   ff.commit(at)
   local m, next_ms = at.memory, earliest(at)
   m.looked = at.now

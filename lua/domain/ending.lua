@@ -40,7 +40,7 @@ function ff.fail_attempt(at, ulid, core, failure)
   local to, ms = after_failure(at, ulid, core, failure, failures)
   local changes = { "f", failures, "x", failure.class }
   local entry = ff.attempt_entry(core, "failed")
-  entry.class, entry.error = failure.class, string.sub(failure.text, 1, 512)
+  entry.class, entry.error = failure.class, ff.shorten(failure.text, 512)
   if failure.by_holder then
     entry.outcome = ff.terminal[to] and to or "retried"
     changes[5], changes[6] = "o", entry.outcome

@@ -9,7 +9,7 @@ function ff.load(at, ulid)
   if count == 0 then return nil end
   local core = {}
   for i = 1, count, 2 do core[flat[i]] = flat[i + 1] end
-  if not core.q or not ff.legal[core.s or ""] then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
+  if not core.q or not core.k or not core.c or not core.s or not ff.legal[core.s] then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
   return core
 end
 
@@ -33,6 +33,18 @@ function ff.satellite(at, ulid, core, changes, command)
     changes[#changes + 1] = 1
   end
   ff.write(at, command)
+end
+
+-- At most `bytes` of a text, not ending within a UTF-8 character: what is JSON must stay valid.
+function ff.shorten(text, bytes)
+  if #text <= bytes then return text end
+  local last = bytes
+  while last > 0 do
+    local next_byte = string.byte(text, last + 1)
+    if next_byte < 128 or next_byte >= 192 then break end
+    last = last - 1
+  end
+  return string.sub(text, 1, last)
 end
 
 -- Appends to the history what the core is about to forget. Lean executions keep none.

@@ -6,14 +6,14 @@
 local memory = {}
 
 -- Index keys a verb may write without having read them: [key, type]. Checked once a second, so that a key damaged from
--- outside is refused by name before the first write.
+-- outside is refused by name before the first write. Queues are checked one by one, where they are written.
 local guarded = {
   { ":delayed", "zset" }, { ":active", "zset" }, { ":suspended", "zset" }, { ":blocked", "zset" },
   { ":completed", "zset" }, { ":failed", "zset" }, { ":cancelled", "zset" }, { ":expired", "zset" },
   { ":skipped", "zset" }, { ":timeouts", "zset" }, { ":deadlines", "zset" }, { ":handoffs", "zset" },
   { ":lanes", "set" }, { ":ev", "stream" },
 }
-local check_every_ms = 1000
+local check_every_ms, queues_remembered = 1000, 4096
 
 local function check_types(tag)
   for i = 1, #guarded do
@@ -25,21 +25,52 @@ local function check_types(tag)
   end
 end
 
+local function stored_clock(tag)
+  local hi = tonumber(redis.call("HGET", tag, "hi") or 0)
+  if not hi then ff.corrupt(tag .. " has no clock") end
+  return hi
+end
+
+local function new_memory(tag)
+  if string.sub(tag, 1, 1) ~= "{" or string.sub(tag, -1) ~= "}" then ff.bad_call("the key is not a partition's tag") end
+  return { hi = stored_clock(tag), skew = 0, checked = 0, queues = {}, queue_count = 0, lanes = {},
+           next_due = 0, looked = 0, engine_wakes = false, engine_seen = 0 }
+end
+
+-- A queue is about to be written: refuses one that is no sorted set, as check_types does. `queue` is <namespace>/<lane>.
+function ff.check_queue(at, queue)
+  local m = at.memory
+  local checked = m.queues[queue]
+  if checked and at.clock_ms - checked < check_every_ms and at.clock_ms >= checked then return end
+  redis.call("ZCARD", at.tag .. ":q:" .. queue)
+  if not checked then
+    if m.queue_count == queues_remembered then m.queues, m.lanes, m.queue_count = {}, {}, 0 end
+    m.queue_count = m.queue_count + 1
+  end
+  m.queues[queue] = at.clock_ms
+end
+
 -- Returns the partition as a verb sees it: tag, now (ms), now_us, memory, and the plan of writes.
 function ff.enter(tag, reads)
-  -- A slot on its way to another node refuses absent keys: touch one that is always absent before anything is written.
-  if not reads then redis.call("EXISTS", tag .. ":absent") end
+  -- A slot on its way to another node must refuse, before anything is written or half of it is taken for the whole. Its old
+  -- node raises at an absent key, its new one only where a command names several: so two keys that never exist.
+  redis.call("EXISTS", tag .. ":absent", tag .. ":gone")
   local time = redis.call("TIME")
   local us = time[1] * 1000000 + time[2]
-  local ms = math.floor(us / 1000)
+  local clock_ms = math.floor(us / 1000)
 
   local m = memory[tag]
   if not m then
-    local stored = redis.call("HMGET", tag, "hi", "skew")
-    m = { hi = tonumber(stored[1] or 0), skew = tonumber(stored[2] or 0), saved = 0, queues = {},
-          next_due = 0, looked = 0, engine_wakes = false, engine_seen = 0 }
+    m = new_memory(tag)
     memory[tag] = m
   end
+  local checks = not reads and (clock_ms - m.checked >= check_every_ms or clock_ms < m.checked)
+  if checks then
+    check_types(tag)
+    -- This node may have been a replica meanwhile, and what it remembers be old.
+    m.hi = math.max(m.hi, stored_clock(tag))
+  end
+  local ms = clock_ms
   if ms >= m.hi then
     m.skew = 0
   else
@@ -49,11 +80,5 @@ function ff.enter(tag, reads)
     ms = ms + m.skew
   end
   m.hi = ms
-
-  local at = { tag = tag, now = ms, now_us = us, memory = m }
-  if not reads and (ms - m.saved >= check_every_ms or ms < m.saved) then
-    check_types(tag)
-    at.save_clock = true
-  end
-  return at
+  return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = checks }
 end

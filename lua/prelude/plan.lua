@@ -1,5 +1,7 @@
 -- The plan of writes. Verbs read and check, and only add to the plan; ff.commit performs it in one go, where nothing can
 -- refuse any more. So a verb that raises has written nothing. Entries of one index are written by one command.
+--
+-- Should a write be refused after all (a right taken from the user, a bug), the order decides what is left: see ff.commit.
 
 local function bucket(at, kind, key)
   local all = at[kind]
@@ -47,7 +49,7 @@ function ff.clear_fields(at, key, names)
   list[#list + 1] = { key, names }
 end
 
--- Any other command that can't fail on what the verb has checked: { "SET", key, value }.
+-- Any other command that can't fail on what the verb has checked: { "SET", key, value }. Performed before the cores.
 function ff.write(at, command)
   local list = at.writes
   if not list then
@@ -55,6 +57,28 @@ function ff.write(at, command)
     at.writes = list
   end
   list[#list + 1] = command
+end
+
+-- The same, but performed after the cores: what must not be there without them.
+function ff.write_last(at, command)
+  local list = at.last_writes
+  if not list then
+    list = {}
+    at.last_writes = list
+  end
+  list[#list + 1] = command
+end
+
+-- Notes that the partition has this lane, at most once in ten seconds for each queue.
+function ff.note_lane(at, queue)
+  local m = at.memory
+  ff.check_queue(at, queue)
+  if m.lanes[queue] and at.clock_ms - m.lanes[queue] < 10000 and at.clock_ms >= m.lanes[queue] then return end
+  local lanes = at.lanes or {}
+  at.lanes = lanes
+  if lanes[queue] then return end
+  lanes[queue] = true
+  lanes[#lanes + 1] = queue
 end
 
 function ff.unlink(at, key)
@@ -69,7 +93,7 @@ end
 function ff.event(at, ulid, text)
   local list = at.events
   if not list then
-    list = { "XADD", at.tag .. ":ev", "MAXLEN", "~", 4096, "*" }
+    list = {}
     at.events = list
   end
   list[#list + 1] = ulid
@@ -92,23 +116,48 @@ function ff.arm(at, ms)
   if not at.earliest or ms < at.earliest then at.earliest = ms end
 end
 
-local function write_hashes(at)
-  local hset, hdel = at.hset, at.hdel
-  if hset then
-    for i = 1, #hset do redis.call("HSET", hset[i][1], unpack(hset[i][2])) end
-  end
-  if hdel then
-    for i = 1, #hdel do redis.call("HDEL", hdel[i][1], unpack(hdel[i][2])) end
-  end
+-- Lua hands at most 8000 values to one call.
+local at_once = 4000
+
+local function write_list(command, key, list)
+  local count = #list
+  if count <= at_once then return redis.call(command, key, unpack(list)) end
+  for i = 1, count, at_once do redis.call(command, key, unpack(list, i, math.min(i + at_once - 1, count))) end
 end
 
-local function write_indexes(at)
-  local zrem, zadd = at.zrem, at.zadd
-  if zrem then
-    for i = 1, #zrem.order do redis.call("ZREM", zrem.order[i], unpack(zrem[zrem.order[i]])) end
-  end
-  if zadd then
-    for i = 1, #zadd.order do redis.call("ZADD", zadd.order[i], unpack(zadd[zadd.order[i]])) end
+local function write_index(command, index)
+  if not index then return end
+  for i = 1, #index.order do write_list(command, index.order[i], index[index.order[i]]) end
+end
+
+local function write_hashes(command, list)
+  if not list then return end
+  for i = 1, #list do redis.call(command, list[i][1], unpack(list[i][2])) end
+end
+
+local function write_each(list)
+  if not list then return end
+  for i = 1, #list do redis.call(unpack(list[i])) end
+end
+
+local function write_lanes(at)
+  local lanes = at.lanes
+  if not lanes then return end
+  write_list("SADD", at.tag .. ":lanes", lanes)
+  for i = 1, #lanes do at.memory.lanes[lanes[i]] = at.clock_ms end
+end
+
+local function delete(list)
+  if not list then return end
+  for i = 1, #list, at_once do redis.call("UNLINK", unpack(list, i, math.min(i + at_once - 1, #list))) end
+end
+
+-- A batch adds two values for each of its items; the stream takes as many as one call can carry.
+local function write_events(at)
+  local list = at.events
+  if not list then return end
+  for i = 1, #list, at_once do
+    redis.call("XADD", at.tag .. ":ev", "MAXLEN", "~", 4096, "*", unpack(list, i, math.min(i + at_once - 1, #list)))
   end
 end
 
@@ -138,7 +187,7 @@ local function wake_workers(at)
     local queue = ready.order[i]
     if ff.wake(at, queue, ready[queue]) then
       -- The woken one may die before it claims: look again in a second.
-      redis.call("ZADD", at.tag .. ":handoffs", at.now + handoff_ms, queue)
+      redis.pcall("ZADD", at.tag .. ":handoffs", at.now + handoff_ms, queue)
       ff.arm(at, at.now + handoff_ms)
     end
   end
@@ -154,19 +203,28 @@ local function announce_timer(at)
   end
 end
 
--- Performs the plan. Order: cores first (the truth), then what can be rebuilt from them, then hints.
+-- Forgets the plan.
+function ff.discard(at)
+  at.writes, at.last_writes, at.lanes, at.zadd, at.hset, at.hdel, at.gone, at.zrem, at.events, at.ready, at.messages,
+    at.earliest = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
+end
+
+-- Performs the plan. The order makes every prefix of it harmless: satellites and new index entries first, then the cores,
+-- which are the truth, then what is no longer true. So at each point every execution is in the index of its state, and an
+-- entry too many is ignored and removed by whoever meets it. Hints come last and never raise.
 function ff.commit(at)
-  write_hashes(at)
-  local writes = at.writes
-  if writes then
-    for i = 1, #writes do redis.call(unpack(writes[i])) end
-  end
-  write_indexes(at)
-  if at.gone then redis.call("UNLINK", unpack(at.gone)) end
-  if at.events then redis.call(unpack(at.events)) end
+  write_each(at.writes)
+  write_lanes(at)
+  write_index("ZADD", at.zadd)
+  write_hashes("HSET", at.hset)
+  write_hashes("HDEL", at.hdel)
+  write_each(at.last_writes)
+  delete(at.gone)
+  write_index("ZREM", at.zrem)
+  write_events(at)
   if at.save_clock then
-    redis.call("HSET", at.tag, "hi", at.now, "skew", at.memory.skew)
-    at.memory.saved = at.now
+    redis.call("HSET", at.tag, "hi", at.now)
+    at.memory.checked, at.save_clock = at.clock_ms, false
   end
   wake_workers(at)
   announce_timer(at)
@@ -174,6 +232,5 @@ function ff.commit(at)
   if messages then
     for i = 1, #messages, 2 do redis.pcall("SPUBLISH", messages[i], messages[i + 1]) end
   end
-  at.hset, at.hdel, at.writes, at.zrem, at.zadd, at.gone, at.events, at.ready, at.messages, at.earliest, at.save_clock =
-    nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
+  ff.discard(at)
 end

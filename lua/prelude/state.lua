@@ -41,6 +41,7 @@ end
 local function leave_index(at, ulid, core)
   local from = core.s
   if from == "ready" then
+    ff.check_queue(at, core.q)
     ff.remove(at, ":q:" .. core.q, ulid)
   else
     ff.remove(at, ":" .. from, ulid)
@@ -48,21 +49,29 @@ local function leave_index(at, ulid, core)
   end
 end
 
-local function enter_index(at, ulid, core, to, ms)
-  if to == "ready" then
-    ff.add(at, ":q:" .. core.q, ulid, ff.rank(tonumber(core.p or 0), ms))
-    local ready = at.ready
-    if not ready then
-      ready = { order = {} }
-      at.ready = ready
-    end
-    if not ready[core.q] then
-      ready.order[#ready.order + 1] = core.q
-      ready[core.q] = 0
-    end
-    ready[core.q] = ready[core.q] + 1
-    return
+-- Plans that idle workers are woken for `count` executions more.
+function ff.offer(at, queue, count)
+  local ready = at.ready
+  if not ready then
+    ready = { order = {} }
+    at.ready = ready
   end
+  if not ready[queue] then
+    ready.order[#ready.order + 1] = queue
+    ready[queue] = 0
+  end
+  ready[queue] = ready[queue] + count
+end
+
+-- Puts a ready execution into its queue, ranked by `ms` (nil: at the front).
+function ff.enqueue(at, ulid, core, ms)
+  ff.check_queue(at, core.q)
+  ff.add(at, ":q:" .. core.q, ulid, ff.rank(tonumber(core.p or 0), ms))
+  ff.offer(at, core.q, 1)
+end
+
+local function enter_index(at, ulid, core, to, ms)
+  if to == "ready" then return ff.enqueue(at, ulid, core, ms) end
   ff.add(at, ":" .. to, ulid, ms)
   if ms > 0 then ff.arm(at, ms) end
 end

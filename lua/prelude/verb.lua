@@ -6,12 +6,14 @@
 --     doc = "…", args = { { "name", "type", "what it is" }, … }, items = { … }, ok = { … }, rows = { … }, refusals = { … },
 --   }, function(at, a) … end)
 --
--- Types: ulid, int (decimal, exact below 2^53), bool (0 or 1), bytes, names and words (joined by commas).
+-- Types: ulid, int (decimal, exact below 2^53), bool (0 or 1), bytes, words (joined by commas), names (the same, each
+-- counted once).
 -- The body gets the partition `at` (clock read, tag known) and the named arguments; items are in a.items.
 
 local function integer(text, name)
-  local number = tonumber(text)
-  if not number or number % 1 ~= 0 or number > 9007199254740992 or number < -9007199254740992 then
+  if text == "0" then return 0 end
+  local number = string.find(text, "^%-?%d+$") and tonumber(text)
+  if not number or number > 9007199254740992 or number < -9007199254740992 then
     ff.bad_call(name .. " is not an integer")
   end
   return number
@@ -28,8 +30,11 @@ local convert = {
     return text
   end,
   names = function(text)
-    local list = {}
-    for name in string.gmatch(text, "[^,]+") do list[#list + 1] = name end
+    local list, seen = {}, {}
+    for name in string.gmatch(text, "[^,]+") do
+      if not seen[name] then list[#list + 1] = name end
+      seen[name] = true
+    end
     return list
   end,
 }

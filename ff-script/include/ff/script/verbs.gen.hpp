@@ -401,25 +401,7 @@ struct Complete {
     std::vector<Item> items;
     Args() = default;
   };
-  struct Row {
-    std::string id;  // the execution
-    std::string queue;  // namespace/lane
-    std::string kind;  // selects the handler
-    std::int64_t priority = 0;  // 0 to 9000
-    std::int64_t generation = 0;  // replays so far
-    std::int64_t attempt = 0;  // from 1, within the generation
-    std::int64_t epoch = 0;  // fences this lease; larger than every earlier one of the execution
-    std::int64_t created_at = 0;  // ms
-    std::int64_t ready_at = 0;  // ms, 0: it stood in front of its priority
-    std::int64_t failures = 0;  // counted against the retry policy so far
-    std::int64_t timeout_ms = 0;  // of this attempt, from now; 0: none
-    std::int64_t deadline_at = 0;  // ms, 0: none
-    std::string policy;  // retry and crash policy as canonical JSON, empty: defaults
-    std::string tags;  // JSON object, empty: none
-    std::string content_type;  // empty: application/octet-stream
-    std::string payload;  // opaque
-    Row() = default;
-  };
+  using Row = Claim::Row;
   struct Ok {
     std::vector<std::string> outcomes;  // for each item completed (also when this holder had completed it before) or stale_lease
     std::int64_t left = 0;  // as in claim

@@ -32,7 +32,7 @@ struct ClientOptions {
   script::ConnectionOptions connection;
   script::DeploymentOptions deployment;
   std::string ns = "default";            // Namespace of every call of this client.
-  core::Millis call_timeout{5000};       // Of one call (submit_many: of each batch); wait() takes its own deadline. Above 0.
+  core::Millis call_timeout{5000};       // Above 0. Of one call (submit_many: of each batch); wait() has a deadline.
   ClientOptions() = default;
 };
 
@@ -56,8 +56,8 @@ struct Submission {
   Submission(std::string k, core::Payload p) : kind(std::move(k)), payload(std::move(p)) {}
 };
 
-// Refuses the first wrong field by name. Errors: invalid_argument/bad_kind, bad_lane, bad_priority, bad_delay, bad_deadline,
-// bad_idempotency_key, bad_idempotency_ttl, bad_policy, bad_tags, payload_too_large, bad_content_type.
+// Refuses the first wrong field by name. Errors: invalid_argument/bad_kind, bad_lane, bad_priority, bad_delay,
+// bad_deadline, bad_idempotency_key, bad_idempotency_ttl, bad_policy, bad_tags, payload_too_large, bad_content_type.
 core::Result<void> validate(const Submission& submission);
 
 struct Submitted {
@@ -105,16 +105,17 @@ struct Listed {
 };
 
 struct Page {
-  std::vector<Listed> executions;   // In index order within a partition, partition after partition. May be short or empty
-  std::string cursor;               // while cursor is not empty: there is more.
+  // In index order within a partition, partition after partition. May be short or empty while cursor is not empty.
+  std::vector<Listed> executions;
+  std::string cursor;               // For the next page; empty: that was all.
   Page() = default;
 };
 
 // Cheap to copy; copies share the deployment. Thread safety: none; use it on the connection's executor.
 // Lifetime: a call goes on when its Client dies.
-// Errors of every call: those of Deployment::call, and those named. A call with unknown_outcome is repeated here while its
-// call_timeout lasts, as long as the repeat is safe; so unknown_outcome means that the time is over. An id of another
-// namespace, and one of a partition that this deployment does not have, answer not_found.
+// Errors of every call: those of Deployment::call, and those named. A call with unknown_outcome is repeated here while
+// its call_timeout lasts, as long as the repeat is safe; so unknown_outcome means that the time is over. An id of
+// another namespace, and one of a partition that this deployment does not have, answer not_found.
 // Cancellation: as Connection::send; what was sent may have happened.
 class Client {
  public:
@@ -130,27 +131,29 @@ class Client {
 
   // Errors: those of validate(); conflict/idempotency_mismatch; invalid_argument/bad_id for an id of a partition that does
   // not exist, or not the one where the idempotency key lives.
-  // A submission whose outcome is unknown is repeated with the same id. Not so a lean one, or one whose retention is below
-  // twice the call_timeout: its record may have come and gone. An idempotency key known for that long makes it safe.
+  // A submission whose outcome is unknown is repeated with the same id. Not so a lean one, or one whose retention is
+  // below twice the call_timeout: its record may have come and gone. An idempotency key known for that long makes it
+  // safe.
   Awaitable<Submitted> submit(Submission submission);
-  // Any number; sent in batches of at most 256 (and 4 MiB) to each partition, in parallel. One answer for each, in order:
-  // a bad one refuses only itself, a batch that fails gives its error to each of its own. Never fails as a whole.
+  // Any number; sent in batches of at most 256 (and 4 MiB) to each partition, in parallel. One answer for each, in
+  // order: a bad one refuses only itself, a batch that fails gives its error to each of its own. Never fails as a whole.
   Awaitable<std::vector<core::Result<Submitted>>> submit_many(std::vector<Submission> submissions);
 
   Awaitable<Description> describe(core::ExecutionId id);       // not_found
   Awaitable<core::Payload> payload(core::ExecutionId id);      // not_found
   // generation -1: the current one. Errors: not_found, not_found/no_such_generation, invalid_argument/bad_generation.
   Awaitable<Outcome> result(core::ExecutionId id, std::int64_t generation = -1);
-  // Waits for the end without polling: one call now, one when it ended, and one after each interruption of the connection,
-  // which it outlives. Of a lean execution only the state is known, and not_found if it ended before the wait or during an
-  // interruption. One that is replayed just as it ends is waited for again.
+  // Waits for the end without polling: one call now, one when it ended, and one after each interruption of the
+  // connection, which it outlives. Of a lean execution only the state is known, and not_found if it ended before the
+  // wait or during an interruption. One that is replayed just as it ends is waited for again.
   // Errors: not_found; unavailable/"deadline" when it has not ended by then, or Valkey could not be asked.
   // Cancellation: at any time; nothing stays behind in Valkey but a mark on the execution.
   Awaitable<Outcome> wait(core::ExecutionId id, core::Deadline deadline);
   // Ends it as cancelled; with a grace (0 to ten years) an active one may still complete. The reason has at most 16 KiB.
   // Errors: not_found, conflict/already_finished, invalid_argument/bad_grace, bad_reason.
   Awaitable<CancelAnswer> cancel(core::ExecutionId id, core::Millis grace, std::string reason);
-  Awaitable<void> change_priority(core::ExecutionId id, std::int64_t priority);  // not_found, already_finished, bad_priority
+  // Errors: not_found, conflict/already_finished, invalid_argument/bad_priority.
+  Awaitable<void> change_priority(core::ExecutionId id, std::int64_t priority);
   // Runs a finished one again. Answers the new generation; two replays at once make one. Errors: not_found,
   // conflict/not_finished, conflict/other_generation when others replayed it twice meanwhile.
   Awaitable<std::int64_t> replay(core::ExecutionId id);

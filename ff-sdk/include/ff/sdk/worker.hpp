@@ -61,7 +61,7 @@ using HandlerResult = std::variant<core::Payload, Failure, Released>;
 
 // One attempt, as its handler sees it. Valid until the handler returns.
 // Thread safety: everything but progress() may be read from any thread; progress() may be called from the handler's thread.
-class Task {
+class Task : public std::enable_shared_from_this<Task> {
  public:
   virtual ~Task() = default;
   const core::ExecutionId& id() const noexcept { return id_; }
@@ -130,6 +130,7 @@ class Worker {
   const std::string& name() const noexcept;
 
  private:
+  friend class Attempt;
   class Impl;
   std::shared_ptr<Impl> impl_;
 };

@@ -1,0 +1,156 @@
+// Claims, wake-ups, and what a lost reply had given.
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "worker_impl.hpp"
+
+namespace ff::sdk {
+
+using core::SteadyTime;
+using std::chrono::steady_clock;
+
+namespace {
+constexpr core::Millis kLookAgain{500};  // After a failed claim; the connection has backed off before that.
+}  // namespace
+
+void Worker::Impl::subscribe() {
+  const auto& keys = deployment_->keys();
+  std::weak_ptr<Impl> weak = shared_from_this();
+  for (std::size_t p = 0; p < keys.partitions(); ++p) {
+    const auto partition = static_cast<core::Partition>(p);
+    subscriptions_.push_back(deployment_->connection()->subscribe(
+        keys.slot(partition), keys.worker_channel(partition, options_.name),
+        [weak, partition](std::string_view, std::string_view message) {
+          if (auto self = weak.lock()) self->on_message(partition, message);
+        },
+        [weak, partition](std::string_view) {
+          if (auto self = weak.lock()) self->on_gap(partition);
+        }));
+  }
+}
+
+// From now on nothing is missed; what was, a claim finds.
+void Worker::Impl::on_gap(core::Partition partition) {
+  planner_.opened(partition);
+  schedule_pump();
+}
+
+// "ready <queue>", "lost <ulid> <epoch>", "cancelled <ulid> <epoch>", "cancelling <ulid> <epoch> <grace ms>".
+void Worker::Impl::on_message(core::Partition partition, std::string_view message) {
+  const auto word_end = message.find(' ');
+  if (word_end == std::string_view::npos || over_) return;
+  const auto word = message.substr(0, word_end);
+  message.remove_prefix(word_end + 1);
+  if (word == "ready") {
+    ++stats_.wakes;
+    if (stopping_ || room() == 0) spawn(pass_wake(shared_from_this(), partition, std::string(message)));
+    planner_.opened(partition);
+    schedule_pump();
+    return;
+  }
+  const auto ulid = message.substr(0, message.find(' '));
+  message.remove_prefix(std::min(ulid.size() + 1, message.size()));
+  auto attempt = find(ulid, message.substr(0, message.find(' ')));
+  if (!attempt) return;
+  if (word == "cancelling") {
+    attempt->request_stop();
+  } else {
+    lose(std::move(attempt));
+  }
+}
+
+asio::awaitable<void> Worker::Impl::pass_wake(Self self, core::Partition partition, std::string queue) {
+  script::PassWake::Args args;
+  args.queue = std::move(queue);
+  auto passed = co_await self->deployment_->call<script::PassWake>(partition, args, self->deadline());
+  // Not passed: a handoff timer wakes another within a second.
+  if (!passed) self->log(core::LogLevel::debug, "wake not passed on", passed.error());
+}
+
+void Worker::Impl::make_claims() {
+  while (auto plan = planner_.next(steady_clock::now(), room())) {
+    reserved_ += plan->want;
+    spawn(claim(shared_from_this(), plan->partition, plan->want, core::Ulid::make().str(), false));
+  }
+  arm_look();
+}
+
+// Wakes pump() when the next partition is to be looked at.
+void Worker::Impl::arm_look() {
+  const auto at = planner_.next_look();
+  if (!at || *at == look_.expiry()) return;
+  look_.expires_at(*at);
+  std::weak_ptr<Impl> weak = shared_from_this();
+  look_.async_wait([weak](boost::system::error_code error) {
+    if (error) return;
+    if (auto self = weak.lock()) self->schedule_pump();
+  });
+}
+
+script::Claim::Args Worker::Impl::claim_args(std::size_t want, std::string lease) const {
+  script::Claim::Args args;
+  args.worker = options_.name;
+  args.lease = std::move(lease);
+  args.lease_ms = options_.lease.count();
+  args.want = static_cast<std::int64_t>(want);
+  args.queues = queues_;
+  return args;
+}
+
+// One claim. When its reply is lost, what it had given is asked for by the lease id, so that it need not expire.
+asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, std::size_t want, std::string lease,
+                                          bool again) {
+  auto args = self->claim_args(want, lease);
+  args.again = again;
+  const auto sent_at = steady_clock::now();
+  int round = 0;
+  while (true) {
+    ++self->stats_.claims;
+    auto answer = co_await self->deployment_->call<script::Claim>(partition, args, self->deadline());
+    if (answer) {
+      scheduler::ClaimAnswer told;
+      told.wanted = want;
+      told.taken = answer->rows.size();
+      told.left = answer->left;
+      told.head = answer->head;
+      told.check_in = core::Millis(answer->check_in_ms);
+      self->accept(partition, std::move(answer->rows), lease, sent_at);
+      self->settle_claim(partition, want, told);
+      co_return;
+    }
+    auto error = std::move(answer).error();
+    if (error.code == core::Code::unknown_outcome) args.again = true;
+    const bool repeat =
+        args.again && co_await pause_before_repeat(self, error, round++, sent_at + self->options_.lease);
+    if (repeat) continue;
+    self->log(core::LogLevel::warn, "claim failed", error);
+    self->reserved_ -= want;
+    self->planner_.unanswered(partition, steady_clock::now() + kLookAgain);
+    co_return;
+  }
+}
+
+void Worker::Impl::settle_claim(core::Partition partition, std::size_t wanted, const scheduler::ClaimAnswer& answer) {
+  reserved_ -= wanted;
+  planner_.answered(partition, answer, steady_clock::now());
+  schedule_pump();
+}
+
+void Worker::Impl::accept(core::Partition partition, std::vector<script::Claim::Row> rows, const std::string& lease,
+                          SteadyTime sent_at) {
+  for (auto& row : rows) {
+    auto ulid = core::Ulid::parse(row.id);
+    if (!ulid || held_.contains(row.id)) continue;  // Held: given again after a lost reply, or damaged.
+    core::ExecutionId id(partition, std::move(ulid).value());
+    auto attempt = std::make_shared<Attempt>(weak_from_this(), std::move(id), std::move(row), lease);
+    // From when the call left: the lease cannot have begun earlier.
+    if (attempt->timeout_ms() > 0) attempt->times_out_at = steady_clock::now() + core::Millis(attempt->timeout_ms());
+    attempt->held_until = std::min(sent_at + options_.lease - margin(), attempt->times_out_at);
+    held_.emplace(attempt->id().ulid().str(), attempt);
+    queued_.push_back(std::move(attempt));
+    ++stats_.claimed;
+  }
+}
+
+}  // namespace ff::sdk

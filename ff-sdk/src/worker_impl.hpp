@@ -1,0 +1,137 @@
+#pragma once
+// The worker's inside. Everything runs on the connection's executor but handlers that are plain functions.
+//
+// One pass, pump(), runs whenever something changed: it starts handlers, sends finished results, and makes the claims the
+// planner wants. Calls are small coroutines counted by `operations_`; run() ends when nothing is left.
+//   worker_claims.cpp   claims, wake-ups, and what a lost reply had given
+//   worker_results.cpp  complete, fail, release, progress
+//   worker_leases.cpp   renewal, lost leases, the drain
+
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <map>
+#include <unordered_map>
+
+#include "ff/scheduler/claim_planner.hpp"
+#include "ff/sdk/worker.hpp"
+
+namespace ff::sdk {
+
+namespace asio = boost::asio;
+
+// One claimed execution, from the claim until its end is acknowledged.
+class Attempt final : public Task {
+ public:
+  Attempt(std::weak_ptr<Worker::Impl> worker, core::ExecutionId id, script::Claim::Row row, std::string lease_id);
+  void progress(int percent, std::string message) override;
+  void request_stop() { stop_.request_stop(); }
+  core::Partition partition() const noexcept { return id_.partition(); }
+  std::int64_t timeout_ms() const noexcept { return row_.timeout_ms; }
+
+  const std::string lease;
+  const std::string epoch_text;
+  core::SteadyTime held_until{};   // From here on it may be somebody else's.
+  core::SteadyTime times_out_at = core::SteadyTime::max();  // The attempt timeout, which no renewal moves.
+  bool lost = false;               // Nothing it says counts any more.
+  bool started = false;
+
+  // The latest progress that was not sent yet.
+  std::int64_t percent = -1;
+  std::string message;
+  bool progress_pending = false, progress_sending = false;
+
+ private:
+  std::weak_ptr<Worker::Impl> worker_;
+};
+using AttemptPtr = std::shared_ptr<Attempt>;
+
+class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
+ public:
+  using Self = std::shared_ptr<Impl>;
+  struct Handler {
+    Function function;
+    Coroutine coroutine;
+  };
+  struct Finished {
+    AttemptPtr attempt;
+    core::Payload result;
+    Finished(AttemptPtr a, core::Payload r) : attempt(std::move(a)), result(std::move(r)) {}
+  };
+
+  Impl(std::shared_ptr<script::Deployment> deployment, WorkerOptions options);
+  static asio::awaitable<core::Result<void>> run(Self self);
+  void stop();
+  void report_progress(AttemptPtr attempt, int percent, std::string message);
+
+  std::map<std::string, Handler, std::less<>> handlers_;
+  WorkerStats stats_;
+  WorkerOptions options_;
+
+ private:
+  core::Result<void> check_options() const;
+  core::Deadline deadline() const { return core::Deadline::in(options_.call_timeout); }
+  void log(core::LogLevel level, std::string_view message, const core::Error& error) const;
+  void spawn(asio::awaitable<void> operation);
+
+  void schedule_pump();
+  void pump();
+  void arm_look();
+  bool drained() const;
+  std::size_t room() const;
+
+  // worker_claims.cpp
+  void subscribe();
+  void on_message(core::Partition partition, std::string_view message);
+  void on_gap(core::Partition partition);
+  void make_claims();
+  script::Claim::Args claim_args(std::size_t want, std::string lease) const;
+  static asio::awaitable<void> claim(Self self, core::Partition partition, std::size_t want, std::string lease, bool again);
+  void accept(core::Partition partition, std::vector<script::Claim::Row> rows, const std::string& lease,
+              core::SteadyTime sent_at);
+  void settle_claim(core::Partition partition, std::size_t wanted, const scheduler::ClaimAnswer& answer);
+  static asio::awaitable<void> pass_wake(Self self, core::Partition partition, std::string queue);
+
+  // worker_results.cpp
+  void start_handlers();
+  void start(AttemptPtr attempt);
+  void handler_ended(AttemptPtr attempt, HandlerResult result);
+  void send_completions();
+  static asio::awaitable<void> complete(Self self, core::Partition partition, std::vector<Finished> batch,
+                                        std::size_t want);
+  void settle_completions(const std::vector<Finished>& batch, const std::vector<std::string>& outcomes);
+  static asio::awaitable<void> fail(Self self, AttemptPtr attempt, Failure failure);
+  static asio::awaitable<void> release(Self self, core::Partition partition, std::vector<AttemptPtr> attempts, bool started,
+                                       Released how);
+  static asio::awaitable<void> send_progress(Self self, AttemptPtr attempt);
+  // Whether a call that failed is to be made again, after a pause: while a lease it is about may still be ours.
+  static asio::awaitable<bool> pause_before_repeat(Self self, core::Error error, int round, core::SteadyTime useful_until);
+
+  // worker_leases.cpp
+  static asio::awaitable<void> keep_leases(Self self);
+  void renew_all();
+  static asio::awaitable<void> renew(Self self, core::Partition partition, std::vector<AttemptPtr> attempts);
+  core::SteadyTime next_lease_event(core::SteadyTime renew_at) const;
+  void drop_expired();
+  void lose(AttemptPtr attempt);
+  AttemptPtr find(std::string_view ulid, std::string_view epoch) const;
+  core::Millis margin() const { return options_.lease / 10; }
+  void give_back_unstarted();
+  static asio::awaitable<void> drain(Self self);
+  static asio::awaitable<void> leave(Self self, core::Partition partition);
+
+  std::shared_ptr<script::Deployment> deployment_;
+  asio::any_io_executor executor_;
+  std::vector<std::string> queues_;
+  scheduler::ClaimPlanner planner_;
+  std::vector<std::unique_ptr<script::Connection::Subscription>> subscriptions_;
+
+  std::unordered_map<std::string, AttemptPtr> held_;             // By ULID: queued, running, or being reported.
+  std::deque<AttemptPtr> queued_;                                // Claimed, not started.
+  std::map<core::Partition, std::vector<Finished>> finished_;    // Completed, to be sent.
+  std::map<core::Partition, bool> completing_;                   // A complete call is under way.
+  std::size_t running_ = 0, reserved_ = 0, operations_ = 0;
+  bool stopping_ = false, pump_posted_ = false, over_ = false;
+  asio::steady_timer look_, lease_alarm_, ended_;
+};
+
+}  // namespace ff::sdk

@@ -1,0 +1,309 @@
+// Handlers and what they return: complete, fail, release, progress.
+
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include "ff/core/limits.hpp"
+#include "worker_impl.hpp"
+
+namespace ff::sdk {
+
+using core::SteadyTime;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr core::Millis kPauseMin{20}, kPauseMax{1000};
+
+Failure crash_of(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    return Failure(core::failure_class::kCrash, error.what());
+  } catch (...) {
+    return Failure(core::failure_class::kCrash, "the handler threw something that is no std::exception");
+  }
+}
+
+HandlerResult run_function(const Worker::Function& function, Task& task) {
+  try {
+    return function(task);
+  } catch (...) {
+    return crash_of(std::current_exception());
+  }
+}
+
+// What is accepted is sent; what cannot be sent fails the attempt by name.
+HandlerResult checked(HandlerResult result) {
+  if (auto* payload = std::get_if<core::Payload>(&result)) {
+    auto good = core::validate(*payload, "result");
+    if (!good) return Failure(core::failure_class::kInternal, good.error().message);
+  } else if (auto* failure = std::get_if<Failure>(&result)) {
+    auto good = core::validate_failure_class(failure->failure_class);
+    if (!good) {
+      failure->text = fmt::format("{} ({})", failure->text, good.error().message);
+      failure->failure_class = core::failure_class::kInternal;
+    }
+    failure->text.resize(std::min(failure->text.size(), core::limits::kErrorTextBytes));
+  }
+  return result;
+}
+
+}  // namespace
+
+Attempt::Attempt(std::weak_ptr<Worker::Impl> worker, core::ExecutionId id, script::Claim::Row row, std::string lease_id)
+    : Task(std::move(id), std::move(row)), lease(std::move(lease_id)), epoch_text(std::to_string(epoch())),
+      worker_(std::move(worker)) {}
+
+void Worker::Impl::start_handlers() {
+  while (running_ < options_.concurrency && !queued_.empty()) {
+    auto attempt = std::move(queued_.front());
+    queued_.pop_front();
+    start(std::move(attempt));
+  }
+}
+
+void Worker::Impl::start(AttemptPtr attempt) {
+  ++running_;
+  attempt->started = true;
+  auto self = shared_from_this();
+  const auto found = handlers_.find(attempt->kind());
+  if (found == handlers_.end()) {
+    Failure failure(core::failure_class::kNotFound, "this worker has no handler for kind " + attempt->kind());
+    asio::post(executor_, [self, attempt, failure]() mutable { self->handler_ended(attempt, std::move(failure)); });
+    return;
+  }
+  const Handler& handler = found->second;
+  if (handler.coroutine) {
+    asio::co_spawn(executor_, handler.coroutine(*attempt),
+                   [self, attempt](std::exception_ptr thrown, HandlerResult result) {
+                     self->handler_ended(attempt, thrown ? HandlerResult(crash_of(thrown)) : std::move(result));
+                   });
+    return;
+  }
+  asio::post(options_.handler_executor, [self, attempt, &handler]() {
+    auto result = run_function(handler.function, *attempt);
+    asio::post(self->executor_, [self, attempt, result = std::move(result)]() mutable {
+      self->handler_ended(attempt, std::move(result));
+    });
+  });
+}
+
+void Worker::Impl::handler_ended(AttemptPtr attempt, HandlerResult result) {
+  if (over_ || running_ == 0) return;  // The drain did not wait for it.
+  --running_;
+  schedule_pump();
+  if (attempt->lost) return;
+  result = checked(std::move(result));
+  if (auto* payload = std::get_if<core::Payload>(&result)) {
+    finished_[attempt->partition()].emplace_back(std::move(attempt), std::move(*payload));
+  } else if (auto* failure = std::get_if<Failure>(&result)) {
+    spawn(fail(shared_from_this(), std::move(attempt), std::move(*failure)));
+  } else {
+    const auto partition = attempt->partition();
+    std::vector<AttemptPtr> one(1, std::move(attempt));
+    spawn(release(shared_from_this(), partition, std::move(one), true, std::get<Released>(result)));
+  }
+}
+
+// One complete call for each partition at a time: what finishes meanwhile goes together with the next.
+void Worker::Impl::send_completions() {
+  for (auto it = finished_.begin(); it != finished_.end();) {
+    const auto partition = it->first;
+    if (completing_[partition]) {
+      ++it;
+      continue;
+    }
+    auto& all = it->second;
+    std::vector<Finished> batch;
+    const auto count = std::min(all.size(), core::limits::kBatchItems);
+    batch.reserve(count);
+    std::move(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count), std::back_inserter(batch));
+    all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
+    it = all.empty() ? finished_.erase(it) : std::next(it);
+    completing_[partition] = true;
+    const auto want = stopping_ ? 0 : planner_.keep_at(partition, room());
+    reserved_ += want;
+    spawn(complete(shared_from_this(), partition, std::move(batch), want));
+  }
+}
+
+asio::awaitable<bool> Worker::Impl::pause_before_repeat(Self self, core::Error error, int round, SteadyTime useful_until) {
+  using core::Code;
+  const bool may_help = error.code == Code::unknown_outcome || error.code == Code::unavailable ||
+                        error.code == Code::exhausted || error.code == Code::unauthenticated;
+  const auto pause = std::min(kPauseMax, kPauseMin * (1 << std::min(round, 6)));
+  if (!may_help || steady_clock::now() + pause > useful_until) co_return false;
+  asio::steady_timer timer(self->executor_, pause);
+  boost::system::error_code ignored;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  co_return true;
+}
+
+// Repeats until the answer is known or the leases are certainly over. The claim that goes along is not repeated with it: when
+// the reply was lost, what it gave is asked for by its lease id.
+asio::awaitable<void> Worker::Impl::complete(Self self, core::Partition partition, std::vector<Finished> batch,
+                                             std::size_t want) {
+  const auto lease = core::Ulid::make().str();
+  script::Complete::Args args;
+  args.worker = self->options_.name;
+  args.next_lease = lease;
+  args.lease_ms = self->options_.lease.count();
+  args.want = static_cast<std::int64_t>(want);
+  args.queues = self->queues_;
+  args.items.reserve(batch.size());
+  for (const auto& finished : batch) {
+    auto& item = args.items.emplace_back();
+    item.id = finished.attempt->id().ulid().str();
+    item.lease = finished.attempt->lease;
+    item.epoch = finished.attempt->epoch_text;
+    if (finished.result.content_type != core::kContentTypeDefault) item.content_type = finished.result.content_type;
+    item.result = finished.result.bytes;
+  }
+  const auto sent_at = steady_clock::now();
+  bool claim_unknown = false;
+  int round = 0;
+  while (true) {
+    if (args.want > 0) ++self->stats_.claims;
+    auto answer = co_await self->deployment_->call<script::Complete>(partition, args, self->deadline());
+    if (answer) {
+      self->settle_completions(batch, answer->outcomes);
+      if (args.want > 0) {
+        scheduler::ClaimAnswer told;
+        told.wanted = want;
+        told.taken = answer->rows.size();
+        told.left = answer->left;
+        told.head = answer->head;
+        told.check_in = core::Millis(answer->check_in_ms);
+        self->accept(partition, std::move(answer->rows), lease, sent_at);
+        self->settle_claim(partition, want, told);
+        want = 0;
+      }
+      break;
+    }
+    auto error = std::move(answer).error();
+    claim_unknown = claim_unknown || (args.want > 0 && error.code == core::Code::unknown_outcome);
+    args.want = 0;
+    const bool repeat = co_await pause_before_repeat(self, error, round++, sent_at + 2 * self->options_.lease);
+    if (repeat) continue;
+    self->log(core::LogLevel::error, "results not delivered; their leases expire", error);
+    self->settle_completions(batch, {});
+    break;
+  }
+  self->completing_[partition] = false;
+  if (want == 0) co_return;
+  if (claim_unknown) {
+    co_await claim(self, partition, want, lease, true);
+  } else {
+    self->reserved_ -= want;
+    self->planner_.unanswered(partition, steady_clock::now());
+  }
+}
+
+void Worker::Impl::settle_completions(const std::vector<Finished>& batch, const std::vector<std::string>& outcomes) {
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const auto& attempt = batch[i].attempt;
+    const bool completed = i < outcomes.size() && outcomes[i] == "completed";
+    if (completed) {
+      ++stats_.completed;
+    } else if (!attempt->lost) {
+      ++stats_.lost;
+    }
+    held_.erase(attempt->id().ulid().str());
+  }
+}
+
+asio::awaitable<void> Worker::Impl::fail(Self self, AttemptPtr attempt, Failure failure) {
+  script::Fail::Args args;
+  args.id = attempt->id().ulid().str();
+  args.lease = attempt->lease;
+  args.epoch = attempt->epoch_text;
+  args.failure_class = failure.failure_class;
+  args.text = failure.text;
+  args.retry_after_ms = failure.retry_after.count();
+  const auto useful_until = steady_clock::now() + 2 * self->options_.lease;
+  int round = 0;
+  while (true) {
+    auto answer = co_await self->deployment_->call<script::Fail>(attempt->partition(), args, self->deadline());
+    if (answer) {
+      ++(answer->outcome == "retried" ? self->stats_.retried : self->stats_.failed);
+      break;
+    }
+    auto error = std::move(answer).error();
+    const bool repeat = co_await pause_before_repeat(self, error, round++, useful_until);
+    if (repeat) continue;
+    if (!attempt->lost) ++self->stats_.lost;
+    if (error.code != core::Code::stale_lease) self->log(core::LogLevel::error, "failure not delivered", error);
+    break;
+  }
+  self->held_.erase(args.id);
+}
+
+asio::awaitable<void> Worker::Impl::release(Self self, core::Partition partition, std::vector<AttemptPtr> attempts,
+                                            bool started, Released how) {
+  script::Release::Args args;
+  args.started = started;
+  args.delay_ms = how.delay.count();
+  args.reason = how.reason;
+  for (const auto& attempt : attempts) {
+    auto& item = args.items.emplace_back();
+    item.id = attempt->id().ulid().str();
+    item.lease = attempt->lease;
+    item.epoch = attempt->epoch_text;
+  }
+  const auto useful_until = steady_clock::now() + self->options_.lease;
+  int round = 0;
+  while (true) {
+    auto answer = co_await self->deployment_->call<script::Release>(partition, args, self->deadline());
+    if (answer) {
+      for (const auto& outcome : answer->outcomes) self->stats_.released += outcome == "released" ? 1 : 0;
+      break;
+    }
+    auto error = std::move(answer).error();
+    const bool repeat = co_await pause_before_repeat(self, error, round++, useful_until);
+    if (repeat) continue;
+    self->log(core::LogLevel::warn, "not handed back; the leases expire", error);
+    break;
+  }
+  for (const auto& item : args.items) self->held_.erase(item.id);
+}
+
+void Attempt::progress(int percent_done, std::string text) {
+  auto worker = worker_.lock();
+  if (!worker) return;
+  text.resize(std::min(text.size(), core::limits::kProgressTextBytes));
+  worker->report_progress(std::static_pointer_cast<Attempt>(shared_from_this()), std::clamp(percent_done, -1, 100),
+                          std::move(text));
+}
+
+void Worker::Impl::report_progress(AttemptPtr attempt, int percent, std::string message) {
+  asio::post(executor_, [self = shared_from_this(), attempt, percent, message = std::move(message)]() mutable {
+    if (attempt->lost || self->over_) return;
+    attempt->percent = percent;
+    attempt->message = std::move(message);
+    attempt->progress_pending = true;
+    if (std::exchange(attempt->progress_sending, true)) return;
+    self->spawn(send_progress(self, attempt));
+  });
+}
+
+asio::awaitable<void> Worker::Impl::send_progress(Self self, AttemptPtr attempt) {
+  while (attempt->progress_pending && !attempt->lost) {
+    attempt->progress_pending = false;
+    script::Progress::Args args;
+    args.id = attempt->id().ulid().str();
+    args.lease = attempt->lease;
+    args.epoch = attempt->epoch_text;
+    args.percent = attempt->percent;
+    args.message = attempt->message;
+    auto sent = co_await self->deployment_->call<script::Progress>(attempt->partition(), args, self->deadline());
+    if (!sent) self->log(core::LogLevel::debug, "progress not sent", sent.error());
+  }
+  attempt->progress_sending = false;
+}
+
+}  // namespace ff::sdk
