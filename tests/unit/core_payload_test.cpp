@@ -5,6 +5,7 @@
 
 #include <catch2/catch_test_macros.hpp>
 
+#include <cstring>
 #include <set>
 #include <sstream>
 #include <string>
@@ -111,6 +112,16 @@ TEST_CASE("a secret is had by reveal only, and moves and copies whole") {
   Secret other(std::string(200, 'x'));
   assigned = std::move(other);
   CHECK(assigned.reveal() == std::string(200, 'x'));
+}
+
+TEST_CASE("a secret that was moved away leaves none of its bytes behind") {
+  Secret first("hunter2");  // short enough to lie inside the object
+  const Secret moved = std::move(first);
+  std::string bytes(sizeof first, '\0');
+  std::memcpy(bytes.data(), static_cast<const void*>(&first), sizeof first);
+
+  CHECK(bytes.find("unter") == std::string::npos);
+  CHECK(moved.reveal() == "hunter2");
 }
 
 TEST_CASE("secrets compare by content") {
