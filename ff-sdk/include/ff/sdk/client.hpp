@@ -129,14 +129,14 @@ class Client {
   // The same deployment in another namespace. Precondition: validate_namespace accepts it.
   Client in_namespace(std::string ns) const;
 
-  // Errors: those of validate(); conflict/idempotency_mismatch; invalid_argument/bad_id for an id of a partition that does
-  // not exist, or not the one where the idempotency key lives.
+  // Errors: those of validate(); conflict/idempotency_mismatch; invalid_argument/bad_id for an id of a partition that
+  // does not exist, or not the one where the idempotency key lives.
   // A submission whose outcome is unknown is repeated with the same id. Not so a lean one, or one whose retention is
   // below twice the call_timeout: its record may have come and gone. An idempotency key known for that long makes it
   // safe.
   Awaitable<Submitted> submit(Submission submission);
   // Any number; sent in batches of at most 256 (and 4 MiB) to each partition, in parallel. One answer for each, in
-  // order: a bad one refuses only itself, a batch that fails gives its error to each of its own. Never fails as a whole.
+  // order: a bad one refuses only itself, a batch that fails gives its error to each of its own. Never fails itself.
   Awaitable<std::vector<core::Result<Submitted>>> submit_many(std::vector<Submission> submissions);
 
   Awaitable<Description> describe(core::ExecutionId id);       // not_found
@@ -149,7 +149,7 @@ class Client {
   // Errors: not_found; unavailable/"deadline" when it has not ended by then, or Valkey could not be asked.
   // Cancellation: at any time; nothing stays behind in Valkey but a mark on the execution.
   Awaitable<Outcome> wait(core::ExecutionId id, core::Deadline deadline);
-  // Ends it as cancelled; with a grace (0 to ten years) an active one may still complete. The reason has at most 16 KiB.
+  // Ends it as cancelled; with a grace (0 to ten years) an active one may still complete. At most 16 KiB of reason.
   // Errors: not_found, conflict/already_finished, invalid_argument/bad_grace, bad_reason.
   Awaitable<CancelAnswer> cancel(core::ExecutionId id, core::Millis grace, std::string reason);
   // Errors: not_found, conflict/already_finished, invalid_argument/bad_priority.
