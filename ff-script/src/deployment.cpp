@@ -59,9 +59,12 @@ bool function_missing(const Reply& reply) {
   return reply.is_error() && reply.text.starts_with("ERR Function not found");
 }
 
-// A slot on its way to another node: the verb's probe of an absent key raised before anything was written.
+// A slot on its way to another node: the verb's probe of absent keys raised before anything was written. The first text is
+// the old node's, the second the new one's after ASK.
 bool slot_moving(const Reply& reply) {
-  return reply.is_error() && reply.text.find("non local key") != std::string::npos;
+  if (!reply.is_error()) return false;
+  return reply.text.find("non local key") != std::string::npos ||
+         reply.text.find("during rehashing of the slot") != std::string::npos;
 }
 
 constexpr core::Millis kSlotMovingPause{20};

@@ -70,7 +70,8 @@ local function given_before(at, c, rows)
   local held = redis.call("ZRANGE", at.tag .. ":active", "+inf", "-inf", "BYSCORE", "REV", "LIMIT", 0, 4096)
   local found = 0
   for i = 1, #held do
-    if redis.call("HGET", at.tag .. ":e:" .. held[i], "l") == c.lease then
+    local lease = redis.call("HMGET", at.tag .. ":e:" .. held[i], "l", "s")
+    if lease[1] == c.lease and lease[2] == "active" then
       local core = ff.load(at, held[i])
       append_row(rows, held[i], core, 0, redis.call("GET", ff.key(at, held[i], "p")), satellites(at, held[i], core))
       found = found + 1

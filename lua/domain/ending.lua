@@ -20,7 +20,7 @@ end
 -- Writes down the text of a failure or of a cancel.
 function ff.explain(at, ulid, core, changes, text)
   if text ~= "" and core.m ~= "lean" then
-    ff.satellite(at, ulid, core, changes, { "SET", ff.key(at, ulid, "x"), text })
+    ff.satellite(at, core, changes, { "SET", ff.key(at, ulid, "x"), text })
   end
 end
 

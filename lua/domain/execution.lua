@@ -26,7 +26,7 @@ end
 
 -- Writes a satellite other than payload and result, and notes in the core that there are such: without the note a
 -- deletion need not look for them. Strings replace whatever is there.
-function ff.satellite(at, ulid, core, changes, command)
+function ff.satellite(at, core, changes, command)
   if not core.j then
     core.j = "1"
     changes[#changes + 1] = "j"
@@ -53,7 +53,7 @@ function ff.remember(at, ulid, core, changes, entry)
   entry.at = at.now
   local key = ff.key(at, ulid, "h")
   redis.call("LLEN", key) -- Raises now, not half-way, if the key is no list.
-  ff.satellite(at, ulid, core, changes, { "RPUSH", key, cjson.encode(entry) })
+  ff.satellite(at, core, changes, { "RPUSH", key, cjson.encode(entry) })
   ff.write(at, { "LTRIM", key, -history_max, -1 })
 end
 

@@ -21,3 +21,22 @@ function ff.receipt(at, ulid, lease, epoch)
   end
   return "stale"
 end
+
+-- The answers of `one` to the items of a batch. What is planned cannot be read back, so a second item of the same execution
+-- is not looked at: the same lease gets the same answer, another one is stale.
+function ff.each_once(items, one)
+  local answers, first = {}, {}
+  for i = 1, #items do
+    local item = items[i]
+    local before = first[item.id]
+    if not before then
+      first[item.id] = i
+      answers[i] = one(item)
+    elseif items[before].lease == item.lease and items[before].epoch == item.epoch then
+      answers[i] = answers[before]
+    else
+      answers[i] = "stale_lease"
+    end
+  end
+  return answers
+end

@@ -5,6 +5,7 @@ local default_retry = {
   strategy = "exponential", delay_ms = 1000, factor = 2, max_delay_ms = 300000, jitter = 0.1, max_attempts = 3,
   never = { "invalid_input", "not_found", "permission", "cancelled" },
 }
+local strategies = { fixed = true, linear = true, exponential = true, explicit = true }
 local default_crash = { max = 3, delay_ms = 1000, max_delay_ms = 60000 }
 
 ff.default_retention_ms = 86400000
@@ -27,6 +28,42 @@ function ff.policy(at, ulid, core)
     policy.crash[field] = crash[field] or default_crash[field]
   end
   return policy
+end
+
+-- Whether a document is a policy that the functions here can work with. Ranges are the caller's business.
+local function list_of(kind, list)
+  if type(list) ~= "table" then return false end
+  for i = 1, #list do
+    if type(list[i]) ~= kind then return false end
+  end
+  return true
+end
+
+local function fits(document, fields)
+  if document == nil then return true end
+  if type(document) ~= "table" then return false end
+  for field, want in pairs(fields) do
+    local value = document[field]
+    if value ~= nil then
+      local good = type(value) == want
+      if want == "ms" then good = type(value) == "number" and value >= 0 and value % 1 == 0 end
+      if want == "strings" then good = list_of("string", value) end
+      if want == "numbers" then good = list_of("number", value) and #value > 0 end
+      if not good then return false end
+    end
+  end
+  return true
+end
+
+function ff.policy_fits(policy)
+  if type(policy) ~= "table" then return false end
+  local strategy = type(policy.retry) == "table" and policy.retry.strategy or default_retry.strategy
+  if not strategies[strategy] or (strategy == "explicit" and not policy.retry.delays_ms) then return false end
+  return fits(policy, { attempt_timeout_ms = "ms", retention_ms = "ms", mode = "string" })
+    and fits(policy.crash, { max = "ms", delay_ms = "ms", max_delay_ms = "ms" })
+    and fits(policy.retry, { strategy = "string", delay_ms = "ms", factor = "number", max_delay_ms = "ms",
+                             jitter = "number", max_attempts = "ms", delays_ms = "numbers", only = "strings",
+                             never = "strings" })
 end
 
 local function contains(list, word)

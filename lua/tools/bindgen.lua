@@ -7,13 +7,6 @@
 local check = arg[1] == "--check"
 local verbs, domains = {}, {}
 
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
-end
-
 ff = {} -- luacheck: ignore
 redis = { register_function = function() end }
 for line in io.lines("lua/bundle.txt") do
@@ -51,12 +44,6 @@ local cpp_names = { namespace = "ns", class = "failure_class" }
 
 local function member(name)
   return cpp_names[name] or name
-end
-
--- Fields whose names are words of C++ are called so there.
-local renamed = { class = "failure_class", namespace = "ns" }
-local function member(name)
-  return renamed[name] or name
 end
 
 local function pascal(name)

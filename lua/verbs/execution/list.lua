@@ -2,7 +2,7 @@ local states = {
   delayed = true, ready = true, active = true, suspended = true, blocked = true, completed = true, failed = true,
   cancelled = true, expired = true, skipped = true,
 }
-local looked_at_most = 4000
+local looked_at_most, page_least = 4000, 100
 
 -- Where the page begins: behind the cursor "<score> <ulid>", wherever its execution is now.
 local function first_rank(key, cursor)
@@ -12,6 +12,12 @@ local function first_rank(key, cursor)
   local here = redis.call("ZSCORE", key, ulid)
   if here and string.format("%d", here) == score then return redis.call("ZRANK", key, ulid) + 1 end
   return redis.call("ZCOUNT", key, "-inf", "(" .. score)
+end
+
+local function append(reply, ulid, core, timer_at)
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = ulid, core.q, core.k, core.p or "0"
+  reply[n + 5], reply[n + 6], reply[n + 7] = core.c, timer_at, core.a or "0"
 end
 
 ff.verb({
@@ -36,23 +42,26 @@ ff.verb({
   local first = first_rank(key, a.cursor)
   if not first then return ff.refused("bad_cursor") end
 
-  local page = redis.call("ZRANGE", key, first, first + looked_at_most - 1, "WITHSCORES")
-  local reply, rows, cursor, full = { "ok", "" }, 0, "", #page == 2 * looked_at_most
-  for i = 1, #page, 2 do
-    if rows == a.limit then
-      full = true
-      break
+  local reply, looked, cursor, limit, more = { "ok", "" }, 0, "", math.max(1, a.limit), true
+  local rows = 0
+  while more and looked < looked_at_most do
+    local step = math.min(math.max(limit - rows + 1, page_least), looked_at_most - looked)
+    local page = redis.call("ZRANGE", key, first + looked, first + looked + step - 1, "WITHSCORES")
+    for i = 1, #page, 2 do
+      if rows == limit then
+        reply[2] = cursor
+        return reply
+      end
+      local ulid, score = page[i], tonumber(page[i + 1])
+      cursor = string.format("%d", score) .. " " .. ulid
+      local core = ff.load_in(at, a.namespace, ulid)
+      if core and core.s == a.state and (a.lane == "" or core.q == queue) then
+        append(reply, ulid, core, ready and ff.ready_at(score) or score)
+        rows = rows + 1
+      end
     end
-    local ulid, score = page[i], tonumber(page[i + 1])
-    cursor = string.format("%d", score) .. " " .. ulid
-    local core = ff.load_in(at, a.namespace, ulid)
-    if core and core.s == a.state and (a.lane == "" or core.q == queue) then
-      rows = rows + 1
-      local n = #reply
-      reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = ulid, core.q, core.k, core.p or "0"
-      reply[n + 5], reply[n + 6], reply[n + 7] = core.c, ready and ff.ready_at(score) or score, core.a or "0"
-    end
+    looked, more = looked + step, #page == 2 * step
   end
-  if full then reply[2] = cursor end
+  if more then reply[2] = cursor end
   return reply
 end)

@@ -18,11 +18,11 @@ ff.verb({
   local key, result = at.tag .. ":e:" .. a.id, ff.key(at, a.id, "r")
   local changes = { "g", generation + 1, "a", 0, "f", 0, "n", 0 }
   local entry = ff.attempt_entry(core, "replayed")
-  entry.state, entry.ended, entry.class = core.s, tonumber(core.z), core.x
+  entry.state, entry.ended, entry.class, entry.content_type, entry.outcome = core.s, tonumber(core.z), core.x, core.rt, core.o
   ff.remember(at, a.id, core, changes, entry)
   if redis.call("EXISTS", result) == 1 then ff.write(at, { "RENAME", result, result .. generation }) end
   ff.unlink(at, ff.key(at, a.id, "x"))
-  -- The receipt (l, e, o) stays: a late repeat of the last complete still gets its first answer.
+  -- The receipt (l, e, o) stays, and in the history: a late repeat of the last complete still gets its first answer.
   ff.clear_fields(at, key, { "z", "x", "d", "u", "rt" })
   core.d, core.u = nil, nil
   ff.move(at, a.id, core, "ready", at.now, changes)

@@ -23,7 +23,7 @@ ff.verb({
     { "payload", "bytes", "opaque" },
   },
   rows = {
-    { "outcome", "bytes", "created, duplicate, or a refusal: idempotency_mismatch, bad_policy" },
+    { "outcome", "bytes", "created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy" },
     { "id", "ulid", "the execution that now stands for the item" },
   },
   refusals = {},
@@ -55,19 +55,17 @@ local last_text, last_policy
 local function decode_policy(text)
   if text ~= last_text then
     local okay, policy = pcall(cjson.decode, text)
-    if not okay or type(policy) ~= "table" then return nil end
+    if not okay or not ff.policy_fits(policy) then return nil end
     last_text, last_policy = text, policy
   end
   return last_policy
 end
 
--- Remembers the lane, at most once in ten seconds for each queue.
-local function note_lane(at, queue)
-  local queues = at.memory.queues
-  if queues[queue] and at.now - queues[queue] < 10000 then return end
-  for _, index in ipairs({ ":q:", ":idle:" }) do redis.call("ZCARD", at.tag .. index .. queue) end
-  queues[queue] = at.now
-  ff.write(at, { "SADD", at.tag .. ":lanes", queue })
+-- The stored time decides; the key's own expiry, a little later, only clears it away.
+local function remember_key(at, item, key, seen)
+  local ttl = math.max(0, item.idempotency_ttl_ms)
+  seen[key] = item.id .. " " .. string.format("%d", at.now + ttl) .. " " .. item.fingerprint
+  ff.write_last(at, { "SET", key, seen[key], "PX", ttl + 60000 })
 end
 
 local function core_fields(at, item, queue, core, policy)
@@ -100,7 +98,13 @@ new_execution = function(at, namespace, item, seen)
     if first then return first == ulid and "created" or "duplicate", first end
   end
   local key = at.tag .. ":e:" .. ulid
-  if seen[ulid] or redis.call("EXISTS", key) == 1 then return "created", ulid end
+  local there = seen[ulid] or redis.call("HGET", key, "q")
+  if there then
+    if string.sub(there, 1, #namespace + 1) ~= namespace .. "/" then return "id_taken", ulid end
+    if idempotency then remember_key(at, item, idempotency, seen) end
+    return "created", ulid
+  end
+  if string.find(ulid, "%W") then ff.bad_call("id is not a ULID") end
   local policy
   if item.policy ~= "" then
     policy = decode_policy(item.policy)
@@ -108,20 +112,15 @@ new_execution = function(at, namespace, item, seen)
   end
 
   local queue, core = namespace .. "/" .. item.lane, {}
-  note_lane(at, queue)
-  seen[ulid] = true
+  ff.note_lane(at, queue)
+  seen[ulid] = queue
   local fields = core_fields(at, item, queue, core, policy)
   if item.payload ~= "" then ff.write(at, { "SET", key .. ":p", item.payload }) end
   if policy and (policy.retry or policy.crash) then
-    ff.satellite(at, ulid, core, fields, { "SET", key .. ":y", item.policy })
+    ff.satellite(at, core, fields, { "SET", key .. ":y", item.policy })
   end
-  if item.tags ~= "" then ff.satellite(at, ulid, core, fields, { "SET", key .. ":t", item.tags }) end
-  if idempotency then
-    local ttl = item.idempotency_ttl_ms
-    seen[idempotency] = ulid .. " " .. string.format("%d", at.now + ttl) .. " " .. item.fingerprint
-    -- The stored time decides; the key's own expiry, a little later, only clears it away.
-    ff.write(at, { "SET", idempotency, seen[idempotency], "PX", ttl + 60000 })
-  end
+  if item.tags ~= "" then ff.satellite(at, core, fields, { "SET", key .. ":t", item.tags }) end
+  if idempotency then remember_key(at, item, idempotency, seen) end
   if core.d then
     ff.add(at, ":deadlines", ulid, core.d)
     ff.arm(at, tonumber(core.d))

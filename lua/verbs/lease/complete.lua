@@ -21,8 +21,7 @@ ff.verb({
   rows = ff.claim_rows,
   refusals = {},
 }, function(at, a)
-  local outcomes = {}
-  for i = 1, #a.items do outcomes[i] = complete_one(at, a.items[i]) end
+  local outcomes = ff.each_once(a.items, function(item) return complete_one(at, item) end)
   ff.commit(at)
 
   local reply = { "ok", table.concat(outcomes, ","), 0, -1, 0 }

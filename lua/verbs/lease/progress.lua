@@ -11,7 +11,7 @@ ff.verb({
   if ff.fence(at, a.id, core, a.lease, a.epoch) ~= "held" then return ff.refused("stale_lease") end
   local key, changes = ff.key(at, a.id, "o"), {}
   redis.call("HLEN", key)
-  ff.satellite(at, a.id, core, changes, { "HSET", key, "percent", a.percent, "message", a.message, "at", at.now })
+  ff.satellite(at, core, changes, { "HSET", key, "percent", a.percent, "message", a.message, "at", at.now })
   if #changes > 0 then ff.set_fields(at, at.tag .. ":e:" .. a.id, changes) end
   ff.commit(at)
   return { "ok" }

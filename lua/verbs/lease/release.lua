@@ -13,8 +13,7 @@ ff.verb({
   ok = { { "outcomes", "words", "for each item released, cancelled (a cancel was waiting) or stale_lease" } },
   refusals = {},
 }, function(at, a)
-  local outcomes = {}
-  for i = 1, #a.items do outcomes[i] = release_one(at, a, a.items[i]) end
+  local outcomes = ff.each_once(a.items, function(item) return release_one(at, a, item) end)
   ff.commit(at)
   return { "ok", table.concat(outcomes, ",") }
 end)

@@ -43,7 +43,7 @@ struct Submit {
     Args() = default;
   };
   struct Row {
-    std::string outcome;  // created, duplicate, or a refusal: idempotency_mismatch, bad_policy
+    std::string outcome;  // created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy
     std::string id;  // the execution that now stands for the item
     Row() = default;
   };
@@ -135,12 +135,12 @@ struct Result {
     Args() = default;
   };
   struct Ok {
-    std::string state;  // completed for an earlier generation
+    std::string state;  // of an earlier generation: how that ended
     std::int64_t generation = 0;
-    std::string content_type;  // of the current result; empty: application/octet-stream
+    std::string content_type;  // of the result; empty: application/octet-stream
     std::string result;  // opaque
     std::string failure_class;  // failure class, empty: never failed
-    std::string text;  // error text or reason of a cancel
+    std::string text;  // error text or reason of a cancel; empty for an earlier generation
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
