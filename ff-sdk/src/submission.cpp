@@ -181,6 +181,9 @@ core::Result<Submitted> answer_of(core::Partition partition, const script::Submi
                        "the idempotency key stands for " + id.str() +
                            ", which has another kind, lane, payload or content type");
   }
+  if (row.outcome == "id_taken") {
+    return core::Error(core::Code::conflict, row.outcome, "the id " + id.str() + " belongs to another namespace");
+  }
   if (row.outcome == "bad_policy") return refused_argument(row.outcome, "the library does not understand the policy");
   return corrupt_reply("an outcome", row.outcome);
 }
