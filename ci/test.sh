@@ -14,8 +14,11 @@ cd "$(dirname "$0")/.."
 
 if [ -z "${FF_CI_INSIDE:-}" ]; then
   minutes=${FF_CI_MINUTES:-40}
+  FF_CI_INSIDE=1 timeout --kill-after=15 "${minutes}m" bash ci/test.sh "$@" &
+  # timeout leads a process group of its own, which Ctrl-C does not reach.
+  trap 'kill -TERM %1 2>/dev/null' INT TERM
   status=0
-  FF_CI_INSIDE=1 timeout --kill-after=15 "${minutes}m" bash ci/test.sh "$@" || status=$?
+  wait %1 || status=$?
   if [ "$status" = 124 ] || [ "$status" = 137 ]; then echo "ci/test.sh: FAILED, not done after $minutes minutes" >&2; fi
   exit "$status"
 fi
@@ -86,7 +89,7 @@ step summary
 for preset in tsan asan release; do
   [ -e "$scratch/$preset.log" ] || continue
   printf '\n%s:\n' "$preset"
-  sed -n '/tests passed/,$p' "$scratch/$preset.log"
+  sed -n '/tests passed/,$p' "$scratch/$preset.log" | sed '/^Label Time/,/^$/d; /^$/d'
 done
 printf '\n'
 if [ -n "$failed" ]; then echo "ci/test.sh: FAILED:$failed (after $((SECONDS - started)) s)" >&2; exit 1; fi

@@ -82,8 +82,10 @@ std::vector<std::string> environment_with(const std::vector<std::pair<std::strin
 }
 
 // Only calls that are safe between fork and exec in a program with threads.
-[[noreturn]] void become(char* const* argv, char* const* env, const char* directory, int output, int failure) {
+[[noreturn]] void become(char* const* argv, char* const* env, const char* directory, int output, int failure,
+                         pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(127);  // It died before the line above.
   ::setpgid(0, 0);  // Ctrl-C reaches the test, which decides about its children.
   ::dup2(output, STDOUT_FILENO);
   ::dup2(output, STDERR_FILENO);
@@ -114,11 +116,11 @@ Process::Process(std::vector<std::string> argv, ProcessOptions options) : name_(
   auto env_words = environment_with(options.environment);
   auto argv_pointers = pointers(argv);
   auto env_pointers = pointers(env_words);
+  pid_t self = ::getpid();
+  const char* directory = options.working_directory.c_str();
   pid_ = Forker::instance().run([&] {
     pid_t pid = ::fork();
-    if (pid == 0) {
-      become(argv_pointers.data(), env_pointers.data(), options.working_directory.c_str(), output_fd_, failure[1]);
-    }
+    if (pid == 0) become(argv_pointers.data(), env_pointers.data(), directory, output_fd_, failure[1], self);
     return pid;
   });
   ::close(failure[1]);
