@@ -23,9 +23,10 @@ if ! command -v debootstrap >/dev/null; then
 fi
 
 # The mirror this machine installs Debian itself from: no address is written here.
-mirror=$(sed -n 's/^URIs: *\([^ ]*debian\/*\) *$/\1/p' /etc/apt/sources.list.d/*.sources 2>/dev/null | head -1)
-[ -n "$mirror" ] || mirror=$(sed -n 's/^deb  *\(\[[^]]*\]  *\)\{0,1\}\([^ ]*debian\/*\) .*/\2/p' \
-                                 /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | head -1)
+codename=$(. /etc/os-release && printf '%s' "$VERSION_CODENAME")
+mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/debian.sources 2>/dev/null | head -1)
+[ -n "$mirror" ] || mirror=$(sed -n "s/^deb  *\(\[[^]]*\]  *\)\{0,1\}\([^ ]*\)  *$codename .*/\2/p" \
+                                 /etc/apt/sources.list 2>/dev/null | head -1)
 [ -n "$mirror" ] || { echo "ci/fresh.sh: no Debian mirror in the apt configuration" >&2; exit 1; }
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ff-fresh-XXXXXX")
