@@ -14,8 +14,8 @@
 
 namespace ff::script {
 
-// Creates executions; each item is answered by itself. A resend of the same id answers created again; a known
-// idempotency key answers duplicate with the first id.
+// Creates executions; each item is answered by itself. A resend of the same id answers created
+// again; a known idempotency key answers duplicate with the first id.
 struct Submit {
   static constexpr std::string_view kFunction = "ff1_submit";
   static constexpr bool kReadOnly = false;
@@ -52,11 +52,12 @@ struct Submit {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Everything about an execution but its payload and result. The rows are its history, oldest first: what happened
-// before the current or last attempt.
+// Everything about an execution but its payload and result. The rows are its history, oldest first:
+// what happened before the current or last attempt.
 struct Describe {
   static constexpr std::string_view kFunction = "ff1_describe";
   static constexpr bool kReadOnly = true;
@@ -103,7 +104,8 @@ struct Describe {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
 // The payload as it was submitted.
@@ -121,7 +123,8 @@ struct Payload {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
 // The state, and how it ended.
@@ -144,11 +147,12 @@ struct Result {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Asks that the end of an execution be published on its watch channel. Subscribe first, then call: an end that comes
-// before the call is in the answer, a later one on the channel.
+// Asks that the end of an execution be published on its watch channel. Subscribe first, then call:
+// an end that comes before the call is in the answer, a later one on the channel.
 struct Watch {
   static constexpr std::string_view kFunction = "ff1_watch";
   static constexpr bool kReadOnly = false;
@@ -162,11 +166,13 @@ struct Watch {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Executions of one state in one partition, in the order of their index: ready by rank, others by their time. Ready
-// ones are listed for one lane; for others a lane is a filter. One call looks at a bounded number of entries.
+// Executions of one state in one partition, in the order of their index: ready by rank, others by
+// their time. Ready ones are listed for one lane; for others a lane is a filter. One call looks at
+// a bounded number of entries.
 struct List {
   static constexpr std::string_view kFunction = "ff1_list";
   static constexpr bool kReadOnly = true;
@@ -194,7 +200,8 @@ struct List {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
 // How many executions are in each state of the partition, ready ones by queue.
@@ -214,11 +221,13 @@ struct Count {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Ends an execution as cancelled, at once: the lease is revoked and the worker told. With grace_ms a running one is
-// asked to end by itself first, and may still complete; it is cancelled when the grace is over.
+// Ends an execution as cancelled, at once: the lease is revoked and the worker told. With grace_ms
+// a running one is asked to end by itself first, and may still complete; it is cancelled when the
+// grace is over.
 struct Cancel {
   static constexpr std::string_view kFunction = "ff1_cancel";
   static constexpr bool kReadOnly = false;
@@ -235,10 +244,12 @@ struct Cancel {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Changes the priority. A ready execution moves in its queue and keeps its time; others take it along.
+// Changes the priority. A ready execution moves in its queue and keeps its time; others take it
+// along.
 struct ChangePriority {
   static constexpr std::string_view kFunction = "ff1_change_priority";
   static constexpr bool kReadOnly = false;
@@ -252,10 +263,12 @@ struct ChangePriority {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Runs a finished execution again: a new generation with its own retry allowance. The old result is put aside.
+// Runs a finished execution again: a new generation with its own retry allowance. The old result is
+// put aside.
 struct Replay {
   static constexpr std::string_view kFunction = "ff1_replay";
   static constexpr bool kReadOnly = false;
@@ -270,7 +283,8 @@ struct Replay {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
 // Deletes a finished execution and all that belongs to it, before its retention is over.
@@ -286,11 +300,13 @@ struct Purge {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Does a bounded piece of due work, then hands over up to `want` ready executions of the queues, best first. What it
-// cannot fill, it registers as idle room: something that becomes ready wakes the caller on its channel.
+// Does a bounded piece of due work, then hands over up to `want` ready executions of the queues,
+// best first. What it cannot fill, it registers as idle room: something that becomes ready wakes
+// the caller on its channel.
 struct Claim {
   static constexpr std::string_view kFunction = "ff1_claim";
   static constexpr bool kReadOnly = false;
@@ -330,7 +346,8 @@ struct Claim {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
 // Extends leases the caller still holds, all of a worker's in the partition at once.
@@ -358,7 +375,8 @@ struct Renew {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
 // Reports how far the holder of a lease has come; the last report is kept.
@@ -377,7 +395,8 @@ struct Progress {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
 // Ends executions with their results, then claims up to `want` more in the same call (see claim).
@@ -411,7 +430,8 @@ struct Complete {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
 // Ends an attempt as failed; the retry policy decides, here, whether and when there is another.
@@ -433,11 +453,12 @@ struct Fail {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Gives leases back. Unstarted executions return to the front of their priority and spend no attempt; started ones
-// queue again after delay_ms, and no failure is counted.
+// Gives leases back. Unstarted executions return to the front of their priority and spend no
+// attempt; started ones queue again after delay_ms, and no failure is counted.
 struct Release {
   static constexpr std::string_view kFunction = "ff1_release";
   static constexpr bool kReadOnly = false;
@@ -459,10 +480,12 @@ struct Release {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// A worker that was woken but has no room passes the wake on to another idle one, if work still waits.
+// A worker that was woken but has no room passes the wake on to another idle one, if work still
+// waits.
 struct PassWake {
   static constexpr std::string_view kFunction = "ff1_pass_wake";
   static constexpr bool kReadOnly = false;
@@ -475,7 +498,8 @@ struct PassWake {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
 // A worker that stops is no longer woken.
@@ -491,11 +515,12 @@ struct Leave {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Does what is due: expired leases, delayed and timed-out executions, deadlines, retention, and wakes that nobody
-// answered. Safe to repeat and to run on two servers at once.
+// Does what is due: expired leases, delayed and timed-out executions, deadlines, retention, and
+// wakes that nobody answered. Safe to repeat and to run on two servers at once.
 struct RunDue {
   static constexpr std::string_view kFunction = "ff1_run_due";
   static constexpr bool kReadOnly = false;
@@ -516,10 +541,12 @@ struct RunDue {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Keeps a server among the live ones for ttl_ms, and lists them: partitions are shared among them. Root tag only.
+// Keeps a server among the live ones for ttl_ms, and lists them: partitions are shared among them.
+// Root tag only.
 struct Join {
   static constexpr std::string_view kFunction = "ff1_join";
   static constexpr bool kReadOnly = false;
@@ -537,10 +564,12 @@ struct Join {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Takes a server out of the live ones at once, so that others take its partitions over. Root tag only.
+// Takes a server out of the live ones at once, so that others take its partitions over. Root tag
+// only.
 struct Quit {
   static constexpr std::string_view kFunction = "ff1_quit";
   static constexpr bool kReadOnly = false;
@@ -552,10 +581,12 @@ struct Quit {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Fixes the partition count when the deployment is first used, and answers what is stored. Root tag only.
+// Fixes the partition count when the deployment is first used, and answers what is stored. Root tag
+// only.
 struct Open {
   static constexpr std::string_view kFunction = "ff1_open";
   static constexpr bool kReadOnly = false;
@@ -570,7 +601,8 @@ struct Open {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
 // The library that answers: the count of compatible changes within this major version.
@@ -585,7 +617,8 @@ struct Version {
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
-  static core::Result<Ok> decode(std::vector<Reply>& fields);  // Without the leading "ok".
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
 // Every verb, as declared: for the start-up check, tests and documents.
