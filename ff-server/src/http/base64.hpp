@@ -1,0 +1,14 @@
+#pragma once
+// Base64 (RFC 4648 §4): canonical only, so that equal bytes have one text.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace ff::server::http {
+
+std::string base64_encode(std::string_view bytes);
+// nullopt: a character that is not of the alphabet (white space too), wrong padding, or unused bits that are not zero.
+std::optional<std::string> base64_decode(std::string_view text);
+
+}  // namespace ff::server::http
