@@ -1,0 +1,389 @@
+#include "lua/fixture.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <memory>
+#include <stdexcept>
+
+#include "ff/core/ids.hpp"
+#include "library_source.hpp"
+
+namespace ff::test {
+namespace {
+
+constexpr std::size_t kPartitions = 8;
+constexpr std::size_t kIdChars = 26;
+
+// One Valkey for the process, with a connection to each node.
+struct Shared {
+  std::unique_ptr<ValkeyServer> server;
+  std::unique_ptr<ValkeyCluster> cluster;
+  std::vector<ValkeyServer*> nodes;
+  std::vector<RespClient> clients;
+
+  Shared() {
+    if (LuaFixture::on_cluster()) {
+      cluster = std::make_unique<ValkeyCluster>();
+      for (const auto& node : cluster->nodes()) nodes.push_back(node.get());
+    } else {
+      server = std::make_unique<ValkeyServer>();
+      nodes.push_back(server.get());
+    }
+    for (auto* node : nodes) clients.push_back(node->client());
+  }
+};
+
+Shared& shared() {
+  static Shared instance;
+  return instance;
+}
+
+RespValue must(RespValue reply) {
+  if (reply.is_error()) throw std::runtime_error("valkey: " + reply.text);
+  return reply;
+}
+
+script::Reply to_reply(const RespValue& value) {
+  using Kind = script::Reply::Kind;
+  script::Reply reply;
+  reply.text = value.text;
+  switch (value.type) {
+    case '+': reply.kind = Kind::status; break;
+    case '-': reply.kind = Kind::error; break;
+    case '$': reply.kind = Kind::bulk; break;
+    case '*': reply.kind = Kind::array; break;
+    case ':':
+      reply.kind = Kind::integer;
+      reply.integer = value.integer();
+      break;
+    default: break;
+  }
+  for (const auto& element : value.elements) reply.elements.push_back(to_reply(element));
+  return reply;
+}
+
+std::string joined(const RespValue& list, std::size_t width, bool sorted) {
+  std::vector<std::string> parts;
+  for (std::size_t i = 0; i < list.elements.size(); i += width) {
+    std::string part = list.elements[i].str();
+    for (std::size_t j = 1; j < width; ++j) part += "=" + list.elements.at(i + j).str();
+    parts.push_back(part);
+  }
+  if (sorted) std::sort(parts.begin(), parts.end());
+  std::string text;
+  for (const auto& part : parts) text += part + "\n";
+  return text;
+}
+
+}  // namespace
+
+bool LuaFixture::on_cluster() {
+  const char* wanted = std::getenv("FF_TEST_CLUSTER");
+  return wanted != nullptr && std::string_view(wanted) == "1";
+}
+
+const std::string& LuaFixture::product_library() {
+  static const std::string source(script::kLibrarySource);
+  return source;
+}
+
+LuaFixture::LuaFixture() : LuaFixture(product_library()) {}
+
+LuaFixture::LuaFixture(const std::string& library) : keys_("ff", kPartitions) {
+  for (auto& client : shared().clients) {
+    must(client.command({"FLUSHALL", "SYNC"}));
+    must(client.command({"FUNCTION", "FLUSH", "SYNC"}));
+  }
+  reload(library);
+}
+
+void LuaFixture::reload(const std::string& library) {
+  for (auto& client : shared().clients) must(client.command({"FUNCTION", "LOAD", "REPLACE", library}));
+}
+
+std::size_t LuaFixture::owner(core::Partition partition) {
+  if (!shared().cluster) return 0;
+  const auto known = owners_.find(partition);
+  if (known != owners_.end()) return known->second;
+  return owners_[partition] = shared().cluster->owner_of(keys_.slot(partition));
+}
+
+RespValue LuaFixture::command(const std::vector<std::string>& words) {
+  return shared().clients.at(owner(home_)).command(words);
+}
+
+std::string LuaFixture::text(const std::vector<std::string>& words) { return must(command(words)).str(); }
+
+ValkeyServer& LuaFixture::node() { return *shared().nodes.at(owner(home_)); }
+std::vector<ValkeyServer*> LuaFixture::nodes() { return shared().nodes; }
+ValkeyCluster& LuaFixture::cluster() { return *shared().cluster; }
+
+std::int64_t LuaFixture::now() {
+  const auto time = must(command({"TIME"}));
+  return std::stoll(time.elements.at(0).text) * 1000 + std::stoll(time.elements.at(1).text) / 1000;
+}
+
+std::map<std::string, std::string> LuaFixture::core(const std::string& id) {
+  std::map<std::string, std::string> fields;
+  const auto reply = must(command({"HGETALL", key("e:" + id)}));
+  for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
+    fields[reply.elements[i].text] = reply.elements[i + 1].text;
+  }
+  return fields;
+}
+
+std::string LuaFixture::field(const std::string& id, const std::string& name) {
+  return text({"HGET", key("e:" + id), name});
+}
+
+std::map<std::string, double> LuaFixture::scores(const std::string& index) {
+  std::map<std::string, double> found;
+  const auto reply = must(command({"ZRANGE", key(index), "0", "-1", "WITHSCORES"}));
+  for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
+    found[reply.elements[i].text] = std::stod(reply.elements[i + 1].text);
+  }
+  return found;
+}
+
+std::vector<std::string> LuaFixture::members(const std::string& index) {
+  std::vector<std::string> found;
+  for (const auto& element : must(command({"ZRANGE", key(index), "0", "-1"})).elements) found.push_back(element.text);
+  return found;
+}
+
+std::int64_t LuaFixture::score(const std::string& index, const std::string& id) {
+  const auto found = text({"ZSCORE", key(index), id});
+  return found.empty() ? -1 : static_cast<std::int64_t>(std::stod(found));
+}
+
+void LuaFixture::make_due(const std::string& index, const std::string& id) {
+  text({"ZADD", key(index), "XX", std::to_string(now() - 1000), id});
+}
+
+std::string LuaFixture::content_of(const std::string& key) {
+  const auto type = text({"TYPE", key});
+  if (type == "string") return "string " + text({"GET", key});
+  if (type == "hash") return "hash\n" + joined(must(command({"HGETALL", key})), 2, true);
+  if (type == "list") return "list\n" + joined(must(command({"LRANGE", key, "0", "-1"})), 1, false);
+  if (type == "set") return "set\n" + joined(must(command({"SMEMBERS", key})), 1, true);
+  if (type == "zset") return "zset\n" + joined(must(command({"ZRANGE", key, "0", "-1", "WITHSCORES"})), 2, false);
+  if (type == "stream") return "stream\n" + joined(must(command({"XRANGE", key, "-", "+"})), 1, false);
+  return type;
+}
+
+Contents LuaFixture::contents() {
+  Contents found;
+  for (const auto& element : must(command({"KEYS", "*"})).elements) {
+    if (element.text.starts_with(tag())) found[element.text.substr(tag().size())] = content_of(element.text);
+  }
+  return found;
+}
+
+std::vector<std::string> LuaFixture::split(const std::string& encoded) {
+  std::vector<std::string> words;
+  std::size_t at = encoded.find('\n') + 1;
+  while (at < encoded.size()) {
+    std::size_t length = 0;
+    const auto end = encoded.find('\r', at);
+    std::from_chars(encoded.data() + at + 1, encoded.data() + end, length);
+    words.push_back(encoded.substr(end + 2, length));
+    at = end + 2 + length + 2;
+  }
+  return words;
+}
+
+core::Result<std::vector<script::Reply>> LuaFixture::fields_of(const RespValue& reply) {
+  if (reply.is_error()) {
+    return core::Error(core::Code::internal, reply.text.substr(0, reply.text.find(' ')), reply.text);
+  }
+  if (reply.type != '*' || reply.elements.empty()) {
+    return core::Error(core::Code::corrupt, "bad_reply", "no array: " + reply.str());
+  }
+  if (reply.elements[0].text == "refused") {
+    const auto word = reply.elements.size() == 2 ? reply.elements[1].text : "a refusal is two words";
+    return core::Error(core::Code::conflict, word, word);
+  }
+  if (reply.elements[0].text != "ok") return core::Error(core::Code::corrupt, "bad_reply", reply.str());
+  std::vector<script::Reply> fields;
+  for (std::size_t i = 1; i < reply.elements.size(); ++i) fields.push_back(to_reply(reply.elements[i]));
+  return fields;
+}
+
+void LuaFixture::fail(std::string_view function, const core::Error& error) {
+  throw std::runtime_error(std::string(function) + " answered " + error.reason + ": " + error.message);
+}
+
+// ---- consistency -------------------------------------------------------------------------------------------------------
+
+namespace {
+
+const std::vector<std::string> kStateIndexes = {"delayed",   "active", "suspended", "blocked", "completed",
+                                                "failed",    "cancelled", "expired", "skipped"};
+
+bool is_terminal(const std::string& state) {
+  return state == "completed" || state == "failed" || state == "cancelled" || state == "expired" || state == "skipped";
+}
+
+// The indexes an execution belongs to, as its core says.
+std::set<std::string> belongs_to(const std::map<std::string, std::string>& core) {
+  std::set<std::string> indexes;
+  const auto state = core.count("s") ? core.at("s") : "";
+  indexes.insert(state == "ready" ? "q:" + core.at("q") : state);
+  if (state == "active" && core.count("t")) indexes.insert("timeouts");
+  if (!is_terminal(state) && (core.count("d") || core.count("u"))) indexes.insert("deadlines");
+  return indexes;
+}
+
+}  // namespace
+
+std::vector<std::string> LuaFixture::lost() {
+  std::vector<std::string> found;
+  for (const auto& [name, content] : contents()) {
+    if (!name.starts_with(":e:") || name.size() != 3 + kIdChars) continue;
+    const auto id = name.substr(3);
+    const auto fields = core(id);
+    for (const auto& index : belongs_to(fields)) {
+      if (score(index, id) < 0) found.push_back(id + " is not in " + index);
+    }
+    const bool noted = fields.count("j") != 0;
+    for (const char* satellite : {":x", ":y", ":t", ":o", ":h"}) {
+      if (!noted && text({"EXISTS", key("e:" + id + satellite)}) == "1") found.push_back(id + " does not know its " + satellite);
+    }
+  }
+  return found;
+}
+
+std::vector<std::string> LuaFixture::stray() {
+  std::vector<std::string> found;
+  const auto all = contents();
+  for (const auto& [name, content] : all) {
+    if (name.starts_with(":e:") && name.size() > 3 + kIdChars && !all.count(name.substr(0, 3 + kIdChars))) {
+      found.push_back(name + " has no core");
+    }
+    const auto index = name.empty() ? "" : name.substr(1);
+    const bool of_state = std::find(kStateIndexes.begin(), kStateIndexes.end(), index) != kStateIndexes.end();
+    if (!of_state && index != "timeouts" && index != "deadlines" && !index.starts_with("q:")) continue;
+    for (const auto& id : members(index)) {
+      const auto fields = core(id);
+      if (fields.empty()) found.push_back(index + " has " + id + ", which has no core");
+      else if (!belongs_to(fields).count(index)) found.push_back(index + " has " + id + ", which is " + fields.at("s"));
+    }
+  }
+  return found;
+}
+
+// ---- short cuts --------------------------------------------------------------------------------------------------------
+
+std::string LuaFixture::new_id() { return core::Ulid::make().str(); }
+
+script::Submit::Item LuaFixture::item(std::string id) {
+  script::Submit::Item item;
+  item.id = std::move(id);
+  item.lane = "lane";
+  item.kind = "kind";
+  item.payload = "payload";
+  item.idempotency_ttl_ms = 60'000;
+  return item;
+}
+
+std::string LuaFixture::submit(std::vector<script::Submit::Item> items) {
+  script::Submit::Args args;
+  args.ns = "ns";
+  args.items = std::move(items);
+  const auto answer = ok<script::Submit>(args);
+  for (const auto& row : answer.rows) {
+    if (row.outcome != "created") throw std::runtime_error("submit: " + row.outcome);
+  }
+  return args.items.at(0).id;
+}
+
+std::string LuaFixture::submit(script::Submit::Item item) {
+  std::vector<script::Submit::Item> items;
+  items.push_back(std::move(item));
+  return submit(std::move(items));
+}
+
+script::Claim::Args LuaFixture::claim_args(std::int64_t want, std::string worker) {
+  script::Claim::Args args;
+  args.worker = std::move(worker);
+  args.lease = new_id();
+  args.lease_ms = 60'000;
+  args.want = want;
+  args.queues = {"ns/lane"};
+  return args;
+}
+
+std::vector<script::Claim::Row> LuaFixture::claim(std::int64_t want, std::string worker) {
+  return ok<script::Claim>(claim_args(want, std::move(worker))).rows;
+}
+
+Held LuaFixture::held(script::Submit::Item item) { return held_again(submit(std::move(item))); }
+
+Held LuaFixture::held_again(const std::string& id) {
+  const auto args = claim_args();
+  const auto answer = ok<script::Claim>(args);
+  if (answer.rows.size() != 1 || answer.rows[0].id != id) throw std::runtime_error("claim did not get " + id);
+  Held lease;
+  lease.id = id;
+  lease.lease = args.lease;
+  lease.epoch = std::to_string(answer.rows[0].epoch);
+  return lease;
+}
+
+script::Describe::Ok LuaFixture::describe(const std::string& id) {
+  script::Describe::Args args;
+  args.ns = "ns";
+  args.id = id;
+  return ok<script::Describe>(args);
+}
+
+std::vector<std::string> LuaFixture::history(const std::string& id) {
+  std::vector<std::string> entries;
+  for (const auto& row : describe(id).rows) entries.push_back(row.entry);
+  return entries;
+}
+
+std::string LuaFixture::complete(const Held& lease, std::string result) {
+  script::Complete::Args args;
+  args.worker = "worker";
+  args.next_lease = new_id();
+  args.lease_ms = 60'000;
+  auto& item = args.items.emplace_back();
+  item.id = lease.id;
+  item.lease = lease.lease;
+  item.epoch = lease.epoch;
+  item.result = std::move(result);
+  return ok<script::Complete>(args).outcomes.at(0);
+}
+
+script::Fail::Args LuaFixture::fail_args(const Held& lease, std::string failure_class) const {
+  script::Fail::Args args;
+  args.id = lease.id;
+  args.lease = lease.lease;
+  args.epoch = lease.epoch;
+  args.failure_class = std::move(failure_class);
+  args.text = "it broke";
+  args.retry_after_ms = -1;
+  return args;
+}
+
+std::string LuaFixture::release(const Held& lease, bool started, std::int64_t delay_ms) {
+  script::Release::Args args;
+  args.started = started;
+  args.delay_ms = delay_ms;
+  args.reason = "drained";
+  auto& item = args.items.emplace_back();
+  item.id = lease.id;
+  item.lease = lease.lease;
+  item.epoch = lease.epoch;
+  return ok<script::Release>(args).outcomes.at(0);
+}
+
+std::int64_t LuaFixture::run_due(std::int64_t limit) {
+  script::RunDue::Args args;
+  args.limit = limit;
+  return ok<script::RunDue>(args).done;
+}
+
+}  // namespace ff::test

@@ -1,0 +1,14 @@
+# Each verb on a real Valkey; the same program once more on a cluster of three primaries.
+add_library(ff_lua_fixture STATIC fixture.cpp)
+target_include_directories(ff_lua_fixture PRIVATE ${PROJECT_SOURCE_DIR}/ff-script/src)
+target_link_libraries(ff_lua_fixture PUBLIC ff_test_support)
+
+function(ff_lua_test)
+  cmake_parse_arguments(T "" "NAME" "SOURCES" ${ARGN})
+  ff_test(NAME lua_${T_NAME} KIND lua SOURCES ${T_SOURCES} LINK lua_fixture TIMEOUT 300)
+  target_precompile_headers(test_lua_${T_NAME} PRIVATE fixture.hpp)
+  add_test(NAME lua/lua_${T_NAME}_on_cluster COMMAND test_lua_${T_NAME})
+  set_tests_properties(lua/lua_${T_NAME}_on_cluster PROPERTIES LABELS "lua" TIMEOUT 300 ENVIRONMENT FF_TEST_CLUSTER=1)
+endfunction()
+
+ff_lua_test(NAME verbs SOURCES submit_test.cpp claim_test.cpp complete_test.cpp fail_test.cpp lease_test.cpp)
