@@ -1,5 +1,7 @@
 #include "command_link.hpp"
 
+#include <utility>
+
 namespace ff::script {
 
 namespace {
@@ -34,12 +36,13 @@ void CommandLink::close() {
 void CommandLink::on_unreachable(const core::Error& error) {
   // The owner may drop this link while it decides.
   const auto self = shared_from_this();
+  left_on_purpose_ = false;
   owner_.on_unreachable(*this, error);
 }
 
 void CommandLink::on_lost() {
   const auto self = shared_from_this();
-  reconnecting_ = false;
+  left_on_purpose_ = std::exchange(reconnecting_, false);
   owner_.on_lost(*this, pipeline_.disconnect());
 }
 

@@ -37,6 +37,8 @@ class CommandLink final : public Link {
   // Sends nothing more, and opens another socket when the replies under way have come. For a node that
   // answers, but is no longer the one we want: its address may lead elsewhere by now.
   void reconnect();
+  // The last socket was closed for that reason, and nothing has failed since.
+  bool left_on_purpose() const noexcept { return left_on_purpose_; }
   // A reply that was of use: the node is well.
   using Link::on_useful;
   bool has_work() const override { return pipeline_.queued() > 0; }
@@ -57,6 +59,7 @@ class CommandLink final : public Link {
   CommandLinkOwner& owner_;  // Closes this link before it dies.
   Pipeline pipeline_;
   bool reconnecting_ = false;
+  bool left_on_purpose_ = false;
 };
 
 }  // namespace ff::script

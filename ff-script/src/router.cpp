@@ -150,8 +150,11 @@ Error Router::not_run(const Call& call) const {
     if (map_.empty()) return Error(Code::unavailable, "connect", "the cluster map could not be read in time");
     return Error(Code::unavailable, "clusterdown", "no node owns slot " + std::to_string(call.slot));
   }
-  if (call.at == Call::At::link && !call.link->connected()) return call.link->last_error();
-  if (call.cause != ServerAnswer::other) {
+  const bool refused = call.cause != ServerAnswer::other;
+  if (call.at == Call::At::link && !call.link->connected() && !(refused && call.link->left_on_purpose())) {
+    return call.link->last_error();
+  }
+  if (refused) {
     return Error(Code::unavailable, std::string(to_string(call.cause)),
                  "the server has refused the command until the deadline");
   }

@@ -1,0 +1,162 @@
+// Every way in: names, sockets, TLS, users.
+#include <catch2/catch_test_macros.hpp>
+
+#include "integration/connection_client.hpp"
+
+using namespace ff::test;
+
+namespace {
+
+ServerOptions guarded() {
+  ServerOptions options;
+  options.password = "secret";
+  options.acl = {"user worker on >hush ~* &* +@all"};
+  return options;
+}
+
+ServerOptions with_tls() {
+  ServerOptions options = guarded();
+  options.tls = true;
+  return options;
+}
+
+ConnectionOptions as_worker(ConnectionOptions options) {
+  options.user = "worker";
+  options.password = "hush";
+  return options;
+}
+
+ConnectionOptions over_tls(const ValkeyServer& server) {
+  ConnectionOptions options = as_worker(over_tcp(server.tls_port()));
+  options.tls.enabled = true;
+  options.tls.ca_file = server.ca_file();
+  return options;
+}
+
+bool refuses(ConnectionOptions options, const std::string& text) {
+  Client client(std::move(options));
+  const auto result = client.call({"PING"}, Millis(300));
+  INFO(ff::test::text(result));
+  return is_error(result, Code::unavailable, "connect") && result.error().message.find(text) != std::string::npos;
+}
+
+}  // namespace
+
+TEST_CASE("a host name, an address, a unix socket") {
+  ValkeyServer server;
+  auto by_name = over_tcp(server.port());
+  by_name.host = "localhost";
+
+  CHECK(text(Client(by_name).call({"PING"})) == "PONG");
+  CHECK(text(Client(over_tcp(server.port())).call({"PING"})) == "PONG");
+  CHECK(text(Client(over_unix(server)).call({"PING"})) == "PONG");
+}
+
+TEST_CASE("a host name that does not exist ends by the deadline") {
+  auto options = over_tcp(1);
+  options.host = "no-such-host.invalid";
+
+  CHECK(is_error(Client(options).call({"PING"}, Millis(200)), Code::unavailable, "connect"));
+}
+
+TEST_CASE("a user logs in on each socket, with the client's name") {
+  ValkeyServer server(guarded());
+  for (const auto& options : {as_worker(over_unix(server)), as_worker(over_tcp(server.port()))}) {
+    Client client(options);
+
+    CHECK(text(client.call({"ACL", "WHOAMI"})) == "worker");
+    CHECK(text(client.call({"CLIENT", "GETNAME"})) == "flowfabric");
+  }
+}
+
+TEST_CASE("the default user logs in with a password alone") {
+  ValkeyServer server(guarded());
+  auto options = over_unix(server);
+  options.password = "secret";
+
+  CHECK(text(Client(options).call({"ACL", "WHOAMI"})) == "default");
+}
+
+TEST_CASE("a wrong password ends pending calls at once, and the right one is tried again") {
+  ValkeyServer server(guarded());
+  auto options = as_worker(over_unix(server));
+  options.password = "wrong";
+  Client client(options);
+
+  CHECK(is_error(client.call({"PING"}, Millis(60'000)), Code::unauthenticated, "auth"));
+
+  server.cli("ACL", "SETUSER", "worker", ">wrong");
+  CHECK(client.until([&] { return text(client.call({"PING"}, Millis(1000))) == "PONG"; }));
+}
+
+TEST_CASE("a missing login is told as such") {
+  ValkeyServer server(guarded());
+
+  CHECK(is_error(Client(over_unix(server)).call({"PING"}, Millis(60'000)), Code::unauthenticated, "auth"));
+}
+
+TEST_CASE("TLS to an address, to a name, with a name of its own") {
+  ValkeyServer server(with_tls());
+  auto by_name = over_tls(server);
+  by_name.host = "localhost";
+  auto named = over_tls(server);
+  named.tls.server_name = "localhost";
+
+  for (const auto& options : {over_tls(server), by_name, named}) {
+    Client client(options);
+    std::vector<std::shared_ptr<Pending>> calls;
+    for (int i = 0; i < 500; ++i) calls.push_back(client.start({"ECHO", std::string(1000, 'x') + std::to_string(i)}));
+    REQUIRE(client.until([&] { return calls.back()->done(); }));
+    CHECK(text(*calls.back()->result) == std::string(1000, 'x') + "499");
+    CHECK(text(client.call({"ACL", "WHOAMI"})) == "worker");
+  }
+}
+
+TEST_CASE("TLS refuses a certificate for another name, or of an unknown authority") {
+  ValkeyServer server(with_tls());
+  auto other_name = over_tls(server);
+  other_name.tls.server_name = "other.example";
+  auto system_store = over_tls(server);
+  system_store.tls.ca_file.clear();
+  auto no_such_file = over_tls(server);
+  no_such_file.tls.ca_file = "/no/such/file";
+  auto no_tls_there = over_tls(server);
+  no_tls_there.port = server.port();
+  no_tls_there.connect_timeout = Millis(200);
+
+  CHECK(refuses(other_name, "certificate verify failed"));
+  CHECK(refuses(system_store, "certificate verify failed"));
+  CHECK(refuses(no_such_file, "/no/such/file"));
+  CHECK(refuses(no_tls_there, "TLS handshake"));
+}
+
+TEST_CASE("TLS with a client certificate") {
+  auto options = with_tls();
+  options.tls_client_certificate = true;
+  ValkeyServer server(options);
+  auto with_certificate = over_tls(server);
+  with_certificate.tls.certificate_file = server.client_certificate_file();
+  with_certificate.tls.key_file = server.client_key_file();
+
+  CHECK(text(Client(with_certificate).call({"PING"})) == "PONG");
+  CHECK(is_error(Client(over_tls(server)).call({"PING"}, Millis(300)), Code::unavailable, "connect"));
+}
+
+TEST_CASE("a frozen server ends a dial, TLS handshake included, by the deadline") {
+  ValkeyServer server(with_tls());
+  server.freeze();
+  for (auto options : {over_unix(server), over_tcp(server.port()), over_tls(server)}) {
+    options.connect_timeout = Millis(100);
+
+    CHECK(is_error(Client(options).call({"PING"}, Millis(400)), Code::unavailable, "connect"));
+  }
+  server.thaw();
+}
+
+TEST_CASE("a server that has no room says so") {
+  ValkeyServer server;
+  auto held = server.client();
+  server.cli("CONFIG", "SET", "maxclients", 1);
+
+  CHECK(is_error(Client(over_unix(server)).call({"PING"}, Millis(300)), Code::unavailable, "maxclients"));
+}
