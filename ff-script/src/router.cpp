@@ -305,6 +305,7 @@ void Router::repeat_due() {
 void Router::close() {
   if (closed_) return;
   shutdown_service_->remove(*this);
+  subscriptions_->announce_close();
   stop();
   deliver_later();
 }

@@ -48,7 +48,7 @@ std::unique_ptr<Connection::Subscription> Subscriptions::add(const std::shared_p
 }
 
 void Subscriptions::insert(const SubscriberPtr& subscriber, Slot slot, const std::string& name) {
-  if (closed_) return;
+  if (closed_) return tell_gap(subscriber, name);
   Channel& channel = channels_[name];
   const bool first = channel.subscribers.empty();
   channel.subscribers.push_back(subscriber);
@@ -56,10 +56,14 @@ void Subscriptions::insert(const SubscriberPtr& subscriber, Slot slot, const std
     channel.slot = slot;
     place(name, channel);
   } else if (channel.live) {
-    asio::post(router_.transport().executor, [subscriber, name] {
-      if (subscriber->alive) subscriber->on_gap(name);
-    });
+    tell_gap(subscriber, name);
   }
+}
+
+void Subscriptions::tell_gap(const SubscriberPtr& subscriber, const std::string& name) {
+  asio::post(router_.transport().executor, [subscriber, name] {
+    if (subscriber->alive) subscriber->on_gap(name);
+  });
 }
 
 void Subscriptions::remove(const std::string& name, const SubscriberPtr& subscriber) {
@@ -124,6 +128,12 @@ bool Subscriptions::stuck() const {
   return std::any_of(channels_.begin(), channels_.end(), [](const auto& entry) {
     return !entry.second.link || !entry.second.link->connected();
   });
+}
+
+void Subscriptions::announce_close() {
+  for (const auto& [name, channel] : channels_) {
+    for (const SubscriberPtr& subscriber : channel.subscribers) tell_gap(subscriber, name);
+  }
 }
 
 void Subscriptions::close() {

@@ -32,6 +32,8 @@ class Subscriptions final : public PubSubLinkOwner {
   void replace();
   // Some channel is not listened to now.
   bool stuck() const;
+  // Nothing will be heard any more: every subscriber gets a last on_gap, so that it looks and finds out.
+  void announce_close();
   void close();
 
  private:
@@ -57,6 +59,8 @@ class Subscriptions final : public PubSubLinkOwner {
   void on_deaf(PubSubLink& link) override;
 
   void insert(const SubscriberPtr& subscriber, Slot slot, const std::string& channel);
+  // Later, not from within the caller's own call.
+  void tell_gap(const SubscriberPtr& subscriber, const std::string& channel);
   void remove(const std::string& channel, const SubscriberPtr& subscriber);
   void place(const std::string& name, Channel& channel);
   void place_later();

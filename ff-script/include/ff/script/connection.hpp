@@ -63,8 +63,8 @@ class Connection {
 
   // Sharded pub/sub. `on_message(channel, payload)` runs on the connection's executor. Channels are subscribed on one
   // extra socket per node, again after every reconnect or topology change; after each (re)subscription of a channel that
-  // may have missed messages, `on_gap(channel)` runs once, the first subscription included. The subscription ends when
-  // the returned handle dies. Must not throw.
+  // may have missed messages, `on_gap(channel)` runs once, the first subscription included, and once more when close()
+  // has ended it. The subscription ends when the returned handle dies. Must not throw.
   class Subscription {
    public:
     virtual ~Subscription() = default;
@@ -76,7 +76,7 @@ class Connection {
   virtual const ConnectionStats& stats() const noexcept = 0;
   virtual boost::asio::any_io_executor executor() const = 0;
 
-  // Ends every pending call with `cancelled` and closes the sockets. Idempotent; no call may be made afterwards.
+  // Ends every pending call with `cancelled` and closes the sockets. Idempotent. Later calls answer `cancelled`.
   virtual void close() = 0;
 };
 
