@@ -35,7 +35,9 @@ struct ConnectionOptions {
 };
 
 // Does not dial yet: the first send does. All calls must be made on `executor`, which must not run two handlers of this
-// connection at once (a strand, or an io_context that one thread runs).
+// connection at once (a strand, or an io_context that one thread runs). Host names, unlike addresses, are resolved on a
+// thread of Asio's. Throws std::invalid_argument for options that can never work; files of TLS are read at the first dial,
+// and one that cannot be read is unavailable/"connect".
 std::shared_ptr<Connection> make_connection(boost::asio::any_io_executor executor, ConnectionOptions options);
 
 }  // namespace ff::script

@@ -33,7 +33,7 @@ class Command {
   std::size_t count_ = 0;
 };
 
-// What the connection has done since it was made; read by metrics and tests.
+// What the connection has done since it was made; read by metrics and tests. Logins and pings are not counted.
 struct ConnectionStats {
   std::uint64_t commands = 0;       // Sent, retries included.
   std::uint64_t reconnects = 0;     // Sockets opened after the first of each node.
@@ -42,29 +42,37 @@ struct ConnectionStats {
   std::uint64_t unknown = 0;        // Calls that ended as unknown_outcome.
 };
 
+// Thread safety: none; every call on executor(), callbacks and completions come there, too.
+// Lifetime: must die before its execution context. Dying closes it. Calls that an execution context's end finds pending are
+// dropped without completion, as those of Asio's own objects.
 class Connection {
  public:
   virtual ~Connection() = default;
 
   // Sends one command to the node that serves `slot` and returns its reply; commands of one slot are sent in call order,
-  // pipelined on one socket. An answer in which the server says that the command did not run (MOVED, ASK, TRYAGAIN,
-  // CLUSTERDOWN, LOADING, READONLY, MASTERDOWN, BUSY, max clients) is followed or repeated with jittered backoff until the
-  // deadline. Any other server answer, error replies included, is a value.
+  // pipelined on one socket; one that is repeated or redirected may fall behind. An answer in which the server says that the
+  // command did not run (MOVED, ASK, TRYAGAIN, CLUSTERDOWN, LOADING, READONLY, MASTERDOWN, BUSY, max clients) is followed or
+  // repeated with jittered backoff until the deadline. Any other server answer, error replies included, is a value; without
+  // ConnectionOptions::cluster so are MOVED and ASK, and so is any text that a running script raised.
   //
-  // Errors: unavailable (not sent, or certainly not run; reason names the last cause: "connect", "deadline", "loading",
-  // "readonly", "clusterdown", "tryagain", "busy", "auth"), unknown_outcome (sent, no reply: "connection_lost",
-  // "deadline"), unauthenticated (AUTH refused), cancelled (closed).
-  // Cancellation: before the bytes left the command is withdrawn; afterwards the reply is dropped by its position.
+  // Errors: unavailable (not sent, or certainly not run; reason names the last cause: "connect", "deadline", "overload",
+  // "maxclients", "loading", "readonly", "masterdown", "clusterdown", "tryagain", "busy", "moved", "ask"),
+  // unknown_outcome (sent, no reply: "connection_lost", "deadline"), unauthenticated ("auth": login refused or missing;
+  // pending calls of that node end at once), cancelled ("closed", or "cancelled" by the caller).
+  // Cancellation: before the bytes left the command is withdrawn; afterwards it may run, and its reply is dropped by its
+  // position. Either way the call ends with cancelled.
   virtual boost::asio::awaitable<core::Result<Reply>> send(Slot slot, Command command, core::Deadline deadline) = 0;
 
-  // Sends a copy of `command` to every primary. One element per node; fails as a whole if any node fails.
+  // Sends a copy of `command` to every primary that owns slots. One element per node; fails as a whole if any node fails.
   virtual boost::asio::awaitable<core::Result<std::vector<Reply>>> send_to_primaries(Command command,
                                                                                       core::Deadline deadline) = 0;
 
   // Sharded pub/sub. `on_message(channel, payload)` runs on the connection's executor. Channels are subscribed on one
   // extra socket per node, again after every reconnect or topology change; after each (re)subscription of a channel that
-  // may have missed messages, `on_gap(channel)` runs once, the first subscription included, and once more when close()
-  // has ended it. The subscription ends when the returned handle dies. Must not throw.
+  // may have missed messages, `on_gap(channel)` runs once, the first subscription included. A node that refuses is asked
+  // again, with backoff, for as long as the handle lives. Several subscriptions of one channel each get every message.
+  // The subscription ends when the returned handle dies, which may be within a callback or after the connection. Callbacks
+  // must not throw.
   class Subscription {
    public:
     virtual ~Subscription() = default;
