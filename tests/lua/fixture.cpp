@@ -386,4 +386,20 @@ std::int64_t LuaFixture::run_due(std::int64_t limit) {
   return ok<script::RunDue>(args).done;
 }
 
+Listener::Listener(LuaFixture& lua, const std::vector<std::string>& channels)
+    : tag_(lua.tag()), client_(lua.node().client()) {
+  for (const auto& channel : channels) must(client_.command({"SSUBSCRIBE", lua.key(channel)}));
+}
+
+std::vector<std::string> Listener::heard() {
+  // What was published before the ping comes before its answer.
+  client_.send({"PING"});
+  std::vector<std::string> found;
+  while (true) {
+    const auto reply = client_.receive();
+    if (reply.elements.empty() || reply.elements[0].text != "smessage") return found;
+    found.push_back(reply.elements.at(1).text.substr(tag_.size() + 1) + " " + reply.elements.at(2).text);
+  }
+}
+
 }  // namespace ff::test

@@ -142,4 +142,16 @@ class LuaFixture {
   std::map<core::Partition, std::size_t> owners_;
 };
 
+// Sharded channels of the fixture's partition, as a worker or an engine hears them.
+class Listener {
+ public:
+  Listener(LuaFixture& lua, const std::vector<std::string>& channels);
+  // What has been published since the last call, as "<channel behind the tag> <message>".
+  std::vector<std::string> heard();
+
+ private:
+  std::string tag_;
+  RespClient client_;
+};
+
 }  // namespace ff::test

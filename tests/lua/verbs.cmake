@@ -11,4 +11,5 @@ function(ff_lua_test)
   set_tests_properties(lua/lua_${T_NAME}_on_cluster PROPERTIES LABELS "lua" TIMEOUT 300 ENVIRONMENT FF_TEST_CLUSTER=1)
 endfunction()
 
-ff_lua_test(NAME verbs SOURCES submit_test.cpp claim_test.cpp complete_test.cpp fail_test.cpp lease_test.cpp)
+ff_lua_test(NAME verbs SOURCES submit_test.cpp claim_test.cpp complete_test.cpp fail_test.cpp lease_test.cpp
+            cancel_test.cpp replay_test.cpp timers_test.cpp)
