@@ -144,8 +144,8 @@ class Setup {
   std::optional<sdk::Client> client;  // Set by the constructor.
 };
 
-// Passes every call on to another connection, but for the faults it was told of. Owns nothing else: what a fault answers
-// is exact, where a proxy's cut depends on which call comes first.
+// Passes every call on to another connection, but for the faults it was told of: exact, where a proxy's cut depends on
+// which call comes first.
 class FaultyConnection final : public script::Connection {
  public:
   explicit FaultyConnection(std::shared_ptr<script::Connection> inner) : inner_(std::move(inner)) {}
