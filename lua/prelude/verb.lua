@@ -13,7 +13,7 @@
 local function integer(text, name)
   if text == "0" then return 0 end
   local number = string.find(text, "^%-?%d+$") and tonumber(text)
-  if not number or number > 9007199254740992 or number < -9007199254740992 then
+  if not number or number >= 9007199254740992 or number <= -9007199254740992 then
     ff.bad_call(name .. " is not an integer")
   end
   return number

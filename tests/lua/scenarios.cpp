@@ -1,0 +1,288 @@
+#include "lua/scenarios.hpp"
+
+namespace ff::test {
+namespace {
+
+using Words = std::vector<std::string>;
+
+script::Submit::Item rich() {
+  auto item = LuaFixture::item();
+  item.policy = R"({"retry":{"delay_ms":0,"jitter":0},"crash":{"max":1},"attempt_timeout_ms":60000})";
+  item.tags = R"({"a":"b"})";
+  item.deadline_ms = 90'000;
+  return item;
+}
+
+script::Submit::Item delayed() {
+  auto item = rich();
+  item.delay_ms = 60'000;
+  return item;
+}
+
+// Executions in all the states there are, so that every key exists, and an idle worker.
+void populate(LuaFixture& lua) {
+  const auto progress_of = [&lua](const Held& lease) {
+    script::Progress::Args args;
+    args.id = lease.id;
+    args.lease = lease.lease;
+    args.epoch = lease.epoch;
+    lua.ok<script::Progress>(args);
+  };
+  const auto completed = lua.held(rich()), failed = lua.held(rich()), active = lua.held(rich());
+  progress_of(completed);
+  progress_of(active);
+  lua.complete(completed);
+  lua.ok<script::Fail>(lua.fail_args(failed, "not_found"));
+  const auto cancelled = lua.submit(rich());
+  script::Cancel::Args cancel;
+  cancel.ns = "ns";
+  cancel.id = cancelled;
+  cancel.reason = "not needed";
+  lua.ok<script::Cancel>(cancel);
+  auto expired = rich();
+  expired.deadline_at = 1;
+  lua.submit(expired);
+  lua.run_due();
+  lua.submit(delayed());
+  auto keyed = rich();
+  keyed.idempotency_key = "known";
+  keyed.lane = "other";
+  lua.submit(keyed);
+  lua.text({"ZADD", lua.key("idle:ns/lane"), "5", "idle"});
+  lua.text({"ZADD", lua.key("handoffs"), std::to_string(lua.now() + 60'000), "ns/lane"});
+  script::Join::Args join;
+  join.server = "server";
+  join.ttl_ms = 60'000;
+  lua.ok<script::Join>(join);
+}
+
+template <class Args>
+Args of(const std::string& id) {
+  Args args;
+  args.ns = "ns";
+  args.id = id;
+  return args;
+}
+
+template <class Args>
+Args fenced(const Held& lease) {
+  Args args;
+  args.id = lease.id;
+  args.lease = lease.lease;
+  args.epoch = lease.epoch;
+  return args;
+}
+
+Words submit(LuaFixture& lua) {
+  script::Submit::Args args;
+  args.ns = "ns";
+  auto with_key = rich();
+  with_key.idempotency_key = "key";
+  args.items = {with_key, delayed(), LuaFixture::item()};
+  return lua.words<script::Submit>(args);
+}
+
+Words claim(LuaFixture& lua) {
+  lua.submit({rich(), rich()});
+  return lua.words<script::Claim>(LuaFixture::claim_args(3));
+}
+
+Words claim_again(LuaFixture& lua) {
+  lua.submit(rich());
+  auto args = LuaFixture::claim_args();
+  lua.ok<script::Claim>(args);
+  args.again = true;
+  return lua.words<script::Claim>(args);
+}
+
+Words complete(LuaFixture& lua) {
+  const auto lease = lua.held(rich());
+  lua.submit(rich());
+  script::Complete::Args args;
+  args.worker = "worker";
+  args.next_lease = LuaFixture::new_id();
+  args.lease_ms = 60'000;
+  args.want = 1;
+  args.queues = {"ns/lane"};
+  args.items.push_back(fenced<script::Complete::Item>(lease));
+  args.items.back().result = "result";
+  return lua.words<script::Complete>(args);
+}
+
+Words complete_lean(LuaFixture& lua) {
+  auto item = rich();
+  item.policy = R"({"mode":"lean"})";
+  const auto lease = lua.held(item);
+  script::Complete::Args args;
+  args.next_lease = LuaFixture::new_id();
+  args.items.push_back(fenced<script::Complete::Item>(lease));
+  return lua.words<script::Complete>(args);
+}
+
+Words fail_with(LuaFixture& lua, const std::string& failure_class) {
+  return lua.words<script::Fail>(lua.fail_args(lua.held(rich()), failure_class));
+}
+
+Words release(LuaFixture& lua, bool started) {
+  script::Release::Args args;
+  args.started = started;
+  args.items.push_back(fenced<script::Release::Item>(lua.held(rich())));
+  return lua.words<script::Release>(args);
+}
+
+Words renew(LuaFixture& lua) {
+  script::Renew::Args args;
+  args.lease_ms = 60'000;
+  args.items.push_back(fenced<script::Renew::Item>(lua.held(rich())));
+  return lua.words<script::Renew>(args);
+}
+
+Words cancel(LuaFixture& lua, const std::string& id, std::int64_t grace_ms) {
+  auto args = of<script::Cancel::Args>(id);
+  args.grace_ms = grace_ms;
+  args.reason = "not needed";
+  return lua.words<script::Cancel>(args);
+}
+
+Words finished(LuaFixture& lua, std::string& id) {
+  const auto lease = lua.held(rich());
+  lua.complete(lease);
+  id = lease.id;
+  return {};
+}
+
+template <class Verb>
+Words on_finished(LuaFixture& lua) {
+  std::string id;
+  finished(lua, id);
+  return lua.words<Verb>(of<typename Verb::Args>(id));
+}
+
+template <class Verb>
+Words on_ready(LuaFixture& lua) {
+  return lua.words<Verb>(of<typename Verb::Args>(lua.submit(rich())));
+}
+
+// An execution whose timer in `index` is due.
+Words due(LuaFixture& lua, const std::string& index) {
+  std::string id;
+  if (index == "delayed") id = lua.submit(delayed());
+  else if (index == "completed") finished(lua, id);
+  else id = lua.held(rich()).id;
+  if (index == "deadlines") lua.text({"HSET", lua.key("e:" + id), "d", "1"});
+  lua.make_due(index, id);
+  script::RunDue::Args args;
+  args.limit = 100;
+  return lua.words<script::RunDue>(args);
+}
+
+Words handoff(LuaFixture& lua) {
+  lua.submit(rich());
+  lua.text({"ZADD", lua.key("idle:ns/lane"), "5", "idle"});
+  lua.text({"ZADD", lua.key("handoffs"), "1", "ns/lane"});
+  script::RunDue::Args args;
+  args.limit = 100;
+  return lua.words<script::RunDue>(args);
+}
+
+Words pass_wake(LuaFixture& lua) {
+  lua.submit(rich());
+  script::PassWake::Args args;
+  args.queue = "ns/lane";
+  return lua.words<script::PassWake>(args);
+}
+
+Words leave(LuaFixture& lua) {
+  script::Leave::Args args;
+  args.worker = "idle";
+  args.queues = {"ns/lane"};
+  return lua.words<script::Leave>(args);
+}
+
+Words join(LuaFixture& lua) {
+  script::Join::Args args;
+  args.server = "other";
+  args.ttl_ms = 60'000;
+  return lua.words<script::Join>(args);
+}
+
+Words quit(LuaFixture& lua) {
+  script::Quit::Args args;
+  args.server = "server";
+  return lua.words<script::Quit>(args);
+}
+
+Words open(LuaFixture& lua) {
+  script::Open::Args args;
+  args.partitions = 8;
+  args.history = LuaFixture::new_id();
+  return lua.words<script::Open>(args);
+}
+
+Words list(LuaFixture& lua) {
+  script::List::Args args;
+  args.ns = "ns";
+  args.state = "completed";
+  args.limit = 10;
+  std::string id;
+  finished(lua, id);
+  return lua.words<script::List>(args);
+}
+
+std::vector<Scenario> make() {
+  std::vector<Scenario> all;
+  const auto add = [&all](const char* name, const char* verb, std::function<Words(LuaFixture&)> prepare) {
+    all.emplace_back(name, std::string("ff1_") + verb, [prepare](LuaFixture& lua) {
+      populate(lua);
+      return prepare(lua);
+    });
+  };
+  add("submit", "submit", submit);
+  add("claim", "claim", claim);
+  add("claim again", "claim", claim_again);
+  add("complete and claim", "complete", complete);
+  add("complete lean", "complete", complete_lean);
+  add("fail, retried", "fail", [](LuaFixture& lua) { return fail_with(lua, "internal"); });
+  add("fail, for good", "fail", [](LuaFixture& lua) { return fail_with(lua, "not_found"); });
+  add("release started", "release", [](LuaFixture& lua) { return release(lua, true); });
+  add("release unstarted", "release", [](LuaFixture& lua) { return release(lua, false); });
+  add("renew", "renew", renew);
+  add("progress", "progress", [](LuaFixture& lua) {
+    return lua.words<script::Progress>(fenced<script::Progress::Args>(lua.held(rich())));
+  });
+  add("cancel ready", "cancel", [](LuaFixture& lua) { return cancel(lua, lua.submit(rich()), 0); });
+  add("cancel active", "cancel", [](LuaFixture& lua) { return cancel(lua, lua.held(rich()).id, 0); });
+  add("cancel with grace", "cancel", [](LuaFixture& lua) { return cancel(lua, lua.held(rich()).id, 5'000); });
+  add("change_priority", "change_priority", on_ready<script::ChangePriority>);
+  add("replay", "replay", on_finished<script::Replay>);
+  add("purge", "purge", on_finished<script::Purge>);
+  add("watch", "watch", on_ready<script::Watch>);
+  for (const char* index : {"delayed", "active", "timeouts", "deadlines", "completed"}) {
+    all.emplace_back(std::string("run_due ") + index, "ff1_run_due", [index](LuaFixture& lua) {
+      populate(lua);
+      return due(lua, index);
+    });
+  }
+  add("run_due handoffs", "run_due", handoff);
+  add("pass_wake", "pass_wake", pass_wake);
+  add("leave", "leave", leave);
+  add("join", "join", join);
+  add("quit", "quit", quit);
+  add("open", "open", open);
+  add("version", "version", [](LuaFixture& lua) { return lua.words<script::Version>(script::Version::Args()); });
+  add("describe", "describe", on_finished<script::Describe>);
+  add("payload", "payload", on_finished<script::Payload>);
+  add("result", "result", on_finished<script::Result>);
+  add("list", "list", list);
+  add("count", "count", [](LuaFixture& lua) { return lua.words<script::Count>(script::Count::Args()); });
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Scenario>& scenarios() {
+  static const std::vector<Scenario> all = make();
+  return all;
+}
+
+}  // namespace ff::test

@@ -1,0 +1,24 @@
+#pragma once
+// One call of each verb on a partition where it has something to do: for tests that do the same to all of them.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "lua/fixture.hpp"
+
+namespace ff::test {
+
+struct Scenario {
+  std::string name;  // Of the verb, and what it meets.
+  std::string verb;  // "ff1_submit".
+  // Prepares the partition and returns the call as the words of a command.
+  std::function<std::vector<std::string>(LuaFixture&)> prepare;
+  Scenario(std::string n, std::string v, std::function<std::vector<std::string>(LuaFixture&)> p)
+      : name(std::move(n)), verb(std::move(v)), prepare(std::move(p)) {}
+};
+
+// At least one for each verb; every kind of key is there when the call is made.
+const std::vector<Scenario>& scenarios();
+
+}  // namespace ff::test
