@@ -1,5 +1,6 @@
 # ff_module(NAME script SOURCES a.cpp … DEPENDS core … LINK_PRIVATE x … LINK_PUBLIC y …)
-# One module = one static library ff_<name>, alias FlowFabric::<name>, its own include root, installed and exported.
+# One module = one static library ff_<name>, alias FlowFabric::<name>, its own include root, installed and exported as
+# part of the component `sdk`.
 function(ff_module)
   cmake_parse_arguments(M "" "NAME" "SOURCES;DEPENDS;LINK_PRIVATE;LINK_PUBLIC" ${ARGN})
   set(target ff_${M_NAME})
@@ -14,6 +15,7 @@ function(ff_module)
     target_link_libraries(${target} PUBLIC ff_${dep})
   endforeach()
   target_link_libraries(${target} PUBLIC ${M_LINK_PUBLIC} PRIVATE ${M_LINK_PRIVATE} $<BUILD_INTERFACE:ff_build_flags>)
-  install(TARGETS ${target} EXPORT FlowFabricTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-  install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+  install(TARGETS ${target} EXPORT FlowFabricTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+          COMPONENT sdk)
+  install(DIRECTORY include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT sdk)
 endfunction()
