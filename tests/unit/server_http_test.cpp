@@ -63,7 +63,7 @@ class Counts final : public ListenerObserver {
   void connection_opened() override { ++opened; }
   void connection_closed() override { ++closed; }
   void connection_refused() override { ++refused; }
-  void answered(std::string_view, Method, int, ff::core::Millis) override { ++answers; }
+  void answered(std::string_view, Method, int, double) override { ++answers; }
 };
 
 // A listener on a thread of its own.

@@ -477,8 +477,8 @@ asio::awaitable<bool> Session::answer(Response response, std::string_view route,
   arm(options_.write_timeout * (1 + static_cast<int>(response.body.size() >> 20)));
   const auto [error, count] = co_await asio::async_write(socket_, buffers, kToken);
   disarm();
-  const auto took = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - began_);
-  listener_->observer.answered(route, method, response.status, took);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began_;
+  listener_->observer.answered(route, method, response.status, took.count());
   if (error) co_return false;
   if (!keep) co_await linger();
   co_return keep;

@@ -39,7 +39,7 @@ class ListenerObserver {
   virtual void connection_closed() = 0;
   virtual void connection_refused() = 0;  // Over the cap.
   // Requests that were never parsed have the route "unparsed".
-  virtual void answered(std::string_view route, Method method, int status, core::Millis took) = 0;
+  virtual void answered(std::string_view route, Method method, int status, double seconds) = 0;
 };
 
 class ListenerState;

@@ -24,7 +24,7 @@ std::int64_t steady_ms() {
   return std::chrono::duration_cast<core::Millis>(now).count();
 }
 
-double seconds(core::Millis duration) { return static_cast<double>(duration.count()) / 1000; }
+double in_seconds(core::Millis duration) { return static_cast<double>(duration.count()) / 1000; }
 
 template <class Builder>
 auto& family(Builder builder, const Info& info, prometheus::Registry& registry) {
@@ -75,7 +75,7 @@ void write_executions(Families& families, const Snapshot& snapshot) {
   if (lanes > kLanesMax) executions.add(others, place("ready", "(other)", "(other)"));
   const auto age = [&snapshot] { return std::chrono::steady_clock::now() - *snapshot.counted_at; };
   Writer(families, kExecutionsAge)
-      .add(snapshot.counted_at ? seconds(std::chrono::duration_cast<core::Millis>(age())) : -1);
+      .add(snapshot.counted_at ? in_seconds(std::chrono::duration_cast<core::Millis>(age())) : -1);
 }
 
 void write_timers(Families& families, const engine::TimersStats& timers) {
@@ -83,8 +83,8 @@ void write_timers(Families& families, const engine::TimersStats& timers) {
   Writer(families, kTimersFailures).add(static_cast<double>(timers.failures));
   Writer items(families, kTimersItems);
   for (const auto& [scanner, count] : timers.items) items.add(static_cast<double>(count), {{"scanner", scanner}});
-  Writer(families, kTimersLag).add(seconds(timers.lag));
-  Writer(families, kTimersLagMax).add(seconds(timers.lag_max));
+  Writer(families, kTimersLag).add(in_seconds(timers.lag));
+  Writer(families, kTimersLagMax).add(in_seconds(timers.lag_max));
   Writer(families, kTimersPartitions).add(static_cast<double>(timers.partitions));
   Writer(families, kServers).add(static_cast<double>(timers.servers.size()));
 }
@@ -146,8 +146,8 @@ Registry::~Registry() = default;
 void Registry::connection_opened() { http_->connections.Increment(); }
 void Registry::connection_closed() { http_->connections.Decrement(); }
 void Registry::connection_refused() { http_->refused.Increment(); }
-void Registry::answered(std::string_view route, http::Method, int status, core::Millis took) {
-  http_->answered(route, status, seconds(took));
+void Registry::answered(std::string_view route, http::Method, int status, double seconds) {
+  http_->answered(route, status, seconds);
 }
 
 void Registry::set(Snapshot snapshot) {

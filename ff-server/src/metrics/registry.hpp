@@ -35,7 +35,7 @@ class Registry final : public http::ListenerObserver {
   void connection_opened() override;
   void connection_closed() override;
   void connection_refused() override;
-  void answered(std::string_view route, http::Method method, int status, core::Millis took) override;
+  void answered(std::string_view route, http::Method method, int status, double seconds) override;
 
   void set(Snapshot snapshot);
   // The page in Prometheus' text format, families in order of name. Counts as a scrape.
