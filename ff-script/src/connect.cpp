@@ -28,9 +28,8 @@ class ValkeyConnection final : public Connection {
                                                                       core::Deadline deadline) override {
     return Router::send_to_primaries(router_, std::move(command), deadline);
   }
-  std::unique_ptr<Subscription> subscribe(Slot slot, std::string channel,
-                                          std::function<void(std::string_view, std::string_view)> on_message,
-                                          std::function<void(std::string_view)> on_gap) override {
+  std::unique_ptr<Subscription> subscribe(Slot slot, std::string channel, OnMessage on_message,
+                                          OnGap on_gap) override {
     return Subscriptions::add(router_, slot, std::move(channel), std::move(on_message), std::move(on_gap));
   }
   const ConnectionStats& stats() const noexcept override { return router_->transport().stats; }

@@ -132,8 +132,9 @@ asio::awaitable<Result<void>> Dial::introduce() {
   name.append_to(hello);
   auto [write_error, written] = co_await stream_->write(asio::buffer(hello), kTuple);
   static_cast<void>(written);
-  if (write_error) co_return failure(write_error.message());
 
+  // A server that has no room says so and hangs up, perhaps before our first byte: what it said counts for more
+  // than how it left. So even a failed write is followed by a look at what there is to read.
   std::vector<Reply> replies;
   RespReader reader;
   std::array<char, 1024> buffer;
@@ -143,13 +144,13 @@ asio::awaitable<Result<void>> Dial::introduce() {
       replies.push_back(std::move(reply));
       return true;
     });
-    // A server that has no room says so and hangs up: what it said counts for more than how it left.
     for (const Reply& reply : replies) {
       if (reply.is_error() && classify(reply.text) == ServerAnswer::maxclients) {
         co_return Error(Code::unavailable, "maxclients", address_.str() + ": " + reply.text);
       }
     }
-    if (error) co_return failure(late_ ? "the server does not answer" : error.message());
+    if (late_) co_return failure("the server does not answer");
+    if (write_error || error) co_return failure((write_error ? write_error : error).message());
     if (!good) co_return failure("the peer does not speak RESP2: " + reader.error());
   }
   const Reply& first = replies.front();

@@ -21,7 +21,7 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr Millis kRefreshGap{100};         // Between two readings of the map.
-constexpr Millis kRefreshWhileStuck{250};  // ... while a node that has work is not reached: a failover is likely.
+constexpr Millis kRefreshWhileStuck{250};  // ... while a node that has work is away: a failover is likely.
 constexpr Millis kAskLimit{1000};          // Of one node; then the next one is asked.
 
 }  // namespace
@@ -112,9 +112,9 @@ asio::awaitable<bool> Router::refresh_once(std::shared_ptr<Router> self) {
   }
   // What waits for the map learns at its deadline why there is none; a refused login will not get better
   // until then.
-  self->map_error_ = error;
-  if (error.code == Code::unknown_outcome) self->map_error_ = Error(Code::unavailable, "connect", error.message);
   if (error.code == Code::unauthenticated) self->end_unrouted(error);
+  if (error.code == Code::unknown_outcome) error = Error(Code::unavailable, "connect", error.message);
+  self->map_error_ = error;
   co_return false;
 }
 

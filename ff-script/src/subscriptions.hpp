@@ -19,8 +19,8 @@ class Router;
 
 class Subscriptions final : public PubSubLinkOwner {
  public:
-  using OnMessage = std::function<void(std::string_view channel, std::string_view payload)>;
-  using OnGap = std::function<void(std::string_view channel)>;
+  using OnMessage = Connection::OnMessage;
+  using OnGap = Connection::OnGap;
 
   explicit Subscriptions(Router& router);
   ~Subscriptions() override;

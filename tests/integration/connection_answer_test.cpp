@@ -42,7 +42,9 @@ TEST_CASE("BUSY is repeated until the script ends") {
   client.must({"PING"});
   auto other = server.client();
   other.send({"EVAL", "while true do end", "0"});
-  REQUIRE(client.until([&] { return is_error(client.call({"GET", "k"}, Millis(200)), Code::unavailable, "busy"); }));
+  REQUIRE(client.until([&] {
+    return is_error(client.call({"GET", "k"}, Millis(200)), Code::unavailable, "busy");
+  }));
 
   const auto call = client.start({"SET", "k", "v"});
   client.idle(Millis(50));
@@ -63,10 +65,9 @@ TEST_CASE("LOADING is repeated until the data is there") {
   auto other = server.client();
   other.send({"DEBUG", "RELOAD"});
 
-  const bool loading =
-      client.until([&] { return is_error(client.call({"GET", "k"}, Millis(50)), Code::unavailable, "loading"); });
-
-  REQUIRE(loading);
+  REQUIRE(client.until([&] {
+    return is_error(client.call({"GET", "k"}, Millis(50)), Code::unavailable, "loading");
+  }));
   CHECK(text(client.call({"DBSIZE"}, Millis(30'000))) == "4000");
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // Client: a connection under test with its own io_context, driven from plain test code.
 
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -50,23 +51,37 @@ struct Pending {
   bool done() const noexcept { return result.has_value(); }
 };
 
+using Calls = std::vector<std::shared_ptr<Pending>>;
+
+inline bool all_done(const Calls& calls) {
+  return std::all_of(calls.begin(), calls.end(), [](const auto& call) { return call->done(); });
+}
+
 class Client {
  public:
   explicit Client(ConnectionOptions options)
       : connection_(script::make_connection(context_.get_executor(), std::move(options))) {}
-  // Everything the connection has started must end once it is closed: this hangs, and the test with it, if not.
+  // Everything the connection has started must end once it is closed: this hangs, and the test with it, if
+  // not.
   ~Client() {
     connection_->close();
     context_.restart();
     context_.run();
   }
 
+  // One command to every primary.
+  Result<std::vector<Reply>> call_all(const std::string& name, Millis limit) {
+    return run(context_, connection_->send_to_primaries(Command(name), core::Deadline::in(limit)));
+  }
+
   script::Connection& connection() const { return *connection_; }
   boost::asio::io_context& context() { return context_; }
 
-  Result<Reply> call(const std::vector<std::string>& list, Millis limit = Millis(10'000), script::Slot slot = 0) {
+  Result<Reply> call(const std::vector<std::string>& list, Millis limit = Millis(10'000),
+                     script::Slot slot = 0) {
     auto pending = start(list, limit, slot);
-    if (!until([&] { return pending->done(); }, limit + Millis(5'000))) throw TimedOut(list.at(0) + " has not ended");
+    const bool ended = until([&] { return pending->done(); }, limit + Millis(5'000));
+    if (!ended) throw TimedOut(list.at(0) + " has not ended");
     return *pending->result;
   }
 
@@ -80,8 +95,10 @@ class Client {
   std::shared_ptr<Pending> start(const std::vector<std::string>& list, Millis limit = Millis(10'000),
                                  script::Slot slot = 0) {
     auto pending = std::make_shared<Pending>();
-    boost::asio::co_spawn(context_, keep(connection_->send(slot, words(list), core::Deadline::in(limit)), pending),
-                          boost::asio::bind_cancellation_slot(pending->cancel.slot(), [pending](std::exception_ptr) {}));
+    auto call = keep(connection_->send(slot, words(list), core::Deadline::in(limit)), pending);
+    auto ended = [pending](std::exception_ptr) {};
+    boost::asio::co_spawn(context_, std::move(call),
+                          boost::asio::bind_cancellation_slot(pending->cancel.slot(), std::move(ended)));
     return pending;
   }
 
@@ -105,7 +122,8 @@ class Client {
   void close() { connection_->close(); }
 
  private:
-  static boost::asio::awaitable<void> keep(boost::asio::awaitable<Result<Reply>> call, std::shared_ptr<Pending> pending) {
+  static boost::asio::awaitable<void> keep(boost::asio::awaitable<Result<Reply>> call,
+                                           std::shared_ptr<Pending> pending) {
     Result<Reply> result = co_await std::move(call);
     pending->result.emplace(std::move(result));
   }

@@ -1,5 +1,4 @@
 // Commands in a cluster: routing, redirects, moving slots, failover.
-#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 
 #include "integration/connection_client.hpp"
@@ -30,14 +29,11 @@ TEST_CASE("commands go to the owners of their slots without redirects") {
     calls.push_back(client.start({"SET", key, key}, Millis(10'000), ValkeyCluster::slot_of(key)));
   }
 
-  REQUIRE(client.until([&] {
-    return std::all_of(calls.begin(), calls.end(), [](auto& call) { return call->done(); });
-  }));
+  REQUIRE(client.until([&] { return all_done(calls); }));
 
   for (const auto& call : calls) CHECK(text(*call->result) == "OK");
   CHECK(client.connection().stats().redirects == 0);
-  const auto replies = run(client.context(), client.connection().send_to_primaries(Command("DBSIZE"),
-                                                                                   ff::core::Deadline::in(Millis(5000))));
+  const auto replies = client.call_all("DBSIZE", Millis(5000));
   REQUIRE(replies);
   REQUIRE(replies->size() == 3);
   CHECK(replies->at(0).integer + replies->at(1).integer + replies->at(2).integer == 300);
@@ -61,10 +57,8 @@ TEST_CASE("send_to_primaries fails as a whole when one primary does") {
   REQUIRE(text(on_key(client, {"SET", "a", "1"})) == "OK");
   cluster.node(2).freeze();
 
-  const auto replies = run(client.context(), client.connection().send_to_primaries(Command("DBSIZE"),
-                                                                                   ff::core::Deadline::in(Millis(300))));
+  CHECK_FALSE(client.call_all("DBSIZE", Millis(300)));
 
-  CHECK_FALSE(replies);
   cluster.node(2).thaw();
 }
 
@@ -116,7 +110,9 @@ TEST_CASE("no increment is lost or doubled while slots move under load") {
   int sent = 0;
   std::vector<std::shared_ptr<Pending>> calls;
   const auto load = [&] {
-    for (int i = 0; i < 50; ++i, ++sent) calls.push_back(client.start({"INCR", "{m}" + std::to_string(i)}, Millis(20'000), slot));
+    for (int i = 0; i < 50; ++i, ++sent) {
+      calls.push_back(client.start({"INCR", "{m}" + std::to_string(i)}, Millis(20'000), slot));
+    }
     REQUIRE(client.until([&] { return calls.back()->done(); }, Millis(20'000)));
   };
 
@@ -130,7 +126,7 @@ TEST_CASE("no increment is lost or doubled while slots move under load") {
     load();
   }
 
-  REQUIRE(client.until([&] { return std::all_of(calls.begin(), calls.end(), [](auto& c) { return c->done(); }); }));
+  REQUIRE(client.until([&] { return all_done(calls); }));
   for (const auto& call : calls) CHECK(call->result->has_value());
   std::int64_t total = 0;
   for (int i = 0; i < 50; ++i) total += std::stoll(text(on_key(client, {"GET", "{m}" + std::to_string(i)})));
@@ -147,7 +143,9 @@ TEST_CASE("a primary that dies is replaced by its replica") {
   connection_options.backoff_max = Millis(100);
   Client client(connection_options);
   const auto slot = ValkeyCluster::slot_of("key");
-  for (const char* key : {"key", "a", "b", "c", "d"}) REQUIRE(text(on_key(client, {"SET", key, "1"})) == "OK");
+  for (const char* key : {"key", "a", "b", "c", "d"}) {
+    REQUIRE(text(on_key(client, {"SET", key, "1"})) == "OK");
+  }
   REQUIRE(cluster.node(cluster.owner_of(slot)).command({"WAIT", "1", "5000"}).integer() == 1);
 
   const auto dead = cluster.kill_primary_of(slot);
@@ -188,7 +186,9 @@ TEST_CASE("a cluster that is down says so") {
   ValkeyCluster cluster(options);
   Client client(seed(cluster, 0));
   const auto slot = ValkeyCluster::slot_of("key");
-  for (const char* key : {"key", "a", "b", "c", "d"}) REQUIRE(text(on_key(client, {"SET", key, "1"})) == "OK");
+  for (const char* key : {"key", "a", "b", "c", "d"}) {
+    REQUIRE(text(on_key(client, {"SET", key, "1"})) == "OK");
+  }
 
   std::string other;  // A key of another node.
   for (const char* key : {"a", "b", "c", "d"}) {

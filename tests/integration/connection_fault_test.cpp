@@ -1,5 +1,4 @@
 // Lost sockets, lost replies, servers that stand still or go away.
-#include <algorithm>
 #include <catch2/catch_test_macros.hpp>
 
 #include "integration/connection_client.hpp"
@@ -74,7 +73,8 @@ TEST_CASE("half a reply, half a request, no request: each is an unknown outcome 
   FaultProxy proxy(server.unix_socket());
   Client client(over_tcp(proxy.port()));
   proxy.only("ECHO");
-  for (const auto cut : {&FaultProxy::cut_inside_reply, &FaultProxy::cut_inside_request, &FaultProxy::cut_before_request}) {
+  using P = FaultProxy;
+  for (const auto cut : {&P::cut_inside_reply, &P::cut_inside_request, &P::cut_before_request}) {
     for (const bool reset : {false, true}) {
       client.must({"PING"});
       proxy.cut_with_reset(reset);
@@ -162,7 +162,8 @@ TEST_CASE("what does not fit into the socket can be withdrawn: it certainly did 
   client.must({"PING"});
   proxy.hold(Direction::both);
   std::vector<std::shared_ptr<Pending>> calls;
-  for (int i = 0; i < 60; ++i) calls.push_back(client.start({"SET", "k", std::string(1'000'000, 'x')}, Millis(300)));
+  const std::string large(1'000'000, 'x');
+  for (int i = 0; i < 60; ++i) calls.push_back(client.start({"SET", "k", large}, Millis(300)));
 
   REQUIRE(client.until([&] { return calls.back()->done(); }));
 
@@ -177,7 +178,8 @@ TEST_CASE("what had not left entirely when the socket broke runs on the next one
   client.must({"PING"});
   proxy.hold(Direction::both);
   std::vector<std::shared_ptr<Pending>> calls;
-  for (int i = 0; i < 40; ++i) calls.push_back(client.start({"SETRANGE", "k", "0", std::string(1'000'000, 'x')}));
+  const std::string large(1'000'000, 'x');
+  for (int i = 0; i < 40; ++i) calls.push_back(client.start({"SETRANGE", "k", "0", large}));
   client.idle(Millis(20));
 
   proxy.cut_all();
@@ -211,7 +213,7 @@ TEST_CASE("under random cuts every call ends once, and no counted increment is d
   for (int round = 0; round < 100; ++round) {
     std::vector<std::shared_ptr<Pending>> calls;
     for (int i = 0; i < 10; ++i) calls.push_back(client.start({"INCR", "n"}));
-    REQUIRE(client.until([&] { return std::all_of(calls.begin(), calls.end(), [](auto& c) { return c->done(); }); }));
+    REQUIRE(client.until([&] { return all_done(calls); }));
     for (const auto& call : calls) {
       if (*call->result) ++good;
       else ++unknown;

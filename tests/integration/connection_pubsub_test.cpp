@@ -94,7 +94,9 @@ TEST_CASE("hundreds of channels share one socket") {
   ValkeyServer server;
   Client client(over_unix(server));
   std::vector<std::unique_ptr<Listener>> listeners;
-  for (int i = 0; i < 200; ++i) listeners.push_back(std::make_unique<Listener>(client, 0, "c" + std::to_string(i)));
+  for (int i = 0; i < 200; ++i) {
+    listeners.push_back(std::make_unique<Listener>(client, 0, "c" + std::to_string(i)));
+  }
   const auto gaps = [&](int n) {
     return std::all_of(listeners.begin(), listeners.end(), [&](auto& l) { return l->gaps == n; });
   };
@@ -179,7 +181,8 @@ TEST_CASE("a handle may outlive its connection") {
   std::unique_ptr<ff::script::Connection::Subscription> handle;
   {
     Client client(over_unix(server));
-    handle = client.connection().subscribe(0, "news", [](std::string_view, std::string_view) {}, [](std::string_view) {});
+    handle = client.connection().subscribe(
+        0, "news", [](std::string_view, std::string_view) {}, [](std::string_view) {});
     client.idle(Millis(20));
   }
   handle.reset();

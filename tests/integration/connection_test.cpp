@@ -1,5 +1,6 @@
 // The ordinary life of a connection: order, bytes, limits, cancelling, closing.
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <catch2/catch_test_macros.hpp>
 
 #include "integration/connection_client.hpp"
@@ -67,8 +68,7 @@ TEST_CASE("a single server is its only primary") {
   ValkeyServer server;
   Client client(over_unix(server));
 
-  auto replies = run(client.context(), client.connection().send_to_primaries(Command("PING"),
-                                                                             ff::core::Deadline::in(Millis(5000))));
+  auto replies = client.call_all("PING", Millis(5000));
 
   REQUIRE(replies);
   REQUIRE(replies->size() == 1);
@@ -128,12 +128,14 @@ TEST_CASE("a call cancelled before it left never reaches the server") {
   Client client(over_unix(server));
   client.must({"PING"});
 
-  const auto cancelled = client.start({"SET", "k", "v"});
-  client.until([&] { return true; });
-  client.context().poll_one();  // Queued by now, and the write not yet made: it comes after all that is ready.
-  cancelled->cancel.emit(boost::asio::cancellation_type::terminal);
+  std::shared_ptr<Pending> cancelled;
+  boost::asio::post(client.context(), [&] {  // In one handler: the write can only come after it.
+    cancelled = client.start({"SET", "k", "v"});
+    cancelled->cancel.emit(boost::asio::cancellation_type::terminal);
+  });
 
-  REQUIRE(client.until([&] { return cancelled->done(); }, Millis(1000)));
+  REQUIRE(client.until([&] { return cancelled && cancelled->done(); }, Millis(1000)));
+  CHECK(is_error(*cancelled->result, Code::cancelled, "cancelled"));
   CHECK(text(client.call({"EXISTS", "k"})) == "0");
 }
 
@@ -196,7 +198,9 @@ TEST_CASE("the connection can die before its calls") {
 namespace {
 
 // Owns the connection it waits on: nothing but the io_context's end can take this ring apart.
-boost::asio::awaitable<void> wait_for_ever(std::shared_ptr<ff::script::Connection> connection, bool* started) {
+using Shared = std::shared_ptr<ff::script::Connection>;
+
+boost::asio::awaitable<void> wait_for_ever(Shared connection, bool* started) {
   Command command("PING");
   auto first = co_await connection->send(0, command, ff::core::Deadline::in(Millis(5000)));
   *started = true;
@@ -204,8 +208,9 @@ boost::asio::awaitable<void> wait_for_ever(std::shared_ptr<ff::script::Connectio
   static_cast<void>(first), static_cast<void>(never);
 }
 
-boost::asio::awaitable<void> wait_for_all(std::shared_ptr<ff::script::Connection> connection) {
-  auto never = co_await connection->send_to_primaries(Command("PING"), ff::core::Deadline::in(Millis(1'000'000)));
+boost::asio::awaitable<void> wait_for_all(Shared connection) {
+  const auto deadline = ff::core::Deadline::in(Millis(1'000'000));
+  auto never = co_await connection->send_to_primaries(Command("PING"), deadline);
   static_cast<void>(never);
 }
 

@@ -30,7 +30,7 @@ TEST_CASE("everything else is the caller's business") {
 }
 
 TEST_CASE("what a running script raised is never 'not run'") {
-  CHECK(classify("READONLY You can't write. script: ff1_claim, on @user_function:12.") == ServerAnswer::other);
+  CHECK(classify("READONLY You can't write. script: f, on @user_function:12.") == ServerAnswer::other);
 }
 
 TEST_CASE("redirects name a slot and a node") {

@@ -21,15 +21,17 @@ Reply reply_of(const std::string& bytes) {
   return result;
 }
 
-std::string bulk(const std::string& text) { return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n"; }
+std::string bulk(const std::string& text) {
+  return "$" + std::to_string(text.size()) + "\r\n" + text + "\r\n";
+}
 
 std::string node(const std::string& host, int port) {
   return "*4\r\n" + host + ":" + std::to_string(port) + "\r\n" + bulk("id") + "*0\r\n";
 }
 
 std::string range(int first, int last, const std::string& nodes, int node_count = 1) {
-  return "*" + std::to_string(2 + node_count) + "\r\n:" + std::to_string(first) + "\r\n:" + std::to_string(last) +
-         "\r\n" + nodes;
+  return "*" + std::to_string(2 + node_count) + "\r\n:" + std::to_string(first) + "\r\n:" +
+         std::to_string(last) + "\r\n" + nodes;
 }
 
 const Address* owner(const ClusterMap& map, ff::script::Slot slot) {
@@ -58,9 +60,10 @@ TEST_CASE("ranges name their primaries, replicas are left out") {
 }
 
 TEST_CASE("a node without a host is the one that was asked") {
-  const auto parsed = ClusterMap::parse(reply_of("*3\r\n" + range(0, 0, node("$-1\r\n", 1)) +
-                                                 range(1, 1, node(bulk(""), 2)) + range(2, 2, node(bulk("?"), 3))),
-                                        "asked");
+  const std::string ranges = range(0, 0, node("$-1\r\n", 1)) + range(1, 1, node(bulk(""), 2)) +
+                             range(2, 2, node(bulk("?"), 3));
+
+  const auto parsed = ClusterMap::parse(reply_of("*3\r\n" + ranges), "asked");
 
   REQUIRE(parsed);
   CHECK(*owner(parsed.value(), 0) == Address("asked", 1));
@@ -69,7 +72,8 @@ TEST_CASE("a node without a host is the one that was asked") {
 }
 
 TEST_CASE("an unknown host name gives way to the address in the metadata") {
-  const std::string with_ip = "*4\r\n" + bulk("?") + ":7\r\n" + bulk("id") + "*2\r\n" + bulk("ip") + bulk("10.0.0.9");
+  const std::string metadata = "*2\r\n" + bulk("ip") + bulk("10.0.0.9");
+  const std::string with_ip = "*4\r\n" + bulk("?") + ":7\r\n" + bulk("id") + metadata;
 
   const auto map = ClusterMap::parse(reply_of("*1\r\n" + range(5, 5, with_ip)), "asked");
 

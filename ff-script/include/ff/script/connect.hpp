@@ -24,20 +24,22 @@ struct ConnectionOptions {
   std::string user;         // Empty: the default user.
   std::string password;     // Empty: no AUTH.
   TlsOptions tls;
-  std::string client_name = "flowfabric";            // CLIENT SETNAME; letters, digits, '-', '_', '.'.
-  core::Millis connect_timeout{5000};                // Of one dial, TLS and AUTH included.
-  core::Millis backoff_min{10}, backoff_max{1000};   // Between dials of one node; full jitter.
-  core::Millis ping_interval{5000};                  // A silent socket with commands in flight, and every pub/sub socket,
-                                                     // is probed; no answer within one interval closes it. 0: never.
-  std::size_t in_flight_max = 65536;                 // Commands queued or in flight; more answer unavailable/"overload".
+  std::string client_name = "flowfabric";           // CLIENT SETNAME; letters, digits, '-', '_', '.'.
+  core::Millis connect_timeout{5000};               // Of one dial, TLS and AUTH included.
+  core::Millis backoff_min{10}, backoff_max{1000};  // Of dials to one node, repeats of one call.
+  // A silent socket with commands in flight, and every pub/sub socket, is probed; no answer within one
+  // interval closes it. 0: never.
+  core::Millis ping_interval{5000};
+  // Commands queued or in flight, replies that nobody waits for any more included; one more is refused.
+  std::size_t in_flight_max = 65536;
 
   ConnectionOptions() = default;
 };
 
-// Does not dial yet: the first send does. All calls must be made on `executor`, which must not run two handlers of this
-// connection at once (a strand, or an io_context that one thread runs). Host names, unlike addresses, are resolved on a
-// thread of Asio's. Throws std::invalid_argument for options that can never work; files of TLS are read at the first dial,
-// and one that cannot be read is unavailable/"connect".
+// Does not dial yet: the first send does. All calls must be made on `executor`, which must not run two
+// handlers of this connection at once (a strand, or an io_context that one thread runs). Host names, unlike
+// addresses, are resolved on a thread of Asio's. Throws std::invalid_argument for options that can never
+// work; files of TLS are read at the first dial, and one that cannot be read is unavailable/"connect".
 std::shared_ptr<Connection> make_connection(boost::asio::any_io_executor executor, ConnectionOptions options);
 
 }  // namespace ff::script

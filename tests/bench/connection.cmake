@@ -1,2 +1,0 @@
-add_executable(bench_connection ${CMAKE_CURRENT_LIST_DIR}/connection_bench.cpp)
-target_link_libraries(bench_connection PRIVATE ff_script ff_test_support ff_build_flags)
