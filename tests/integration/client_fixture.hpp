@@ -37,10 +37,12 @@ script::ConnectionOptions connect_to_port(std::uint16_t port);
 std::string fresh_prefix();
 
 // An operation that goes on while the test does other things on the same context.
+// T is std::monostate for one without a value.
 template <class T>
 class Background {
  public:
-  Background(boost::asio::io_context& context, boost::asio::awaitable<T> operation)
+  using Operation = std::conditional_t<std::is_same_v<T, std::monostate>, void, T>;
+  Background(boost::asio::io_context& context, boost::asio::awaitable<Operation> operation)
       : context_(context), state_(std::make_shared<detail::RunState<T>>()) {
     detail::start(context, std::move(operation), state_);
   }

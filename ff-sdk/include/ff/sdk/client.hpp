@@ -122,6 +122,7 @@ class Client {
   // Dials, and opens the deployment, within call_timeout. The connection lives as long as the last copy, unless it is
   // closed by deployment()->connection()->close(), after which every call answers cancelled.
   // Errors: those of Deployment::open; invalid_argument/bad_namespace, bad_call_timeout.
+  // Throws what make_connection throws.
   static Awaitable<Client> open(boost::asio::any_io_executor executor, ClientOptions options);
   // For a deployment that is open already. Precondition: validate_namespace accepts ns, call_timeout is above 0.
   Client(std::shared_ptr<script::Deployment> deployment, std::string ns, core::Millis call_timeout);
