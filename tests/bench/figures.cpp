@@ -1,0 +1,178 @@
+// What each figure means, and the bars and stretch goals of the performance contract. The one place that states them.
+
+#include <fmt/format.h>
+
+#include <stdexcept>
+
+#include "bench/report.hpp"
+
+namespace ff::bench {
+namespace {
+
+using Table = std::map<std::string, Figure>;
+
+Figure& add(Table& table, const std::string& id, std::string text, std::string unit, Better better) {
+  Figure& figure = table[id];
+  figure.text = std::move(text);
+  figure.unit = std::move(unit);
+  figure.better = better;
+  return figure;
+}
+
+Figure& lower(Table& table, const std::string& id, std::string text, std::string unit) {
+  return add(table, id, std::move(text), std::move(unit), Better::lower);
+}
+
+Figure& higher(Table& table, const std::string& id, std::string text, std::string unit) {
+  return add(table, id, std::move(text), std::move(unit), Better::higher);
+}
+
+void wanted(Figure& figure, double bar, double stretch) {
+  figure.bar = bar;
+  figure.stretch = stretch;
+}
+
+// Rate and costs of one kind of load.
+void add_cost(Table& table, const std::string& id, const std::string& text) {
+  higher(table, id + ".rate", text, "/s");
+  lower(table, id + ".valkey_us", text + ": Valkey CPU", "us");
+  lower(table, id + ".client_us", text + ": client CPU", "us");
+}
+
+void add_lifecycles(Table& table) {
+  for (const std::string mode : {"record", "lean"}) {
+    for (const int batch : {1, 16, 64}) {
+      const auto id = fmt::format("lifecycle.{}.{}", mode, batch);
+      const auto how = batch == 1 ? std::string("one at a time") : fmt::format("batches of {}", batch);
+      const auto text = fmt::format("full lifecycle, {} mode, {}", mode, how);
+      add_cost(table, id, text);
+      for (const std::string verb : {"submit", "claim", "complete"}) {
+        lower(table, fmt::format("{}.{}_us", id, verb), fmt::format("  of it {}: Valkey CPU", verb), "us");
+      }
+      lower(table, id + ".chained_us", text + ", claiming with complete: Valkey CPU", "us");
+      auto& figure = table[id + ".valkey_us"];
+      if (mode == "lean" && batch > 1) wanted(figure, 25, 15);
+      if (mode == "record") wanted(figure, batch == 1 ? 75 : 45, batch == 1 ? 55 : 30);
+    }
+  }
+}
+
+void add_drains(Table& table) {
+  for (const std::string shape : {"1x1", "1x16", "1x100", "4x25"}) {
+    for (const std::string mode : {"record", "lean"}) {
+      add_cost(table, fmt::format("drain.{}.{}", mode, shape), fmt::format("drain, {} mode, {}", mode, shape));
+    }
+    add_cost(table, "drain.bullmq_keep." + shape, "BullMQ, jobs kept, " + shape);
+    add_cost(table, "drain.bullmq_remove." + shape, "BullMQ, jobs removed, " + shape);
+    wanted(higher(table, "drain.ratio." + shape, "record mode against BullMQ with jobs kept, " + shape, "x"), 1.5, 3);
+    higher(table, "drain.ratio_lean." + shape, "lean mode against BullMQ with jobs removed, " + shape, "x");
+  }
+  add_cost(table, "drain.lean.batched", "drain, lean mode, 1x256 with as many prefetched");
+  wanted(table["drain.lean.batched.rate"], 40'000, 60'000);
+  add_cost(table, "drain.record.batched", "drain, record mode, 1x256 with as many prefetched");
+}
+
+void add_latencies(Table& table) {
+  wanted(lower(table, "start.p50", "submit to handler start, 200/s, idle engine: p50", "ms"), 0.5, 0.25);
+  wanted(lower(table, "start.p99", "submit to handler start, 200/s, idle engine: p99", "ms"), 2, 1);
+  lower(table, "start.max", "submit to handler start, 200/s, idle engine: worst", "ms");
+  lower(table, "start.lag_p99", "how late the load itself submitted: p99", "ms");
+  wanted(lower(table, "delayed.p99", "delayed execution starts after its time: p99", "ms"), 20, 5);
+  lower(table, "delayed.p50", "delayed execution starts after its time: p50", "ms");
+  lower(table, "delayed.early", "started before their time", "executions");
+}
+
+void add_memory(Table& table) {
+  wanted(lower(table, "memory.queued.record", "memory per queued execution, 100 B payload, record", "B"), 800, 600);
+  wanted(lower(table, "memory.queued.lean", "memory per queued execution, 100 B payload, lean", "B"), 500, 300);
+  wanted(lower(table, "memory.finished", "memory per finished execution, empty payload, record", "B"), 900, 500);
+  for (const std::string what : {"queued.record", "queued.lean", "finished"}) {
+    lower(table, "memory." + what + ".events", "  of it the event streams", "B");
+  }
+  wanted(lower(table, "idle.commands", "commands per second, idle, 1 server and 100 workers", "/s"), 20, 5);
+  lower(table, "idle.pings", "  of them PING", "/s");
+  lower(table, "idle.calls", "  of them function calls", "/s");
+  lower(table, "idle.valkey_cpu", "Valkey CPU when idle", "ms/s");
+}
+
+void add_curves(Table& table) {
+  const auto curve = [&table](const std::string& id, const std::string& axis, std::string text, std::string unit, Better b) {
+    add(table, id, std::move(text), std::move(unit), b).axis = axis;
+  };
+  const std::string queued = "executions queued", partitions = "partitions";
+  curve("backlog.rate", queued, "lifecycles in batches of 16 on top of a backlog", "/s", Better::higher);
+  curve("backlog.valkey_us", queued, "the same: Valkey CPU", "us", Better::lower);
+  curve("backlog.claim_p50", queued, "claim of one on top of a backlog: p50", "ms", Better::lower);
+  curve("backlog.claim_p99", queued, "claim of one on top of a backlog: p99", "ms", Better::lower);
+  curve("backlog.submit_rate", queued, "submits in batches of 16 while the backlog grew to this", "/s", Better::higher);
+  curve("partitions.rate", partitions, "lifecycles in batches of 16", "/s", Better::higher);
+  curve("partitions.valkey_us", partitions, "the same: Valkey CPU", "us", Better::lower);
+  curve("partitions.claim_p99", partitions, "claim of one: p99", "ms", Better::lower);
+  curve("partitions.drain_rate", partitions, "drain, record mode, 1x16", "/s", Better::higher);
+  curve("partitions.drain_us", partitions, "the same: Valkey CPU", "us", Better::lower);
+}
+
+void add_circumstances(Table& table) {
+  for (const std::string aof : {"off", "everysec", "always"}) {
+    add_cost(table, "aof." + aof + ".one", "lifecycle one at a time, AOF " + aof);
+    add_cost(table, "aof." + aof + ".16", "lifecycle in batches of 16, AOF " + aof);
+    add_cost(table, "aof." + aof + ".drain", "drain, record mode, 1x16, AOF " + aof);
+  }
+  for (const std::string way : {"unix", "tcp", "tcp_1ms"}) {
+    const std::string name = way == "tcp_1ms" ? "TCP with 1 ms more round trip" : way == "tcp" ? "TCP" : "unix socket";
+    add_cost(table, "transport." + way + ".one", "lifecycle one at a time, " + name);
+    add_cost(table, "transport." + way + ".drain16", "drain, record mode, 1x16, " + name);
+    add_cost(table, "transport." + way + ".drain100", "drain, record mode, 1x100, " + name);
+  }
+}
+
+void add_million(Table& table) {
+  higher(table, "million.submit_rate", "one million: submitted in batches of 256", "/s");
+  higher(table, "million.drain_rate", "one million: drained, 1x100 with 100 prefetched", "/s");
+  higher(table, "million.drain_first", "one million: the first tenth drained", "/s");
+  higher(table, "million.drain_last", "one million: the last tenth drained", "/s");
+  lower(table, "million.purge_s", "one million: purged after the last has ended, within", "s");
+  lower(table, "million.bytes", "one million: memory per queued execution", "B");
+  lower(table, "million.left_mb", "one million: memory beyond the start when all is purged", "MB");
+}
+
+void add_connections(Table& table) {
+  for (const std::string way : {"unix", "tcp"}) {
+    for (const int depth : {1, 10, 50, 500}) {
+      const auto id = fmt::format("connection.{}.{}", way, depth);
+      higher(table, id + ".rate", fmt::format("GET of 100 B over {}, {} in flight", way, depth), "/s");
+      lower(table, id + ".client_us", fmt::format("GET of 100 B over {}, {} in flight: client CPU", way, depth), "us");
+    }
+  }
+}
+
+Table make_table() {
+  Table table;
+  add_cost(table, "floor.1", "function with two commands, one at a time");
+  add_cost(table, "floor.16", "function with two commands, 16 in flight");
+  add_lifecycles(table);
+  add_cost(table, "submit.1", "Client::submit, one at a time");
+  add_cost(table, "submit.16", "Client::submit, 16 in flight");
+  for (const std::string size : {"16", "64", "1024"}) {
+    add_cost(table, "submit.many" + size, "Client::submit_many of " + size + ", one at a time");
+  }
+  add_drains(table);
+  add_latencies(table);
+  add_memory(table);
+  add_curves(table);
+  add_circumstances(table);
+  add_million(table);
+  add_connections(table);
+  return table;
+}
+
+}  // namespace
+
+const Figure& figure(const std::string& id) {
+  static const Table table = make_table();
+  const auto found = table.find(id);
+  if (found == table.end()) throw std::logic_error("no figure is called " + id);
+  return found->second;
+}
+
+}  // namespace ff::bench
