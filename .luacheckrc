@@ -13,7 +13,7 @@ read_globals = {
   cjson = { fields = { "decode", "encode", "null" } },
   struct = { fields = { "pack", "unpack" } },
   bit = { fields = { "band", "bor", "bxor", "lshift", "rshift", "tohex" } },
-  "error", "ipairs", "next", "pairs", "pcall", "select", "setmetatable", "tonumber", "tostring", "type", "unpack",
+  "assert", "error", "ipairs", "loadstring", "next", "pairs", "pcall", "select", "setmetatable", "tonumber", "tostring", "type", "unpack",
 }
 
 -- Tools run under plain Lua 5.1 on a developer's machine.
