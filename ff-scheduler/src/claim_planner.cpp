@@ -1,24 +1,41 @@
 #include "ff/scheduler/claim_planner.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 namespace ff::scheduler {
+namespace {
+
+// Ranks of one priority lie within one span; a smaller quotient is a higher priority. As in lua/prelude/state.lua.
+constexpr std::int64_t kRankSpan = std::int64_t{1} << 39;
+
+}  // namespace
 
 ClaimPlanner::ClaimPlanner(std::size_t partitions, core::SteadyTime first_look) : entries_(partitions) {
   for (std::size_t p = 0; p < partitions; ++p) wait(static_cast<core::Partition>(p), first_look);
 }
 
-ClaimPlanner::OpenOrder ClaimPlanner::key(core::Partition partition) const {
-  const auto& entry = entries_[partition];
-  const auto head = entry.head < 0 ? std::numeric_limits<std::int64_t>::max() : entry.head;
-  return OpenOrder{head, entry.turn, partition};
+ClaimPlanner::ByHead ClaimPlanner::by_head(core::Partition partition) const {
+  return ByHead(entries_[partition].head, entries_[partition].turn, partition);
+}
+
+ClaimPlanner::ByTurn ClaimPlanner::by_turn(core::Partition partition) const {
+  return ByTurn(entries_[partition].turn, partition);
+}
+
+std::optional<core::Partition> ClaimPlanner::overdue() const {
+  if (turns_.empty()) return std::nullopt;
+  const auto first = turns_.begin()->second;
+  if (taken_ - entries_[first].known_since < kQuantum) return std::nullopt;
+  return first;
 }
 
 void ClaimPlanner::leave(core::Partition partition) {
   auto& entry = entries_[partition];
-  if (entry.condition == Condition::open) open_.erase(key(partition));
+  if (entry.condition == Condition::open) {
+    heads_.erase(by_head(partition));
+    turns_.erase(by_turn(partition));
+  }
   if (entry.condition == Condition::waiting) waiting_.erase({entry.look_at, partition});
   if (entry.condition == Condition::calling) --calling_;
 }
@@ -28,8 +45,10 @@ void ClaimPlanner::open(core::Partition partition, std::int64_t head) {
   auto& entry = entries_[partition];
   entry.condition = Condition::open;
   entry.head = head;
-  entry.turn = ++turns_;
-  open_.insert(key(partition));
+  entry.turn = ++turn_;
+  entry.known_since = taken_;
+  heads_.insert(by_head(partition));
+  turns_.insert(by_turn(partition));
 }
 
 void ClaimPlanner::wait(core::Partition partition, core::SteadyTime look_at) {
@@ -40,43 +59,42 @@ void ClaimPlanner::wait(core::Partition partition, core::SteadyTime look_at) {
   waiting_.insert({look_at, partition});
 }
 
-void ClaimPlanner::open_due(core::SteadyTime now) {
-  while (!waiting_.empty() && waiting_.begin()->first <= now) open(waiting_.begin()->second, -1);
+void ClaimPlanner::call(core::Partition partition) {
+  leave(partition);
+  entries_[partition].condition = Condition::calling;
+  ++calling_;
 }
 
 std::optional<ClaimPlan> ClaimPlanner::next(core::SteadyTime now, std::size_t room) {
-  open_due(now);
-  if (room == 0 || open_.empty() || calling_ >= kCallsAtOnce) return std::nullopt;
-  const auto partition = open_.begin()->partition;
+  while (!waiting_.empty() && waiting_.begin()->first <= now) open(waiting_.begin()->second, kUnknown);
+  if (room == 0 || heads_.empty() || calling_ >= kCallsAtOnce) return std::nullopt;
+  const auto old = overdue();
+  const auto partition = old ? *old : std::get<core::Partition>(*heads_.begin());
   // Known work gets all the room; looks into the unknown share it, so that they can go out at once.
-  const bool known = entries_[partition].head >= 0;
-  const auto share = std::min(kCallsAtOnce - calling_, open_.size());
+  const bool known = !old && entries_[partition].head != kUnknown;
+  const auto share = std::min(kCallsAtOnce - calling_, heads_.size());
   const auto want = known ? room : std::max<std::size_t>(1, room / share);
-  leave(partition);
-  entries_[partition].condition = Condition::calling;
-  entries_[partition].in_a_row = 0;
-  ++calling_;
+  call(partition);
   return ClaimPlan(partition, std::min(want, kWantMax));
 }
 
 std::size_t ClaimPlanner::keep_at(core::Partition partition, std::size_t room) {
-  auto& entry = entries_[partition];
-  if (room == 0 || entry.condition != Condition::open) return 0;
-  if (entry.in_a_row >= kQuantum && !open_.empty() && open_.begin()->partition != partition) return 0;
-  leave(partition);
-  entry.condition = Condition::calling;
-  ++calling_;
+  if (room == 0 || entries_[partition].condition != Condition::open) return 0;
+  const auto old = overdue();
+  if (old && *old != partition) return 0;
+  const auto [best, turn, first] = *heads_.begin();
+  if (first != partition && (best == kUnknown || best / kRankSpan < entries_[partition].head / kRankSpan)) return 0;
+  call(partition);
   return std::min(room, kWantMax);
 }
 
 void ClaimPlanner::answered(core::Partition partition, const ClaimAnswer& answer, core::SteadyTime now) {
-  auto& entry = entries_[partition];
-  entry.in_a_row += answer.taken;
-  const bool reopened = std::exchange(entry.reopened, false);
-  if (answer.left > 0 || answer.taken >= answer.wanted) {
-    open(partition, answer.left > 0 ? answer.head : -1);
-  } else if (reopened || answer.check_in.count() == 0) {
-    open(partition, -1);
+  taken_ += answer.taken;
+  const bool reopened = std::exchange(entries_[partition].reopened, false);
+  if (answer.left > 0) {
+    open(partition, answer.head);
+  } else if (reopened || answer.taken >= answer.wanted || answer.check_in.count() == 0) {
+    open(partition, kUnknown);
   } else {
     wait(partition, now + answer.check_in);
   }
@@ -92,7 +110,7 @@ void ClaimPlanner::opened(core::Partition partition) {
   if (entry.condition == Condition::calling) {
     entry.reopened = true;
   } else if (entry.condition == Condition::waiting) {
-    open(partition, -1);
+    open(partition, kUnknown);
   }
 }
 

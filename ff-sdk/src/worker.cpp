@@ -28,7 +28,9 @@ std::string instance_name(std::string name) {
   char host[64] = {};
   if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
   std::string safe;
-  for (const char* c = host; *c && safe.size() < 24; ++c) safe += std::isalnum(static_cast<unsigned char>(*c)) ? *c : '-';
+  for (const char* c = host; *c && safe.size() < 24; ++c) {
+    safe += std::isalnum(static_cast<unsigned char>(*c)) ? *c : '-';
+  }
   if (safe.empty() || safe.front() == '-') safe.insert(0, "w");
   return fmt::format("{}-{}-{}", safe, ::getpid(), core::Ulid::make().str().substr(16));
 }
@@ -36,9 +38,10 @@ std::string instance_name(std::string name) {
 }  // namespace
 
 Worker::Impl::Impl(std::shared_ptr<script::Deployment> deployment, WorkerOptions options)
-    : options_(std::move(options)), deployment_(std::move(deployment)), executor_(deployment_->connection()->executor()),
+    : options_(std::move(options)), deployment_(std::move(deployment)),
+      executor_(deployment_->connection()->executor()),
       planner_(deployment_->keys().partitions(), steady_clock::now() + kFirstLook), look_(executor_, SteadyTime::max()),
-      lease_alarm_(executor_), ended_(executor_, SteadyTime::max()) {
+      lease_alarm_(executor_), handlers_done_(executor_), ended_(executor_, SteadyTime::max()) {
   options_.name = instance_name(std::move(options_.name));
   for (const auto& lane : options_.lanes) queues_.push_back(options_.ns + "/" + lane);
   if (!options_.handler_executor) options_.handler_executor = executor_;
@@ -55,7 +58,9 @@ core::Result<void> Worker::Impl::check_options() const {
     return Error(Code::invalid_argument, "bad_option", fmt::format("{} is {}, allowed are {}", field, value, allowed));
   };
   if (options_.lanes.empty()) return refuse("lanes", "empty", "one or more lanes");
-  if (options_.concurrency < 1 || options_.concurrency > kPlacesMax) return refuse("concurrency", options_.concurrency, "1 to 4096");
+  if (options_.concurrency < 1 || options_.concurrency > kPlacesMax) {
+    return refuse("concurrency", options_.concurrency, "1 to 4096");
+  }
   if (options_.prefetch > kPlacesMax) return refuse("prefetch", options_.prefetch, "0 to 4096");
   const auto lease = options_.lease.count();
   if (lease < core::limits::kLeaseMsMin || lease > core::limits::kLeaseMsMax) {
@@ -137,9 +142,11 @@ Worker::Worker(std::shared_ptr<script::Deployment> deployment, WorkerOptions opt
     : impl_(std::make_shared<Impl>(std::move(deployment), std::move(options))) {}
 Worker::~Worker() = default;
 
-void Worker::handle(std::string kind, Function function) { impl_->handlers_[std::move(kind)].function = std::move(function); }
+void Worker::handle(std::string kind, Function function) {
+  impl_->handlers_[std::move(kind)] = Impl::Handler(std::move(function), nullptr);
+}
 void Worker::handle_async(std::string kind, Coroutine coroutine) {
-  impl_->handlers_[std::move(kind)].coroutine = std::move(coroutine);
+  impl_->handlers_[std::move(kind)] = Impl::Handler(nullptr, std::move(coroutine));
 }
 asio::awaitable<core::Result<void>> Worker::run() { return Impl::run(impl_); }
 void Worker::stop() { impl_->stop(); }

@@ -71,7 +71,7 @@ asio::awaitable<void> Worker::Impl::pass_wake(Self self, core::Partition partiti
 void Worker::Impl::make_claims() {
   while (auto plan = planner_.next(steady_clock::now(), room())) {
     reserved_ += plan->want;
-    spawn(claim(shared_from_this(), plan->partition, plan->want, core::Ulid::make().str(), false));
+    spawn(claim(shared_from_this(), plan->partition, plan->want, core::Ulid::make().str(), steady_clock::now(), false));
   }
   arm_look();
 }
@@ -100,23 +100,15 @@ script::Claim::Args Worker::Impl::claim_args(std::size_t want, std::string lease
 
 // One claim. When its reply is lost, what it had given is asked for by the lease id, so that it need not expire.
 asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, std::size_t want, std::string lease,
-                                          bool again) {
+                                          SteadyTime sent_at, bool again) {
   auto args = self->claim_args(want, lease);
   args.again = again;
-  const auto sent_at = steady_clock::now();
   int round = 0;
   while (true) {
     ++self->stats_.claims;
     auto answer = co_await self->deployment_->call<script::Claim>(partition, args, self->deadline());
     if (answer) {
-      scheduler::ClaimAnswer told;
-      told.wanted = want;
-      told.taken = answer->rows.size();
-      told.left = answer->left;
-      told.head = answer->head;
-      told.check_in = core::Millis(answer->check_in_ms);
-      self->accept(partition, std::move(answer->rows), lease, sent_at);
-      self->settle_claim(partition, want, told);
+      self->take_over(partition, want, lease, sent_at, *answer);
       co_return;
     }
     auto error = std::move(answer).error();
@@ -131,26 +123,43 @@ asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, 
   }
 }
 
-void Worker::Impl::settle_claim(core::Partition partition, std::size_t wanted, const scheduler::ClaimAnswer& answer) {
+// Takes what a claim, or the claim that went along with a complete, has given.
+template <class Answer>
+void Worker::Impl::take_over(core::Partition partition, std::size_t wanted, const std::string& lease,
+                             SteadyTime sent_at, Answer& answer) {
+  scheduler::ClaimAnswer told;
+  told.wanted = wanted;
+  told.taken = answer.rows.size();
+  told.left = answer.left;
+  told.head = answer.head;
+  told.check_in = core::Millis(answer.check_in_ms);
+  for (auto& row : answer.rows) accept(partition, std::move(row), lease, sent_at);
   reserved_ -= wanted;
-  planner_.answered(partition, answer, steady_clock::now());
+  planner_.answered(partition, told, steady_clock::now());
   schedule_pump();
 }
+template void Worker::Impl::take_over(core::Partition, std::size_t, const std::string&, SteadyTime, script::Claim::Ok&);
+template void Worker::Impl::take_over(core::Partition, std::size_t, const std::string&, SteadyTime,
+                                      script::Complete::Ok&);
 
-void Worker::Impl::accept(core::Partition partition, std::vector<script::Claim::Row> rows, const std::string& lease,
+void Worker::Impl::accept(core::Partition partition, script::Claim::Row row, const std::string& lease,
                           SteadyTime sent_at) {
-  for (auto& row : rows) {
-    auto ulid = core::Ulid::parse(row.id);
-    if (!ulid || held_.contains(row.id)) continue;  // Held: given again after a lost reply, or damaged.
-    core::ExecutionId id(partition, std::move(ulid).value());
-    auto attempt = std::make_shared<Attempt>(weak_from_this(), std::move(id), std::move(row), lease);
-    // From when the call left: the lease cannot have begun earlier.
-    if (attempt->timeout_ms() > 0) attempt->times_out_at = steady_clock::now() + core::Millis(attempt->timeout_ms());
-    attempt->held_until = std::min(sent_at + options_.lease - margin(), attempt->times_out_at);
-    held_.emplace(attempt->id().ulid().str(), attempt);
-    queued_.push_back(std::move(attempt));
-    ++stats_.claimed;
+  auto ulid = core::Ulid::parse(row.id);
+  if (!ulid) return;  // Damaged: its lease expires.
+  if (const auto held = held_.find(row.id); held != held_.end()) {
+    auto older = held->second;
+    if (older->epoch() >= row.epoch) return;  // Given again after a lost reply.
+    lose(std::move(older));
   }
+  core::ExecutionId id(partition, std::move(ulid).value());
+  auto attempt = std::make_shared<Attempt>(weak_from_this(), std::move(id), std::move(row), lease);
+  // From when the call left: the lease cannot have begun earlier.
+  attempt->held_until = sent_at + options_.lease - margin();
+  if (attempt->timeout_ms() > 0) attempt->times_out_at = sent_at + core::Millis(attempt->timeout_ms());
+  if (std::min(attempt->held_until, attempt->times_out_at) < lease_alarm_.expiry()) lease_alarm_.cancel();
+  held_.insert_or_assign(attempt->id().ulid().str(), attempt);
+  queued_.push_back(std::move(attempt));
+  ++stats_.claimed;
 }
 
 }  // namespace ff::sdk

@@ -1,8 +1,8 @@
 #pragma once
 // The worker's inside. Everything runs on the connection's executor but handlers that are plain functions.
 //
-// One pass, pump(), runs whenever something changed: it starts handlers, sends finished results, and makes the claims the
-// planner wants. Calls are small coroutines counted by `operations_`; run() ends when nothing is left.
+// One pass, pump(), runs whenever something changed: it starts handlers, sends finished results, and makes the claims
+// the planner wants. Calls are small coroutines counted by `operations_`; run() ends when nothing is left.
 //   worker_claims.cpp   claims, wake-ups, and what a lost reply had given
 //   worker_results.cpp  complete, fail, release, progress
 //   worker_leases.cpp   renewal, lost leases, the drain
@@ -31,9 +31,10 @@ class Attempt final : public Task {
   const std::string lease;
   const std::string epoch_text;
   core::SteadyTime held_until{};   // From here on it may be somebody else's.
-  core::SteadyTime times_out_at = core::SteadyTime::max();  // The attempt timeout, which no renewal moves.
-  bool lost = false;               // Nothing it says counts any more.
+  core::SteadyTime times_out_at = core::SteadyTime::max();  // max(): no timeout, or told already.
   bool started = false;
+  bool reporting = false;          // The handler has ended; the answer to its report decides, not the lease.
+  bool lost = false;               // Nothing it says counts any more.
 
   // The latest progress that was not sent yet.
   std::int64_t percent = -1;
@@ -51,6 +52,8 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   struct Handler {
     Function function;
     Coroutine coroutine;
+    Handler() = default;
+    Handler(Function f, Coroutine c) : function(std::move(f)), coroutine(std::move(c)) {}
   };
   struct Finished {
     AttemptPtr attempt;
@@ -85,10 +88,13 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   void on_gap(core::Partition partition);
   void make_claims();
   script::Claim::Args claim_args(std::size_t want, std::string lease) const;
-  static asio::awaitable<void> claim(Self self, core::Partition partition, std::size_t want, std::string lease, bool again);
-  void accept(core::Partition partition, std::vector<script::Claim::Row> rows, const std::string& lease,
-              core::SteadyTime sent_at);
-  void settle_claim(core::Partition partition, std::size_t wanted, const scheduler::ClaimAnswer& answer);
+  // `sent_at`: when the call left that may have been given leases under this id; `again`: its reply was lost.
+  static asio::awaitable<void> claim(Self self, core::Partition partition, std::size_t want, std::string lease,
+                                     core::SteadyTime sent_at, bool again);
+  template <class Answer>
+  void take_over(core::Partition partition, std::size_t wanted, const std::string& lease, core::SteadyTime sent_at,
+                 Answer& answer);
+  void accept(core::Partition partition, script::Claim::Row row, const std::string& lease, core::SteadyTime sent_at);
   static asio::awaitable<void> pass_wake(Self self, core::Partition partition, std::string queue);
 
   // worker_results.cpp
@@ -96,25 +102,34 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   void start(AttemptPtr attempt);
   void handler_ended(AttemptPtr attempt, HandlerResult result);
   void send_completions();
+  static std::vector<Finished> take_batch(std::vector<Finished>& all);
   static asio::awaitable<void> complete(Self self, core::Partition partition, std::vector<Finished> batch,
                                         std::size_t want);
+  static asio::awaitable<core::Result<void>> deliver(Self self, core::Partition partition,
+                                                     const std::vector<Finished>& batch, std::size_t want,
+                                                     core::SteadyTime sent_at);
+  script::Complete::Args complete_args(const std::vector<Finished>& batch, std::size_t want) const;
   void settle_completions(const std::vector<Finished>& batch, const std::vector<std::string>& outcomes);
   static asio::awaitable<void> fail(Self self, AttemptPtr attempt, Failure failure);
-  static asio::awaitable<void> release(Self self, core::Partition partition, std::vector<AttemptPtr> attempts, bool started,
-                                       Released how);
+  // Any number, of any partitions. Ends when all were answered or their leases are over.
+  void release(std::vector<AttemptPtr> attempts, bool started, const Released& how);
+  static asio::awaitable<void> release_batch(Self self, std::vector<AttemptPtr> batch, bool started, Released how);
   static asio::awaitable<void> send_progress(Self self, AttemptPtr attempt);
   // Whether a call that failed is to be made again, after a pause: while a lease it is about may still be ours.
-  static asio::awaitable<bool> pause_before_repeat(Self self, core::Error error, int round, core::SteadyTime useful_until);
+  static asio::awaitable<bool> pause_before_repeat(Self self, core::Error error, int round,
+                                                   core::SteadyTime useful_until);
 
   // worker_leases.cpp
   static asio::awaitable<void> keep_leases(Self self);
   void renew_all();
   static asio::awaitable<void> renew(Self self, core::Partition partition, std::vector<AttemptPtr> attempts);
   core::SteadyTime next_lease_event(core::SteadyTime renew_at) const;
-  void drop_expired();
+  void look_at_clock();
   void lose(AttemptPtr attempt);
+  void forget(const AttemptPtr& attempt);
   AttemptPtr find(std::string_view ulid, std::string_view epoch) const;
   core::Millis margin() const { return options_.lease / 10; }
+  std::vector<AttemptPtr> running() const;
   void give_back_unstarted();
   static asio::awaitable<void> drain(Self self);
   static asio::awaitable<void> leave(Self self, core::Partition partition);
@@ -131,7 +146,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   std::map<core::Partition, bool> completing_;                   // A complete call is under way.
   std::size_t running_ = 0, reserved_ = 0, operations_ = 0;
   bool stopping_ = false, pump_posted_ = false, over_ = false;
-  asio::steady_timer look_, lease_alarm_, ended_;
+  asio::steady_timer look_, lease_alarm_, handlers_done_, ended_;
 };
 
 }  // namespace ff::sdk

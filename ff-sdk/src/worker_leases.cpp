@@ -19,26 +19,33 @@ asio::awaitable<void> Worker::Impl::keep_leases(Self self) {
     boost::system::error_code ignored;
     co_await self->lease_alarm_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     if (self->over_) break;
-    self->drop_expired();
+    self->look_at_clock();
     if (steady_clock::now() < renew_at) continue;
     renew_at = steady_clock::now() + every;
     self->renew_all();
   }
 }
 
-// The next renewal, or the first lease that ends before it: an attempt timeout, or renewals that did not get through.
+// The next renewal, or what comes before it: an attempt timeout, or the end of a lease that could not be renewed.
 SteadyTime Worker::Impl::next_lease_event(SteadyTime renew_at) const {
   auto next = renew_at;
-  for (const auto& [ulid, attempt] : held_) next = std::min(next, attempt->held_until);
+  for (const auto& [ulid, attempt] : held_) {
+    if (!attempt->reporting) next = std::min(next, std::min(attempt->held_until, attempt->times_out_at));
+  }
   return next;
 }
 
-// A lease that could not be renewed is given up here before Valkey may give it to somebody else.
-void Worker::Impl::drop_expired() {
+// A lease that could not be renewed is given up here before Valkey may give it to somebody else. An attempt whose time
+// is over is told so; what it still returns is sent, and Valkey decides whether it came in time.
+void Worker::Impl::look_at_clock() {
   const auto now = steady_clock::now();
   std::vector<AttemptPtr> expired;
   for (const auto& [ulid, attempt] : held_) {
+    if (attempt->reporting) continue;
     if (attempt->held_until <= now) expired.push_back(attempt);
+    if (attempt->times_out_at > now) continue;
+    attempt->times_out_at = SteadyTime::max();
+    attempt->request_stop();
   }
   for (auto& attempt : expired) lose(std::move(attempt));
 }
@@ -46,6 +53,7 @@ void Worker::Impl::drop_expired() {
 void Worker::Impl::renew_all() {
   std::map<core::Partition, std::vector<AttemptPtr>> by_partition;
   for (const auto& [ulid, attempt] : held_) {
+    if (attempt->reporting) continue;
     auto& batch = by_partition[attempt->partition()];
     batch.push_back(attempt);
     if (batch.size() == core::limits::kBatchItems) {
@@ -68,7 +76,8 @@ asio::awaitable<void> Worker::Impl::renew(Self self, core::Partition partition, 
     item.epoch = attempt->epoch_text;
   }
   const auto sent_at = steady_clock::now();
-  auto answer = co_await self->deployment_->call<script::Renew>(partition, args, self->deadline());
+  const core::Deadline deadline(sent_at + std::min(self->options_.call_timeout, self->options_.lease));
+  auto answer = co_await self->deployment_->call<script::Renew>(partition, std::move(args), deadline);
   if (!answer) {
     self->log(core::LogLevel::warn, "leases not renewed; tried again", answer.error());
     co_return;
@@ -79,7 +88,7 @@ asio::awaitable<void> Worker::Impl::renew(Self self, core::Partition partition, 
     if (outcome == "stale_lease") {
       self->lose(attempt);
     } else {
-      attempt->held_until = std::min(sent_at + self->options_.lease - self->margin(), attempt->times_out_at);
+      attempt->held_until = sent_at + self->options_.lease - self->margin();
       if (outcome == "cancelling") attempt->request_stop();
     }
   }
@@ -92,30 +101,26 @@ AttemptPtr Worker::Impl::find(std::string_view ulid, std::string_view epoch) con
 }
 
 void Worker::Impl::lose(AttemptPtr attempt) {
-  if (attempt->lost) return;
-  const auto found = held_.find(attempt->id().ulid().str());
-  if (found == held_.end() || found->second != attempt) return;  // Its end was acknowledged meanwhile.
-  held_.erase(found);
+  if (attempt->lost || attempt->reporting) return;
   attempt->lost = true;
   attempt->request_stop();
   ++stats_.lost;
+  forget(attempt);
   if (!attempt->started) std::erase(queued_, attempt);
   schedule_pump();
 }
 
+// A later attempt of the same execution may have taken its place.
+void Worker::Impl::forget(const AttemptPtr& attempt) {
+  const auto found = held_.find(attempt->id().ulid().str());
+  if (found != held_.end() && found->second == attempt) held_.erase(found);
+}
+
 // While stopping: what was claimed and not started goes back at once and spends no attempt.
 void Worker::Impl::give_back_unstarted() {
-  std::map<core::Partition, std::vector<AttemptPtr>> by_partition;
-  for (auto& attempt : queued_) by_partition[attempt->partition()].push_back(std::move(attempt));
+  std::vector<AttemptPtr> attempts(queued_.begin(), queued_.end());
   queued_.clear();
-  for (auto& [partition, attempts] : by_partition) {
-    for (std::size_t from = 0; from < attempts.size(); from += core::limits::kBatchItems) {
-      const auto to = std::min(attempts.size(), from + core::limits::kBatchItems);
-      std::vector<AttemptPtr> batch(attempts.begin() + static_cast<std::ptrdiff_t>(from),
-                                    attempts.begin() + static_cast<std::ptrdiff_t>(to));
-      spawn(release(shared_from_this(), partition, std::move(batch), false, Released()));
-    }
-  }
+  release(std::move(attempts), false, Released());
 }
 
 asio::awaitable<void> Worker::Impl::leave(Self self, core::Partition partition) {
@@ -126,35 +131,31 @@ asio::awaitable<void> Worker::Impl::leave(Self self, core::Partition partition) 
   if (!left) self->log(core::LogLevel::debug, "idle entry left behind", left.error());
 }
 
+std::vector<AttemptPtr> Worker::Impl::running() const {
+  std::vector<AttemptPtr> attempts;
+  for (const auto& [ulid, attempt] : held_) {
+    if (attempt->started && !attempt->reporting) attempts.push_back(attempt);
+  }
+  return attempts;
+}
+
 // Running handlers may finish; then they are asked to stop; then their leases are given back and nobody waits for them.
 asio::awaitable<void> Worker::Impl::drain(Self self) {
   for (std::size_t p = 0; p < self->deployment_->keys().partitions(); ++p) {
     self->spawn(leave(self, static_cast<core::Partition>(p)));
   }
   self->schedule_pump();
-  asio::steady_timer pause(self->executor_);
+  const auto soft = steady_clock::now() + self->options_.drain;
   boost::system::error_code ignored;
-  constexpr core::Millis kStep{10};
-  const auto soft = steady_clock::now() + self->options_.drain, hard = soft + self->options_.drain_grace;
-  bool asked = false;
-  while (self->running_ > 0 && steady_clock::now() < hard) {
-    if (!asked && steady_clock::now() >= soft) {
-      asked = true;
-      for (const auto& [ulid, attempt] : self->held_) attempt->request_stop();
-    }
-    pause.expires_after(kStep);
-    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-  }
-  if (self->running_ == 0) co_return;
-  std::map<core::Partition, std::vector<AttemptPtr>> by_partition;
-  for (const auto& [ulid, attempt] : self->held_) by_partition[attempt->partition()].push_back(attempt);
+  self->handlers_done_.expires_at(soft);
+  if (self->running_ > 0) co_await self->handlers_done_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  for (auto& attempt : self->running()) attempt->request_stop();
+  self->handlers_done_.expires_at(soft + self->options_.drain_grace);
+  if (self->running_ > 0) co_await self->handlers_done_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  self->running_ = 0;
   Released how;
   how.reason = "the worker stopped before the handler did";
-  for (auto& [partition, attempts] : by_partition) {
-    for (auto& attempt : attempts) attempt->lost = true;
-    co_await release(self, partition, std::move(attempts), true, how);
-  }
-  self->running_ = 0;
+  self->release(self->running(), true, how);
 }
 
 }  // namespace ff::sdk

@@ -18,6 +18,7 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr core::Millis kPauseMin{20}, kPauseMax{1000};
+constexpr std::size_t kReasonBytes = 512;  // Of a release, as the history keeps it.
 
 Failure crash_of(const std::exception_ptr& thrown) {
   try {
@@ -37,23 +38,52 @@ HandlerResult run_function(const Worker::Function& function, Task& task) {
   }
 }
 
-// What is accepted is sent; what cannot be sent fails the attempt by name.
-HandlerResult checked(HandlerResult result) {
-  if (auto* payload = std::get_if<core::Payload>(&result)) {
-    auto good = core::validate(*payload, "result");
-    if (!good) return Failure(core::failure_class::kInternal, good.error().message);
-  } else if (auto* failure = std::get_if<Failure>(&result)) {
-    auto good = core::validate_failure_class(failure->failure_class);
-    if (!good) {
-      failure->text = fmt::format("{} ({})", failure->text, good.error().message);
-      failure->failure_class = core::failure_class::kInternal;
-    }
-    failure->text.resize(std::min(failure->text.size(), core::limits::kErrorTextBytes));
+// A coroutine of its own, so that a function that throws before it returns an awaitable is no different.
+asio::awaitable<HandlerResult> run_coroutine(const Worker::Coroutine& coroutine, Task& task) {
+  co_return co_await coroutine(task);
+}
+
+Failure checked(Failure failure) {
+  auto good = core::validate_failure_class(failure.failure_class);
+  if (!good) {
+    failure.text = fmt::format("{} ({})", failure.text, good.error().message);
+    failure.failure_class = core::failure_class::kInternal;
   }
+  failure.text.resize(std::min(failure.text.size(), core::limits::kErrorTextBytes));
+  failure.retry_after = std::clamp(failure.retry_after, core::Millis(-1), core::Millis(core::limits::kDurationMsMax));
+  return failure;
+}
+
+Released checked(Released released) {
+  released.reason.resize(std::min(released.reason.size(), kReasonBytes));
+  released.delay = std::clamp(released.delay, core::Millis(0), core::Millis(core::limits::kDurationMsMax));
+  return released;
+}
+
+// What Valkey would not take is cut to what it does, or fails the attempt by name.
+HandlerResult checked(HandlerResult result) {
+  if (auto* failure = std::get_if<Failure>(&result)) return checked(std::move(*failure));
+  if (auto* released = std::get_if<Released>(&result)) return checked(std::move(*released));
+  auto good = core::validate(std::get<core::Payload>(result), "result");
+  if (!good) return Failure(core::failure_class::kInternal, good.error().message);
   return result;
 }
 
 }  // namespace
+
+// At most what one call takes, in items and bytes.
+std::vector<Worker::Impl::Finished> Worker::Impl::take_batch(std::vector<Finished>& all) {
+  std::size_t count = 0, bytes = 0;
+  while (count < all.size() && count < core::limits::kBatchItems) {
+    bytes += all[count].result.bytes.size();
+    if (count > 0 && bytes > core::limits::kBatchBytes) break;
+    ++count;
+  }
+  const auto end = all.begin() + static_cast<std::ptrdiff_t>(count);
+  std::vector<Finished> batch(std::make_move_iterator(all.begin()), std::make_move_iterator(end));
+  all.erase(all.begin(), end);
+  return batch;
+}
 
 Attempt::Attempt(std::weak_ptr<Worker::Impl> worker, core::ExecutionId id, script::Claim::Row row, std::string lease_id)
     : Task(std::move(id), std::move(row)), lease(std::move(lease_id)), epoch_text(std::to_string(epoch())),
@@ -73,13 +103,13 @@ void Worker::Impl::start(AttemptPtr attempt) {
   auto self = shared_from_this();
   const auto found = handlers_.find(attempt->kind());
   if (found == handlers_.end()) {
-    Failure failure(core::failure_class::kNotFound, "this worker has no handler for kind " + attempt->kind());
+    Failure failure(core::failure_class::kUnavailable, "this worker has no handler for kind " + attempt->kind());
     asio::post(executor_, [self, attempt, failure]() mutable { self->handler_ended(attempt, std::move(failure)); });
     return;
   }
   const Handler& handler = found->second;
   if (handler.coroutine) {
-    asio::co_spawn(executor_, handler.coroutine(*attempt),
+    asio::co_spawn(executor_, run_coroutine(handler.coroutine, *attempt),
                    [self, attempt](std::exception_ptr thrown, HandlerResult result) {
                      self->handler_ended(attempt, thrown ? HandlerResult(crash_of(thrown)) : std::move(result));
                    });
@@ -95,18 +125,18 @@ void Worker::Impl::start(AttemptPtr attempt) {
 
 void Worker::Impl::handler_ended(AttemptPtr attempt, HandlerResult result) {
   if (over_ || running_ == 0) return;  // The drain did not wait for it.
-  --running_;
+  if (--running_ == 0) handlers_done_.cancel();
   schedule_pump();
   if (attempt->lost) return;
+  attempt->reporting = true;
   result = checked(std::move(result));
   if (auto* payload = std::get_if<core::Payload>(&result)) {
     finished_[attempt->partition()].emplace_back(std::move(attempt), std::move(*payload));
   } else if (auto* failure = std::get_if<Failure>(&result)) {
     spawn(fail(shared_from_this(), std::move(attempt), std::move(*failure)));
   } else {
-    const auto partition = attempt->partition();
     std::vector<AttemptPtr> one(1, std::move(attempt));
-    spawn(release(shared_from_this(), partition, std::move(one), true, std::get<Released>(result)));
+    release(std::move(one), true, std::get<Released>(result));
   }
 }
 
@@ -118,13 +148,8 @@ void Worker::Impl::send_completions() {
       ++it;
       continue;
     }
-    auto& all = it->second;
-    std::vector<Finished> batch;
-    const auto count = std::min(all.size(), core::limits::kBatchItems);
-    batch.reserve(count);
-    std::move(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count), std::back_inserter(batch));
-    all.erase(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count));
-    it = all.empty() ? finished_.erase(it) : std::next(it);
+    auto batch = take_batch(it->second);
+    it = it->second.empty() ? finished_.erase(it) : std::next(it);
     completing_[partition] = true;
     const auto want = stopping_ ? 0 : planner_.keep_at(partition, room());
     reserved_ += want;
@@ -132,7 +157,8 @@ void Worker::Impl::send_completions() {
   }
 }
 
-asio::awaitable<bool> Worker::Impl::pause_before_repeat(Self self, core::Error error, int round, SteadyTime useful_until) {
+asio::awaitable<bool> Worker::Impl::pause_before_repeat(Self self, core::Error error, int round,
+                                                        SteadyTime useful_until) {
   using core::Code;
   const bool may_help = error.code == Code::unknown_outcome || error.code == Code::unavailable ||
                         error.code == Code::exhausted || error.code == Code::unauthenticated;
@@ -144,17 +170,65 @@ asio::awaitable<bool> Worker::Impl::pause_before_repeat(Self self, core::Error e
   co_return true;
 }
 
-// Repeats until the answer is known or the leases are certainly over. The claim that goes along is not repeated with it: when
-// the reply was lost, what it gave is asked for by its lease id.
 asio::awaitable<void> Worker::Impl::complete(Self self, core::Partition partition, std::vector<Finished> batch,
                                              std::size_t want) {
-  const auto lease = core::Ulid::make().str();
+  auto delivered = co_await deliver(self, partition, batch, want, steady_clock::now());
+  if (!delivered && delivered.error().code == core::Code::corrupt && batch.size() > 1) {
+    // One damaged record must not cost the others their results.
+    for (auto& finished : batch) {
+      std::vector<Finished> one(1, std::move(finished));
+      auto ignored = co_await deliver(self, partition, one, 0, steady_clock::now());
+      if (!ignored) self->settle_completions(one, {});
+    }
+  } else if (!delivered) {
+    self->settle_completions(batch, {});
+  }
+  self->completing_[partition] = false;
+}
+
+// Repeats until the answer is known or the leases are certainly over. The claim that goes along is not repeated with
+// it: when the reply was lost, what it gave is asked for by its lease id.
+asio::awaitable<core::Result<void>> Worker::Impl::deliver(Self self, core::Partition partition,
+                                                          const std::vector<Finished>& batch, std::size_t want,
+                                                          SteadyTime sent_at) {
+  auto args = self->complete_args(batch, want);
+  const auto lease = args.next_lease;
+  auto outcome = core::Result<void>();
+  bool claimed = false, claim_unknown = false;
+  for (int round = 0;; ++round) {
+    if (args.want > 0) ++self->stats_.claims;
+    auto answer = co_await self->deployment_->call<script::Complete>(partition, args, self->deadline());
+    if (answer) {
+      self->settle_completions(batch, answer->outcomes);
+      claimed = args.want > 0;
+      if (claimed) self->take_over(partition, want, lease, sent_at, *answer);
+      break;
+    }
+    auto error = std::move(answer).error();
+    claim_unknown = claim_unknown || (args.want > 0 && error.code == core::Code::unknown_outcome);
+    args.want = 0;
+    const bool repeat = co_await pause_before_repeat(self, error, round, sent_at + 2 * self->options_.lease);
+    if (repeat) continue;
+    self->log(core::LogLevel::error, "results not delivered", error);
+    outcome = std::move(error);
+    break;
+  }
+  if (want > 0 && claim_unknown) {
+    self->spawn(claim(self, partition, want, lease, sent_at, true));
+  } else if (want > 0 && !claimed) {
+    self->reserved_ -= want;
+    self->planner_.unanswered(partition, steady_clock::now());
+  }
+  co_return outcome;
+}
+
+script::Complete::Args Worker::Impl::complete_args(const std::vector<Finished>& batch, std::size_t want) const {
   script::Complete::Args args;
-  args.worker = self->options_.name;
-  args.next_lease = lease;
-  args.lease_ms = self->options_.lease.count();
+  args.worker = options_.name;
+  args.next_lease = core::Ulid::make().str();
+  args.lease_ms = options_.lease.count();
   args.want = static_cast<std::int64_t>(want);
-  args.queues = self->queues_;
+  args.queues = queues_;
   args.items.reserve(batch.size());
   for (const auto& finished : batch) {
     auto& item = args.items.emplace_back();
@@ -164,56 +238,15 @@ asio::awaitable<void> Worker::Impl::complete(Self self, core::Partition partitio
     if (finished.result.content_type != core::kContentTypeDefault) item.content_type = finished.result.content_type;
     item.result = finished.result.bytes;
   }
-  const auto sent_at = steady_clock::now();
-  bool claim_unknown = false;
-  int round = 0;
-  while (true) {
-    if (args.want > 0) ++self->stats_.claims;
-    auto answer = co_await self->deployment_->call<script::Complete>(partition, args, self->deadline());
-    if (answer) {
-      self->settle_completions(batch, answer->outcomes);
-      if (args.want > 0) {
-        scheduler::ClaimAnswer told;
-        told.wanted = want;
-        told.taken = answer->rows.size();
-        told.left = answer->left;
-        told.head = answer->head;
-        told.check_in = core::Millis(answer->check_in_ms);
-        self->accept(partition, std::move(answer->rows), lease, sent_at);
-        self->settle_claim(partition, want, told);
-        want = 0;
-      }
-      break;
-    }
-    auto error = std::move(answer).error();
-    claim_unknown = claim_unknown || (args.want > 0 && error.code == core::Code::unknown_outcome);
-    args.want = 0;
-    const bool repeat = co_await pause_before_repeat(self, error, round++, sent_at + 2 * self->options_.lease);
-    if (repeat) continue;
-    self->log(core::LogLevel::error, "results not delivered; their leases expire", error);
-    self->settle_completions(batch, {});
-    break;
-  }
-  self->completing_[partition] = false;
-  if (want == 0) co_return;
-  if (claim_unknown) {
-    co_await claim(self, partition, want, lease, true);
-  } else {
-    self->reserved_ -= want;
-    self->planner_.unanswered(partition, steady_clock::now());
-  }
+  return args;
 }
 
+// No outcomes: the answer is not known.
 void Worker::Impl::settle_completions(const std::vector<Finished>& batch, const std::vector<std::string>& outcomes) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    const auto& attempt = batch[i].attempt;
     const bool completed = i < outcomes.size() && outcomes[i] == "completed";
-    if (completed) {
-      ++stats_.completed;
-    } else if (!attempt->lost) {
-      ++stats_.lost;
-    }
-    held_.erase(attempt->id().ulid().str());
+    ++(completed ? stats_.completed : stats_.lost);
+    forget(batch[i].attempt);
   }
 }
 
@@ -236,40 +269,58 @@ asio::awaitable<void> Worker::Impl::fail(Self self, AttemptPtr attempt, Failure 
     auto error = std::move(answer).error();
     const bool repeat = co_await pause_before_repeat(self, error, round++, useful_until);
     if (repeat) continue;
-    if (!attempt->lost) ++self->stats_.lost;
+    ++self->stats_.lost;
     if (error.code != core::Code::stale_lease) self->log(core::LogLevel::error, "failure not delivered", error);
     break;
   }
-  self->held_.erase(args.id);
+  self->forget(attempt);
 }
 
-asio::awaitable<void> Worker::Impl::release(Self self, core::Partition partition, std::vector<AttemptPtr> attempts,
-                                            bool started, Released how) {
+void Worker::Impl::release(std::vector<AttemptPtr> attempts, bool started, const Released& how) {
+  std::map<core::Partition, std::vector<AttemptPtr>> by_partition;
+  for (auto& attempt : attempts) {
+    attempt->reporting = true;
+    auto& batch = by_partition[attempt->partition()];
+    batch.push_back(std::move(attempt));
+    if (batch.size() == core::limits::kBatchItems) {
+      spawn(release_batch(shared_from_this(), std::move(batch), started, how));
+      batch.clear();
+    }
+  }
+  for (auto& [partition, batch] : by_partition) {
+    if (!batch.empty()) spawn(release_batch(shared_from_this(), std::move(batch), started, how));
+  }
+}
+
+asio::awaitable<void> Worker::Impl::release_batch(Self self, std::vector<AttemptPtr> batch, bool started,
+                                                  Released how) {
   script::Release::Args args;
   args.started = started;
   args.delay_ms = how.delay.count();
   args.reason = how.reason;
-  for (const auto& attempt : attempts) {
+  for (const auto& attempt : batch) {
     auto& item = args.items.emplace_back();
     item.id = attempt->id().ulid().str();
     item.lease = attempt->lease;
     item.epoch = attempt->epoch_text;
   }
   const auto useful_until = steady_clock::now() + self->options_.lease;
-  int round = 0;
-  while (true) {
-    auto answer = co_await self->deployment_->call<script::Release>(partition, args, self->deadline());
+  for (int round = 0;; ++round) {
+    auto answer = co_await self->deployment_->call<script::Release>(batch[0]->partition(), args, self->deadline());
     if (answer) {
-      for (const auto& outcome : answer->outcomes) self->stats_.released += outcome == "released" ? 1 : 0;
+      for (const auto& outcome : answer->outcomes) {
+        self->stats_.released += outcome == "released" ? 1 : 0;
+        self->stats_.lost += outcome == "stale_lease" ? 1 : 0;
+      }
       break;
     }
     auto error = std::move(answer).error();
-    const bool repeat = co_await pause_before_repeat(self, error, round++, useful_until);
+    const bool repeat = co_await pause_before_repeat(self, error, round, useful_until);
     if (repeat) continue;
     self->log(core::LogLevel::warn, "not handed back; the leases expire", error);
     break;
   }
-  for (const auto& item : args.items) self->held_.erase(item.id);
+  for (const auto& attempt : batch) self->forget(attempt);
 }
 
 void Attempt::progress(int percent_done, std::string text) {
@@ -282,7 +333,7 @@ void Attempt::progress(int percent_done, std::string text) {
 
 void Worker::Impl::report_progress(AttemptPtr attempt, int percent, std::string message) {
   asio::post(executor_, [self = shared_from_this(), attempt, percent, message = std::move(message)]() mutable {
-    if (attempt->lost || self->over_) return;
+    if (attempt->lost || attempt->reporting || self->over_) return;
     attempt->percent = percent;
     attempt->message = std::move(message);
     attempt->progress_pending = true;
@@ -292,7 +343,7 @@ void Worker::Impl::report_progress(AttemptPtr attempt, int percent, std::string 
 }
 
 asio::awaitable<void> Worker::Impl::send_progress(Self self, AttemptPtr attempt) {
-  while (attempt->progress_pending && !attempt->lost) {
+  while (attempt->progress_pending && !attempt->lost && !attempt->reporting) {
     attempt->progress_pending = false;
     script::Progress::Args args;
     args.id = attempt->id().ulid().str();

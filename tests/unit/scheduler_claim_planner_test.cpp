@@ -11,7 +11,8 @@ namespace {
 
 const SteadyTime t0{};
 
-ClaimAnswer answer(std::size_t wanted, std::size_t taken, std::int64_t left, std::int64_t head, ff::core::Millis check_in) {
+ClaimAnswer answer(std::size_t wanted, std::size_t taken, std::int64_t left, std::int64_t head,
+                   ff::core::Millis check_in) {
   ClaimAnswer a;
   a.wanted = wanted;
   a.taken = taken;
@@ -79,23 +80,68 @@ TEST_CASE("a wake that comes during a call is not forgotten") {
   CHECK(planner.next(t0, 4));
 }
 
-TEST_CASE("a partition is kept for a quantum, then others get their turn") {
-  ClaimPlanner planner(2, t0);
-  REQUIRE(planner.next(t0, 2));
-  REQUIRE(planner.next(t0, 1));
-  planner.answered(0, answer(1, 1, 100000, 100, 0ms), t0);
-  planner.answered(1, answer(1, 1, 100000, 50, 0ms), t0);
+TEST_CASE("a partition is kept, but no other waits longer than a quantum for its turn") {
+  ClaimPlanner planner(3, t0);
+  for (int i = 0; i < 3; ++i) REQUIRE(planner.next(t0, 3));
+  planner.answered(0, answer(1, 1, 100000, 50, 0ms), t0);
+  planner.answered(1, answer(1, 1, 100000, 100, 0ms), t0);
+  planner.answered(2, answer(1, 1, 100000, 200, 0ms), t0);
   std::size_t taken = 0;
 
   while (auto want = planner.keep_at(0, 32)) {
     taken += want;
-    planner.answered(0, answer(want, want, 100000, 100, 0ms), t0);
+    planner.answered(0, answer(want, want, 100000, 50, 0ms), t0);
     REQUIRE(taken < 100000);
   }
 
-  CHECK(taken >= ClaimPlanner::kQuantum);
+  CHECK(taken >= ClaimPlanner::kQuantum - 3);
   CHECK(taken <= ClaimPlanner::kQuantum + 32);
   CHECK(planner.next(t0, 1)->partition == 1);
+  CHECK(planner.next(t0, 1)->partition == 2);
+}
+
+TEST_CASE("a partition that was woken is looked at before known backlogs, and none is kept meanwhile") {
+  ClaimPlanner planner(2, t0);
+  REQUIRE(planner.next(t0, 2));
+  REQUIRE(planner.next(t0, 1));
+  planner.answered(0, answer(1, 1, 100000, 50, 0ms), t0);
+  planner.answered(1, answer(1, 0, 0, -1, 60s), t0);
+  planner.opened(1);
+
+  CHECK(planner.keep_at(0, 4) == 0);
+  CHECK(planner.next(t0, 4)->partition == 1);
+}
+
+TEST_CASE("no partition is passed over for ever by those with better heads, however small the claims") {
+  ClaimPlanner planner(3, t0);
+  for (int i = 0; i < 3; ++i) REQUIRE(planner.next(t0, 3));
+  planner.answered(0, answer(1, 1, 100000, 50, 0ms), t0);
+  planner.answered(1, answer(1, 1, 100000, 60, 0ms), t0);
+  planner.answered(2, answer(1, 1, 100000, 1000, 0ms), t0);
+  std::size_t before = 0;
+
+  for (auto plan = planner.next(t0, 1); plan->partition != 2; plan = planner.next(t0, 1)) {
+    planner.answered(plan->partition, answer(1, 1, 100000, plan->partition == 0 ? 60 : 50, 0ms), t0);
+    REQUIRE(++before <= ClaimPlanner::kQuantum);
+  }
+
+  CHECK(before == ClaimPlanner::kQuantum);
+}
+
+TEST_CASE("a partition is not kept while another has a head of higher priority, but while only its age is better") {
+  constexpr std::int64_t priority_step = std::int64_t{1} << 39;
+  ClaimPlanner planner(2, t0);
+  REQUIRE(planner.next(t0, 2));
+  REQUIRE(planner.next(t0, 1));
+  planner.answered(0, answer(1, 1, 10, priority_step + 500, 0ms), t0);
+  planner.answered(1, answer(1, 1, 10, priority_step + 100, 0ms), t0);
+  CHECK(planner.keep_at(0, 4) == 4);
+  planner.answered(0, answer(4, 4, 10, priority_step + 500, 0ms), t0);
+  REQUIRE(planner.next(t0, 1)->partition == 1);
+  planner.answered(1, answer(1, 1, 10, 100, 0ms), t0);
+
+  CHECK(planner.keep_at(0, 4) == 0);
+  CHECK(planner.next(t0, 4)->partition == 1);
 }
 
 TEST_CASE("a failed call is repeated when told, and only then") {

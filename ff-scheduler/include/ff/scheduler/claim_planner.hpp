@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 #include <set>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "ff/core/ids.hpp"
@@ -28,17 +30,19 @@ struct ClaimAnswer {
   ClaimAnswer() = default;
 };
 
-// A partition is in one of four conditions: waiting (nothing was there; the worker is registered and will be woken, or
-// looks again when its time comes), open (work or the unknown: look as soon as there is room), calling (a call is under way),
-// and filled (the last call took all it asked for and left nothing known: open, but behind those with known work).
+// A partition is in one of three conditions: waiting (nothing was there; the worker is registered and will be woken,
+// or looks again when its time comes), open (work or the unknown: look as soon as there is room), and calling (a call
+// is under way).
 //
-// Open partitions are served best known head first, so the order error across partitions is bounded by what one call takes;
-// those without a known head follow in turn. A finished execution's partition may be kept (keep_at) for a quantum of
-// executions, which saves a round trip, unless another's known head is better.
-// Thread safety: none.
+// Of the open partitions those whose head is not known are looked at first, in turn; then the best known head is
+// served. So the order error across partitions is what one look takes. What is known grows old: one that was not
+// looked at while kQuantum executions were taken elsewhere comes before all others, so nobody waits behind more than
+// that (and what is under way), and a head that got better unseen is found. The partition of finished executions is
+// kept (keep_at) while no other must be looked at and none has a known head of higher priority: that saves a round
+// trip, and among equal priorities the order is then only as exact as the quantum. Thread safety: none.
 class ClaimPlanner {
  public:
-  static constexpr std::size_t kQuantum = 256;      // Executions from one partition before others get their turn.
+  static constexpr std::size_t kQuantum = 256;      // Executions taken before what is known of others is old.
   static constexpr std::size_t kCallsAtOnce = 8;    // Claim calls under way; the room is split among them.
   static constexpr std::size_t kWantMax = 256;      // Of one call: core::limits::kBatchItems.
 
@@ -58,7 +62,7 @@ class ClaimPlanner {
   // Something became ready there, or messages may have been missed.
   void opened(core::Partition partition);
 
-  // When next() may have something without being told anything; none while something is due already or all are calling.
+  // When next() may have something without being told anything; none while all are open or calling.
   std::optional<core::SteadyTime> next_look() const;
   std::size_t calling() const noexcept { return calling_; }
 
@@ -67,28 +71,30 @@ class ClaimPlanner {
   struct Entry {
     Condition condition = Condition::waiting;
     bool reopened = false;            // opened() came while calling.
-    std::int64_t head = -1;           // Best known rank; -1: unknown.
-    std::size_t in_a_row = 0;         // Taken since another partition was last chosen by next().
-    std::uint64_t turn = 0;           // Order among open ones with equal heads.
+    std::int64_t head = kUnknown;     // Rank, lower is better.
+    std::uint64_t turn = 0;           // Order in which the open ones were opened.
+    std::uint64_t known_since = 0;    // taken_ when it was opened.
     core::SteadyTime look_at{};       // While waiting.
   };
-  struct OpenOrder {
-    std::int64_t head;
-    std::uint64_t turn;
-    core::Partition partition;
-    auto operator<=>(const OpenOrder&) const = default;
-  };
-  OpenOrder key(core::Partition partition) const;
+  static constexpr std::int64_t kUnknown = -1;  // Before every rank.
+  using ByHead = std::tuple<std::int64_t, std::uint64_t, core::Partition>;  // Head, turn.
+  using ByTurn = std::pair<std::uint64_t, core::Partition>;
+
+  ByHead by_head(core::Partition partition) const;
+  ByTurn by_turn(core::Partition partition) const;
+  // The open partition that was not looked at for a quantum.
+  std::optional<core::Partition> overdue() const;
   void leave(core::Partition partition);
   void open(core::Partition partition, std::int64_t head);
   void wait(core::Partition partition, core::SteadyTime look_at);
-  void open_due(core::SteadyTime now);
+  void call(core::Partition partition);
 
   std::vector<Entry> entries_;
-  std::set<OpenOrder> open_;
+  std::set<ByHead> heads_;   // The open ones, best head first.
+  std::set<ByTurn> turns_;   // The same, first opened first.
   std::set<std::pair<core::SteadyTime, core::Partition>> waiting_;
   std::size_t calling_ = 0;
-  std::uint64_t turns_ = 0;
+  std::uint64_t taken_ = 0, turn_ = 0;
 };
 
 }  // namespace ff::scheduler

@@ -1,6 +1,6 @@
 #pragma once
-// Worker: runs handlers for executions. It claims from all partitions, keeps leases alive, stops handlers that lost theirs,
-// and hands back what it has not started when it stops.
+// Worker: runs handlers for executions. It claims from all partitions, keeps leases alive, stops handlers that lost
+// theirs, and hands back what it has not started when it stops.
 //
 //   sdk::Worker worker(deployment, options);
 //   worker.handle("thumbnail", [](sdk::Task& task) { return core::Payload(shrink(task.payload().bytes)); });
@@ -28,15 +28,16 @@ namespace ff::sdk {
 struct WorkerOptions {
   std::string ns = "default";
   std::vector<std::string> lanes{"default"};   // Claimed in this order of preference.
-  std::string name;                            // Of this instance, unique; made from host name, pid and a random part if empty.
+  std::string name;                            // Of this instance, unique; empty: of host name, pid and a random part.
   std::size_t concurrency = 16;                // Handlers running at once, 1 to 4096.
   std::size_t prefetch = 0;                    // Claimed beyond that and kept ready, 0 to 4096; given back on stop.
   core::Millis lease{15000};                   // 100 ms to a day. Renewed in batches at a third of it.
-  core::Millis drain{30000};                   // How long stop() lets running handlers go on before their stop token fires
-  core::Millis drain_grace{5000};              // and then, before their leases are given back or left to expire.
+  core::Millis drain{30000};                   // How long stop() lets running handlers go on before their stop token
+  core::Millis drain_grace{5000};              // fires, and then, before their executions are given back.
   core::Millis call_timeout{5000};             // Of one call to Valkey.
-  boost::asio::any_io_executor handler_executor;  // Where plain functions run: a thread pool of yours. Unset: the executor
-                                                  // of the connection, which a slow function then blocks, renewals included.
+  // Where plain functions run: a thread pool of yours. Unset: the executor of the connection, which a slow function
+  // then blocks, renewals included.
+  boost::asio::any_io_executor handler_executor;
   std::shared_ptr<core::Logger> logger;        // Unset: silent.
   WorkerOptions() = default;
 };
@@ -60,7 +61,7 @@ struct Released {
 using HandlerResult = std::variant<core::Payload, Failure, Released>;
 
 // One attempt, as its handler sees it. Valid until the handler returns.
-// Thread safety: everything but progress() may be read from any thread; progress() may be called from the handler's thread.
+// Thread safety: everything may be called from the handler's thread, and be read from any other.
 class Task : public std::enable_shared_from_this<Task> {
  public:
   virtual ~Task() = default;
@@ -76,11 +77,11 @@ class Task : public std::enable_shared_from_this<Task> {
   core::TimestampMs created_at() const noexcept { return row_.created_at; }
   core::TimestampMs ready_at() const noexcept { return row_.ready_at; }
   const std::string& tags() const noexcept { return row_.tags; }        // JSON object, empty: none.
-  // Fires when the lease is lost, the execution is cancelled, its attempt times out, or the worker's drain time is over.
-  // What the handler returns after a lost lease is dropped.
+  // Fires when the lease is lost, the execution is cancelled, its attempt times out, or the worker's drain time is
+  // over. What the handler returns after a lost lease is dropped; what it returns in time after the others counts.
   std::stop_token stop_token() const noexcept { return stop_.get_token(); }
-  // Reports how far it is: percent 0 to 100 (-1: unknown) and a text of at most 1024 bytes. Sent in the background, the last
-  // one wins; bad values are cut to the allowed ones.
+  // Reports how far it is: percent 0 to 100 (-1: unknown) and a text of at most 1024 bytes. Sent in the background, the
+  // last one wins; bad values are cut to the allowed ones.
   virtual void progress(int percent, std::string message) = 0;
 
  protected:
@@ -96,7 +97,7 @@ class Task : public std::enable_shared_from_this<Task> {
 
 struct WorkerStats {
   std::uint64_t claimed = 0, completed = 0, failed = 0, retried = 0, released = 0;
-  std::uint64_t lost = 0;        // Leases that ended before the handler did, and results refused as stale.
+  std::uint64_t lost = 0;        // Leases that ended before the handler did; reports refused or not delivered.
   std::uint64_t claims = 0;      // Claim calls, empty ones included.
   std::uint64_t wakes = 0;       // Wake-ups received.
   std::size_t running = 0, prefetched = 0;
@@ -109,21 +110,22 @@ class Worker {
   using Coroutine = std::function<boost::asio::awaitable<HandlerResult>(Task&)>;
 
   Worker(std::shared_ptr<script::Deployment> deployment, WorkerOptions options);
-  ~Worker();  // Precondition: not running.
+  ~Worker();  // Precondition: not running. Handlers that drain_grace did not wait for may be, and need the executors.
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   // A plain function runs on handler_executor, a coroutine on the connection's executor. What either throws fails the
-  // attempt as class `crash`. An execution of a kind without handler fails as `not_found`: retried elsewhere by its policy.
+  // attempt as class `crash`. An execution of a kind without handler fails as `unavailable`, which policies retry by
+  // default: another worker may have the handler. The last handler given for a kind counts.
   void handle(std::string kind, Function function);
   void handle_async(std::string kind, Coroutine coroutine);
 
-  // Runs until stop() was called and the drain is done. Errors: invalid_argument for options out of range, before anything
-  // is claimed. An unreachable Valkey is no error: it goes on when it is back.
+  // Runs until stop() was called and the drain is done. Errors: invalid_argument for options out of range, before
+  // anything is claimed. An unreachable Valkey is no error: it goes on when it is back.
   boost::asio::awaitable<core::Result<void>> run();
 
-  // Begins the drain: no more claims, unstarted executions are handed back without spending an attempt, running ones may
-  // finish. Idempotent; safe in a signal handler of Asio, from any thread.
+  // Begins the drain: no more claims, unstarted executions are handed back without spending an attempt, running ones
+  // may finish. Idempotent; safe in a signal handler of Asio, from any thread.
   void stop();
 
   const WorkerStats& stats() const noexcept;

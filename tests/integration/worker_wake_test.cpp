@@ -1,0 +1,217 @@
+// Idle workers are woken and do not poll; workers alone recover from crashes; many executions run exactly once.
+
+#include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
+#include <cstdio>
+
+#include "integration/worker_fixture.hpp"
+
+using namespace ff;
+using namespace ff::test;
+using std::chrono::steady_clock;
+
+namespace {
+
+std::function<void(sdk::Worker&)> gated(Gate& gate) {
+  return [&gate](sdk::Worker& worker) { worker.handle_async("work", gate.handler()); };
+}
+
+std::function<void(sdk::Worker&)> plain() {
+  return [](sdk::Worker& worker) {
+    worker.handle("work", [](sdk::Task& task) -> sdk::HandlerResult { return core::Payload(task.id().str()); });
+  };
+}
+
+// Every partition has answered a claim with nothing, and what that left behind has passed.
+bool settled(WorkerSetup& setup, RunningWorker& worker) {
+  return setup.until([&] { return worker->stats().claims >= 8 && setup.calls() > 0; });
+}
+
+}  // namespace
+
+TEST_CASE("an idle worker starts work within milliseconds of the submit") {
+  const auto store = GENERATE(Store::standalone, Store::cluster);
+  WorkerSetup setup(store);
+  auto engine = setup.engine(engine::TimersOptions());
+  REQUIRE(setup.until([&] { return (*engine)->stats().runs >= 8; }));
+  steady_clock::time_point begun_at;
+  std::size_t begun = 0;
+  auto worker = setup.worker(worker_options(), [&](sdk::Worker& w) {
+    w.handle("work", [&](sdk::Task&) -> sdk::HandlerResult {
+      begun_at = steady_clock::now();
+      ++begun;
+      return core::Payload();
+    });
+  });
+  REQUIRE(settled(setup, *worker));
+  std::vector<std::int64_t> latencies_us;
+
+  for (std::size_t i = 1; i <= 200; ++i) {
+    const auto submitted_at = steady_clock::now();
+    setup.submit_kind("work");
+    REQUIRE(setup.until([&] { return begun == i; }));
+    latencies_us.push_back(std::chrono::duration_cast<std::chrono::microseconds>(begun_at - submitted_at).count());
+  }
+
+  std::printf("submit to start: p50 %ld us, p99 %ld us\n", percentile(latencies_us, 0.5),
+              percentile(latencies_us, 0.99));
+  CHECK(percentile(latencies_us, 0.5) < 20'000);
+  CHECK(percentile(latencies_us, 1.0) < 900'000);  // Nobody looks that soon by himself: it was a wake-up, always.
+  CHECK((*worker)->stats().wakes >= 200);
+}
+
+TEST_CASE("an idle system is silent, and without an engine each partition is looked at once a second") {
+  WorkerSetup setup;
+  auto worker = setup.worker(worker_options(), plain());
+  REQUIRE(settled(setup, *worker));
+  setup.submit_count("work", 50);
+  REQUIRE(setup.until([&] { return (*worker)->stats().completed == 50; }));
+  setup.let_pass(1500ms);  // Until the wakes' handoffs have passed.
+
+  auto before = setup.calls();
+  setup.let_pass(2000ms);
+  const auto alone = setup.calls() - before;
+
+  auto engine = setup.engine(engine::TimersOptions());
+  REQUIRE(setup.until([&] { return (*engine)->stats().runs >= 8; }));
+  setup.let_pass(1500ms);  // Until every worker has met the engine.
+  before = setup.calls();
+  setup.let_pass(2000ms);
+  const auto with_engine = setup.calls() - before;
+
+  std::printf("calls in two idle seconds: %lu by a worker alone, %lu with an engine\n", alone, with_engine);
+  CHECK(alone >= 8);
+  CHECK(alone <= 8 * 3);
+  CHECK(with_engine <= 4);  // The engine renews its membership.
+}
+
+TEST_CASE("two workers share the work, each as much as it has room for") {
+  const auto store = GENERATE(Store::standalone, Store::cluster);
+  WorkerSetup setup(store);
+  Gate one(setup.context), two(setup.context);
+  auto first = setup.worker(worker_options(4), gated(one)), second = setup.worker(worker_options(4), gated(two));
+  REQUIRE(settled(setup, *first));
+  REQUIRE(settled(setup, *second));
+  const auto begun = steady_clock::now();
+
+  const auto ids = setup.submit_count("work", 8);
+  REQUIRE(setup.until([&] { return one.waiting() == 4 && two.waiting() == 4; }));
+
+  CHECK(steady_clock::now() - begun < 900ms);
+  one.open();
+  two.open();
+  REQUIRE(setup.until([&] { return (*first)->stats().completed + (*second)->stats().completed == ids.size(); }));
+}
+
+TEST_CASE("a worker that is woken while it is busy passes the wake on") {
+  WorkerSetup setup(Store::standalone, 1);
+  auto engine = setup.engine(engine::TimersOptions());
+  REQUIRE(setup.until([&] { return (*engine)->stats().runs >= 1; }));
+  std::uint64_t wakes = 0;
+  for (int round = 0; round < 10; ++round) {
+    Gate gate(setup.context);
+    // Registered with more room than it has: another lane takes it.
+    auto wanted = worker_options(1);
+    wanted.lanes = {"default", "other"};
+    auto first = setup.worker(wanted, gated(gate)), second = setup.worker(worker_options(1), gated(gate));
+    REQUIRE(setup.until([&] { return (*first)->stats().claims >= 1 && (*second)->stats().claims >= 1; }));
+    sdk::Submission job("work");
+    job.lane = "other";
+    setup.submit(job);
+    REQUIRE(setup.until([&] { return (*first)->stats().running == 1; }));
+
+    const auto begun = steady_clock::now();
+    setup.submit_kind("work");
+    REQUIRE(setup.until([&] { return (*second)->stats().running == 1; }));
+
+    CHECK(steady_clock::now() - begun < 900ms);
+    wakes += (*first)->stats().wakes;
+    gate.open();
+  }
+  CHECK(wakes > 10);  // At least once the busy one was woken for what the other has done.
+}
+
+TEST_CASE("workers without any engine recover a crashed worker's executions, and run delayed ones") {
+  const auto store = GENERATE(Store::standalone, Store::cluster);
+  WorkerSetup setup(store);
+  Gate gate(setup.context);
+  auto wanted = worker_options(8, core::Millis(400));
+  wanted.prefetch = 8;
+  const auto ids = setup.submit_count("work", 16);
+  auto crashed = setup.worker(wanted, [&](sdk::Worker& w) { w.handle_async("work", gate.stubborn_handler()); });
+  REQUIRE(setup.until([&] { return (*crashed)->stats().claimed == 16; }));
+  sdk::Submission later("work");
+  later.delay = core::Millis(700);
+  const auto delayed = setup.submit(later);
+  auto idle = setup.worker(worker_options(), plain());
+  REQUIRE(settled(setup, *idle));
+
+  crashed->vanish();
+  const auto begun = steady_clock::now();
+  REQUIRE(setup.until([&] { return (*idle)->stats().completed == 17; }));
+
+  CHECK(steady_clock::now() - begun < 4s);
+  for (const auto& id : ids) {
+    const auto now = setup.look(id);
+    CHECK(now.attempt == 2);
+    CHECK(now.crashes == 1);
+    CHECK(now.state == "completed");
+  }
+  const auto late = setup.look(delayed);
+  CHECK(late.began_at - late.created_at >= 700);
+  CHECK(late.began_at - late.created_at < 2500);
+  gate.open();
+}
+
+TEST_CASE("ten thousand executions over 64 partitions each run to completion exactly once") {
+  const auto store = GENERATE(Store::standalone, Store::cluster);
+  WorkerSetup setup(store, 64);
+  std::map<std::string, int> runs;
+  const auto count = [&](sdk::Worker& w) {
+    w.handle("work", [&](sdk::Task& task) -> sdk::HandlerResult {
+      ++runs[task.id().ulid().str()];
+      return core::Payload();
+    });
+  };
+  const auto ids = setup.submit_count("work", 10'000);
+  const auto begun = steady_clock::now();
+
+  auto first = setup.worker(worker_options(64), count), second = setup.worker(worker_options(16), count);
+  REQUIRE(setup.until([&] { return (*first)->stats().completed + (*second)->stats().completed == ids.size(); }, 60s));
+
+  const auto took = std::chrono::duration<double>(steady_clock::now() - begun).count();
+  const auto claims = (*first)->stats().claims + (*second)->stats().claims;
+  std::printf("10000 executions in %.2f s, %lu claims, shares %lu and %lu\n", took, claims, (*first)->stats().completed,
+              (*second)->stats().completed);
+  CHECK(runs.size() == ids.size());
+  for (const auto& [id, times] : runs) REQUIRE(times == 1);
+  const auto completed = setup.events("completed");
+  CHECK(completed.size() == ids.size());
+  for (const auto& [id, times] : completed) REQUIRE(times == 1);
+  CHECK(setup.in_state(core::State::completed) == static_cast<std::int64_t>(ids.size()));
+  CHECK((*first)->stats().lost + (*second)->stats().lost == 0);
+}
+
+TEST_CASE("higher priority goes first, whatever the partition, within what was claimed before") {
+  WorkerSetup setup(Store::standalone, 8);
+  std::vector<std::int64_t> order;
+  sdk::Submission job("work");
+  for (int i = 0; i < 200; ++i) {
+    job.priority = i % 2 == 0 ? 0 : 1000;
+    job.payload.bytes = std::to_string(job.priority);
+    setup.submit(job);
+  }
+
+  auto worker = setup.worker(worker_options(1), [&](sdk::Worker& w) {
+    w.handle("work", [&](sdk::Task& task) -> sdk::HandlerResult {
+      order.push_back(std::stoll(task.payload().bytes));
+      return core::Payload();
+    });
+  });
+  REQUIRE(setup.until([&] { return order.size() == 200; }));
+
+  // At most one out of order for each partition looked at, and each partition's own order is exact.
+  std::size_t early_low = 0;
+  for (std::size_t i = 0; i < 100; ++i) early_low += order[i] == 0 ? 1 : 0;
+  CHECK(early_low <= 8);
+}
