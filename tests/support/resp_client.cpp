@@ -68,11 +68,12 @@ RespClient::~RespClient() {
 }
 
 RespClient::RespClient(RespClient&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)) {}
+    : fd_(std::exchange(other.fd_, -1)), buffer_(std::move(other.buffer_)), read_(std::exchange(other.read_, 0)) {}
 
 RespClient& RespClient::operator=(RespClient&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(buffer_, other.buffer_);
+  std::swap(read_, other.read_);
   return *this;
 }
 
@@ -81,9 +82,26 @@ RespValue RespClient::command(const std::vector<std::string>& arguments) {
   return receive();
 }
 
+void RespClient::encode(const std::vector<std::string>& arguments, std::string& out) {
+  out += '*';
+  out += std::to_string(arguments.size());
+  out += "\r\n";
+  for (const auto& argument : arguments) {
+    out += '$';
+    out += std::to_string(argument.size());
+    out += "\r\n";
+    out += argument;
+    out += "\r\n";
+  }
+}
+
 void RespClient::send(const std::vector<std::string>& arguments) {
-  std::string out = "*" + std::to_string(arguments.size()) + "\r\n";
-  for (const auto& argument : arguments) out += "$" + std::to_string(argument.size()) + "\r\n" + argument + "\r\n";
+  std::string out;
+  encode(arguments, out);
+  send_encoded(out);
+}
+
+void RespClient::send_encoded(const std::string& out) {
   for (std::size_t done = 0; done < out.size();) {
     ssize_t wrote = ::send(fd_, out.data() + done, out.size() - done, MSG_NOSIGNAL);
     if (wrote < 0 && errno == EINTR) continue;
@@ -114,7 +132,10 @@ RespValue RespClient::receive() {
 }
 
 void RespClient::fill() {
-  char part[16384];
+  // What has been read goes now and then, not with every reply: a pipeline's buffer is long.
+  buffer_.erase(0, read_);
+  read_ = 0;
+  char part[65536];
   for (;;) {
     ssize_t got = ::recv(fd_, part, sizeof part, 0);
     if (got < 0 && errno == EINTR) continue;
@@ -128,16 +149,16 @@ void RespClient::fill() {
 
 std::string RespClient::line() {
   std::size_t end;
-  while ((end = buffer_.find("\r\n")) == std::string::npos) fill();
-  std::string text = buffer_.substr(0, end);
-  buffer_.erase(0, end + 2);
+  while ((end = buffer_.find("\r\n", read_)) == std::string::npos) fill();
+  std::string text = buffer_.substr(read_, end - read_);
+  read_ = end + 2;
   return text;
 }
 
 std::string RespClient::bytes(std::size_t count) {
-  while (buffer_.size() < count) fill();
-  std::string text = buffer_.substr(0, count);
-  buffer_.erase(0, count);
+  while (buffer_.size() - read_ < count) fill();
+  std::string text = buffer_.substr(read_, count);
+  read_ += count;
   return text;
 }
 

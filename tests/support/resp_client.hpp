@@ -37,6 +37,9 @@ class RespClient {
   // The same in two halves, for pipelines and for replies that must not be waited for.
   void send(const std::vector<std::string>& arguments);
   RespValue receive();
+  // Several commands in one write: encode() appends one to `out`.
+  static void encode(const std::vector<std::string>& arguments, std::string& out);
+  void send_encoded(const std::string& out);
 
  private:
   explicit RespClient(int fd) : fd_(fd) {}
@@ -46,6 +49,7 @@ class RespClient {
 
   int fd_ = -1;
   std::string buffer_;
+  std::size_t read_ = 0;  // Of buffer_.
 };
 
 }  // namespace ff::test

@@ -1,0 +1,279 @@
+#include "model/generator.hpp"
+
+#include <algorithm>
+
+#include "model/model_parts.hpp"
+
+namespace ff::model {
+namespace {
+
+constexpr std::int64_t kStartUs = 1'800'000'000'000'000;  // January 2027.
+constexpr std::size_t kSeenMax = 40, kRecentMax = 6, kResendMax = 4;
+const std::vector<std::string> kNamespaces = {"acme", "beta"}, kLanes = {"default", "bulk"};
+const std::vector<std::string> kClasses = {"unavailable", "internal", "invalid_input", "not_found", "mine"};
+const std::vector<std::string> kTexts = {"", "boom", "line one\nline \"two\"\\", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x8e\x89",
+                                         std::string(511, 'a') + "\xe2\x82\xac tail"};
+
+struct Weight {
+  const char* verb;
+  std::uint64_t share;
+};
+constexpr Weight kWeights[] = {
+    {"submit", 16}, {"claim", 18},         {"complete", 10}, {"fail", 9},     {"release", 7},   {"renew", 6}, {"progress", 3},
+    {"cancel", 6},  {"change_priority", 3}, {"replay", 5},   {"purge", 2},    {"watch", 2},     {"describe", 2}, {"list", 2},
+    {"count", 1},   {"result", 2},         {"payload", 1},   {"run_due", 9},  {"pass_wake", 2}, {"leave", 1}};
+
+std::string padded(const std::string& prefix, std::uint64_t number) {
+  auto digits = std::to_string(number);
+  return prefix + std::string(26 - prefix.size() - digits.size(), '0') + digits;
+}
+
+}  // namespace
+
+const std::vector<std::string>& Generator::workers() {
+  static const std::vector<std::string> names = {"w1", "w2", "w3"};
+  return names;
+}
+
+const std::vector<std::string>& Generator::all_ids() {
+  static const std::vector<std::string> ids = {"01JEXEC0000000000000000017", "01JEXEC0000000000000A9XYZ3",
+                                               "01JEXEC00000000000QWERTY42", "01JEXEC0000000ZZZZZZZZZZZZ",
+                                               "01JEXEC0000000000000000000", "01JEXEC00000000K3J4H5G6F7D"};
+  return ids;
+}
+
+std::set<std::string> Generator::listened() { return {"w1", "w2"}; }
+
+Generator::Generator(ff::test::Rng rng) : rng_(rng), clock_us_(kStartUs + std::int64_t(rng_.below(1'000'000'000))) {
+  ids_.assign(all_ids().begin(), all_ids().begin() + 1 + long(rng_.below(all_ids().size())));
+  std::uint64_t sum = 0;
+  for (const auto& weight : kWeights) {
+    // Some verbs are rare or absent in a run, so that others meet states they would seldom see.
+    bool needed = weight.verb == std::string("submit") || weight.verb == std::string("claim");
+    std::uint64_t factor = needed ? 4 : rng_.below(8);
+    sum += weight.share * factor;
+    weights_.emplace_back(weight.verb, sum);
+  }
+  still_ = 0.2 + 0.6 * rng_.unit();
+  jump_ = 0.3 * rng_.unit();
+  back_ = rng_.chance(0.3) ? 0.01 : 0;
+}
+
+void Generator::move_clock(const Model& model, Op& op) {
+  bool back = false;
+  if (!rng_.chance(still_)) {
+    auto next = model.earliest();
+    if (next && rng_.chance(jump_)) {
+      // To just before, at, or just after the next timer, as the partition's clock will show it.
+      auto target = (*next - model.behind_ms() + rng_.between(-1, 1)) * 1000 + rng_.between(0, 999);
+      clock_us_ = std::max(clock_us_, target);
+    } else if (rng_.chance(back_)) {
+      clock_us_ -= rng_.between(1, 5'000'000);
+      back = true;
+    } else {
+      auto kind = rng_.below(20);
+      if (kind < 8) clock_us_ += rng_.between(1, 999);
+      else if (kind < 15) clock_us_ += rng_.between(1'000, 60'000);
+      else if (kind < 18) clock_us_ += rng_.between(100'000, 3'000'000);
+      else if (kind < 19) clock_us_ += 35'000'000;
+      else if (rng_.chance(0.1)) clock_us_ += 90'000'000'000;  // Past the default retention.
+    }
+  }
+  op.clock_us = clock_us_;
+  op.reload = !back && model.behind_ms() == 0 && clock_us_ / 1000 >= model.now() && rng_.chance(0.002);
+}
+
+void Generator::note_leases(const Model& model) {
+  for (const auto& [id, execution] : model.executions()) {
+    if (!execution.lease) continue;
+    auto both = *execution.lease + std::to_string(execution.epoch);
+    auto& known = current_[id];
+    if (known == both) continue;
+    known = both;
+    seen_.push_back({id, *execution.lease, std::to_string(execution.epoch)});
+    if (seen_.size() > kSeenMax) seen_.pop_front();
+  }
+}
+
+Op Generator::next(const Model& model) {
+  note_leases(model);
+  Op op;
+  if (!recent_.empty() && rng_.chance(0.15)) {
+    // A call whose reply was lost is sent again, sooner or later.
+    op = recent_[recent_.size() - 1 - rng_.below(std::min<std::size_t>(recent_.size(), kResendMax))];
+    move_clock(model, op);
+    return op;
+  }
+  auto at = rng_.below(weights_.back().second);
+  auto found = std::find_if(weights_.begin(), weights_.end(), [at](const auto& weight) { return at < weight.second; });
+  op.verb = found->first;
+  op.args = make(op.verb, model);
+  move_clock(model, op);
+  recent_.push_back(op);
+  if (recent_.size() > kRecentMax) recent_.pop_front();
+  return op;
+}
+
+std::string Generator::number(std::initializer_list<std::int64_t> choices) {
+  return std::to_string(*(choices.begin() + long(rng_.below(choices.size()))));
+}
+
+// Mostly one that exists, and one that ended if asked for.
+std::string Generator::id(const Model& model, bool ended) {
+  Words good;
+  for (const auto& [id, execution] : model.executions()) {
+    if (execution.ended_already() == ended) good.push_back(id);
+  }
+  return good.empty() || rng_.chance(0.15) ? pick(ids_) : pick(good);
+}
+
+// Mostly the execution's own.
+std::string Generator::ns(const Model& model, const std::string& id) {
+  auto found = model.executions().find(id);
+  return found == model.executions().end() || rng_.chance(0.05) ? pick(kNamespaces) : found->second.ns;
+}
+
+std::string Generator::generation(const Model& model, const std::string& id) {
+  auto found = model.executions().find(id);
+  auto now = found == model.executions().end() ? 0 : found->second.generation;
+  return std::to_string(rng_.chance(0.7) ? now : now + rng_.between(-2, 1));
+}
+
+std::string Generator::queues() {
+  auto name = [this] { return pick(kNamespaces) + "/" + pick(kLanes); };
+  if (rng_.chance(0.02)) return "";
+  std::string all = name();
+  while (rng_.chance(0.6)) all += "," + name();
+  return all;
+}
+
+std::string Generator::fresh_lease() { return padded("01KLEASE", ++leases_made_); }
+
+// Mostly one that is held; else an old one, or one that never was.
+Generator::Held Generator::lease(const Model& model) {
+  std::vector<Held> held;
+  for (const auto& [id, execution] : model.executions()) {
+    if (execution.state == State::active) held.push_back({id, *execution.lease, std::to_string(execution.epoch)});
+  }
+  Held chosen;
+  if (!held.empty() && rng_.chance(0.7)) chosen = held[rng_.below(held.size())];
+  else if (!seen_.empty()) chosen = seen_[rng_.below(seen_.size())];
+  else chosen = {pick(ids_), fresh_lease(), "1"};
+  auto spoil = rng_.below(30);
+  if (spoil == 0) chosen.epoch = std::to_string(std::stoll(chosen.epoch) + (rng_.chance(0.5) ? 1 : -1));
+  if (spoil == 1) chosen.lease = fresh_lease();
+  if (spoil == 2) chosen.id = pick(ids_);
+  if (spoil == 3 && !seen_.empty()) chosen.epoch = seen_[rng_.below(seen_.size())].epoch;
+  return chosen;
+}
+
+void Generator::add_leases(const Model& model, Words& words, bool with_result) {
+  do {
+    auto one = lease(model);
+    words.insert(words.end(), {one.id, one.lease, one.epoch});
+    if (with_result) words.insert(words.end(), {rng_.chance(0.5) ? "text/plain" : "", rng_.chance(0.6) ? pick(kTexts) : ""});
+  } while (rng_.chance(0.35));
+}
+
+void Generator::submit_item(const Model& model, Words& words) {
+  Words unused;
+  for (const auto& id : ids_) {
+    if (model.executions().count(id) == 0) unused.push_back(id);
+  }
+  std::string id = unused.empty() || rng_.chance(0.15) ? pick(ids_) : pick(unused);
+  if (rng_.chance(0.005)) id = "01J-------------not-a-ULID";
+  auto now = model.now();
+  bool later = rng_.chance(0.25);
+  bool key = rng_.chance(0.2) && id.find('-') == std::string::npos;
+  const auto& policies = palette();
+  words.insert(words.end(), {id, pick(kLanes), "send-mail", number({0, 0, 0, 1, 500, 9000})});
+  words.push_back(later && rng_.chance(0.4) ? std::to_string(now + rng_.between(-50, 2000)) : "0");
+  words.push_back(later ? number({0, 1, 20, 500, 70000}) : "0");
+  words.push_back(rng_.chance(0.1) ? std::to_string(now + rng_.between(-10, 300)) : "0");
+  words.push_back(rng_.chance(0.15) ? number({0, 1, 30, 400, 5000}) : "0");
+  words.push_back(key ? pick({"k1", "k2", "key 3"}) : "");
+  words.push_back(number({0, 10, 1000, 60000}));
+  words.push_back(rng_.chance(0.8) ? "print" : "other print");
+  words.push_back(rng_.chance(0.3) ? "" : policies[rng_.below(policies.size())].text);
+  words.push_back(rng_.chance(0.2) ? R"({"team":"a"})" : "");
+  words.push_back(rng_.chance(0.3) ? "application/json" : "");
+  words.push_back(rng_.chance(0.6) ? std::string("\0\xff\r\nbytes", 9) + std::to_string(rng_.below(10)) : "");
+}
+
+Generator::Words Generator::submit(const Model& model) {
+  Words words = {pick(kNamespaces)};
+  do submit_item(model, words);
+  while (rng_.chance(0.35));
+  return words;
+}
+
+Generator::Words Generator::claim(const Model& model) {
+  Words words = {pick(workers()), fresh_lease(), number({1, 30, 100, 1000, 30000}), number({0, 1, 1, 2, 5}), "0", queues()};
+  if (!rng_.chance(0.15)) return words;
+  words[4] = "1";
+  auto old = lease(model);
+  if (rng_.chance(0.8)) words[1] = old.lease;
+  return words;
+}
+
+Generator::Words Generator::complete(const Model& model) {
+  Words words = {pick(workers()), fresh_lease(), number({30, 1000}), number({0, 0, 1, 2}), queues()};
+  add_leases(model, words, true);
+  return words;
+}
+
+Generator::Words Generator::list(const Model& model) {
+  Words states = {"sleeping"};
+  for (State state : ff::core::kStates) states.emplace_back(ff::core::to_string(state));
+  auto state = pick(states);
+  std::string cursor;
+  if (rng_.chance(0.4)) {
+    auto found = model.executions().find(pick(ids_));
+    if (found != model.executions().end()) {
+      const auto& have = found->second;
+      auto score = have.state == State::ready ? rank(have) : have.timer;
+      cursor = std::to_string(score + (rng_.chance(0.8) ? 0 : 1)) + " " + have.id;
+      if (rng_.chance(0.7)) state = std::string(ff::core::to_string(have.state));
+    }
+  }
+  if (rng_.chance(0.03)) cursor = "nonsense";
+  return {pick(kNamespaces), state, rng_.chance(0.5) ? pick(kLanes) : "", cursor, number({1, 1, 2, 100})};
+}
+
+Generator::Words Generator::make(const std::string& verb, const Model& model) {
+  if (verb == "submit") return submit(model);
+  if (verb == "claim") return claim(model);
+  if (verb == "complete") return complete(model);
+  if (verb == "list") return list(model);
+  if (verb == "count") return {};
+  if (verb == "run_due") return {number({0, 1, 2, 8, 100}), number({0, 1})};
+  if (verb == "pass_wake") return {pick(kNamespaces) + "/" + pick(kLanes)};
+  if (verb == "leave") return {pick(workers()), queues()};
+  if (verb == "release") {
+    Words words = {number({0, 1}), number({0, 0, 20, 500}), pick(kTexts)};
+    add_leases(model, words, false);
+    return words;
+  }
+  if (verb == "renew") {
+    Words words = {number({1, 50, 1000, 30000})};
+    add_leases(model, words, false);
+    return words;
+  }
+  if (verb == "fail" || verb == "progress") {
+    auto one = lease(model);
+    Words words = {one.id, one.lease, one.epoch};
+    if (verb == "fail") words.insert(words.end(), {pick(kClasses), pick(kTexts), number({-1, -1, -1, 0, 40})});
+    else words.insert(words.end(), {number({-1, 0, 100}), pick(kTexts)});
+    return words;
+  }
+  bool of_ended = verb == "replay" || verb == "purge" || verb == "result";
+  auto one = id(model, of_ended);
+  Words words = {ns(model, one), one};
+  if (verb == "cancel") words.insert(words.end(), {number({0, 0, 10, 300, 60000}), pick(kTexts)});
+  if (verb == "change_priority") words.push_back(number({0, 1, 500, 9000}));
+  if (verb == "replay") words.push_back(generation(model, one));
+  if (verb == "result") words.push_back(rng_.chance(0.4) ? "-1" : generation(model, one));
+  return words;
+}
+
+}  // namespace ff::model

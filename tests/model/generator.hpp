@@ -1,0 +1,62 @@
+#pragma once
+// Random calls with adversarial arguments, drawn from a seed and from what the model holds at the moment.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "model/model.hpp"
+#include "support/seed.hpp"
+
+namespace ff::model {
+
+class Generator {
+ public:
+  // Each generator draws its own mix: how many ids, how often each verb, how fast time goes.
+  explicit Generator(ff::test::Rng rng);
+  Op next(const Model& model);
+
+  // The workers of every run; nobody listens for the last one.
+  static const std::vector<std::string>& workers();
+  static std::set<std::string> listened();
+  // Every id that any run uses.
+  static const std::vector<std::string>& all_ids();
+
+ private:
+  using Words = std::vector<std::string>;
+  struct Held {
+    std::string id, lease, epoch;
+  };
+
+  void move_clock(const Model& model, Op& op);
+  void note_leases(const Model& model);
+  Words make(const std::string& verb, const Model& model);
+  Words submit(const Model& model);
+  void submit_item(const Model& model, Words& words);
+  Words claim(const Model& model);
+  Words complete(const Model& model);
+  Words list(const Model& model);
+  Held lease(const Model& model);
+  void add_leases(const Model& model, Words& words, bool with_result);
+  const std::string& pick(const Words& words) { return words[rng_.below(words.size())]; }
+  std::string number(std::initializer_list<std::int64_t> choices);
+  std::string ns(const Model& model, const std::string& id);
+  std::string id(const Model& model, bool ended);
+  std::string generation(const Model& model, const std::string& id);
+  std::string queues();
+  std::string fresh_lease();
+
+  ff::test::Rng rng_;
+  Words ids_;
+  std::vector<std::pair<std::string, std::uint64_t>> weights_;  // Verbs, cumulative.
+  double still_, jump_, back_;
+  std::int64_t clock_us_;
+  std::uint64_t leases_made_ = 0;
+  std::deque<Held> seen_;
+  std::map<std::string, std::string> current_;  // id to lease and epoch already in seen_.
+  std::deque<Op> recent_;
+};
+
+}  // namespace ff::model

@@ -1,0 +1,398 @@
+// What happens to an execution, whatever verb asks for it. The verbs are in model_verbs.cpp.
+#include "model/model.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "model/model_parts.hpp"
+
+namespace ff::model {
+
+namespace {
+
+constexpr std::size_t kHistoryMax = 64, kEventsKept = 16;
+constexpr std::int64_t kHandoffMs = 1000;
+constexpr int kWakeTries = 8;
+
+Entry attempt_entry(const Execution& execution) {
+  Entry entry;
+  entry["generation"] = std::to_string(execution.generation);
+  entry["attempt"] = std::to_string(execution.attempts);
+  entry["began"] = std::to_string(execution.began);
+  if (execution.epoch != 0) entry["epoch"] = "\"" + std::to_string(execution.epoch);
+  if (execution.lease) entry["lease"] = "\"" + *execution.lease;
+  if (!execution.worker.empty()) entry["worker"] = "\"" + execution.worker;
+  return entry;
+}
+
+bool by_index(const Execution* a, const Execution* b) {
+  return a->timer != b->timer ? a->timer < b->timer : a->id < b->id;
+}
+
+}  // namespace
+
+bool Execution::stores_policy() const {
+  return !(policy.retry == ff::core::RetryPolicy()) || !(policy.crash == ff::core::CrashPolicy());
+}
+
+std::optional<std::int64_t> Execution::deadline_entry() const {
+  if (ended_already()) return std::nullopt;
+  return cancel_requested ? cancel_by : deadline;
+}
+
+std::int64_t rank(const Execution& execution) {
+  std::int64_t within = execution.timer == 0 ? 0 : execution.timer - kRankEpochMs;
+  return (kPriorityMax - execution.priority) * kRankSpan + within;
+}
+
+double chance(std::int64_t now_us, const std::string& id) {
+  std::int64_t mixed = now_us % 1000003;
+  for (std::size_t i = 16; i < 26; ++i) mixed = (mixed * 31 + static_cast<unsigned char>(id[i])) % 1000003;
+  return static_cast<double>(mixed) / 1000003.0;
+}
+
+std::string shorten(const std::string& text, std::size_t bytes) {
+  std::size_t last = std::min(text.size(), bytes);
+  while (last > 0 && last < text.size() && (static_cast<unsigned char>(text[last]) & 0xc0) == 0x80) --last;
+  return text.substr(0, last);
+}
+
+std::string Op::text() const {
+  std::string line = (reload ? "(reload) " : "") + std::to_string(clock_us) + " " + verb;
+  for (const auto& arg : args) {
+    std::string shown = arg.substr(0, 60);
+    for (char& c : shown) c = static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+    bool quoted = shown.empty() || shown.find(' ') != std::string::npos;
+    line += (quoted ? " '" : " ") + shown + (quoted ? "'" : "") + (arg.size() > 60 ? "..." : "");
+  }
+  return line;
+}
+
+void Counters::add(const Counters& other) {
+  for (const auto& [move, times] : other.moves) moves[move] += times;
+  for (const auto& [state, times] : other.starts) starts[state] += times;
+  for (const auto& [what, times] : other.events) events[what] += times;
+}
+
+// Time is TIME, made monotonic: after a step back it goes on from the largest value seen, as fast as TIME does.
+void Model::read_clock(std::int64_t clock_us) {
+  std::int64_t ms = clock_us / 1000;
+  if (ms >= now_) skew_ = 0;
+  else skew_ = std::max(skew_, now_ - ms);
+  if (skew_ > 0) counters_.count("clock behind");
+  now_ = ms + skew_;
+  now_us_ = clock_us + skew_ * 1000;
+}
+
+Execution* Model::find(const std::string& ns, const std::string& id) {
+  auto found = executions_.find(id);
+  if (found == executions_.end()) return nullptr;
+  if (found->second.ns == ns) return &found->second;
+  counters_.count("foreign namespace");
+  return nullptr;
+}
+
+// A write whose lease or epoch is not the current one changes nothing. Who gave it up before gets the first answer.
+Model::Standing Model::fence(const Lease& lease, Execution*& execution, std::string& outcome) {
+  auto found = executions_.find(lease.id);
+  execution = found == executions_.end() ? nullptr : &found->second;
+  if (execution == nullptr) return Standing::stale;
+  if (execution->lease == lease.lease && std::to_string(execution->epoch) == lease.epoch) {
+    if (execution->state == State::active) return Standing::held;
+    outcome = execution->outcome.value_or("");
+    return execution->outcome ? Standing::repeated : Standing::stale;
+  }
+  if (execution->lean) return Standing::stale;
+  // Older receipts: the last eight entries of the history.
+  auto& history = execution->history;
+  for (std::size_t i = 0; i < history.size() && i < 8; ++i) {
+    const auto& entry = history[history.size() - 1 - i];
+    auto has = [&entry](const char* name, const std::string& value) {
+      auto at = entry.find(name);
+      return at != entry.end() && at->second == value;
+    };
+    auto told = entry.find("outcome");
+    if (told == entry.end() || !has("lease", "\"" + lease.lease) || !has("epoch", "\"" + lease.epoch)) continue;
+    outcome = told->second.substr(1);
+    counters_.count("receipt found in history");
+    return Standing::repeated;
+  }
+  return Standing::stale;
+}
+
+// The one place where a state changes.
+void Model::move(Execution& execution, State to, std::int64_t timer) {
+  ++counters_.moves[{execution.state, to}];
+  execution.state = to;
+  execution.timer = timer;
+  if (ff::core::is_terminal(to) && execution.watched) {
+    tells_.emplace_back("v:" + execution.id, std::string(ff::core::to_string(to)));
+    counters_.count("watched end");
+  }
+  if (to == State::ready) offer(execution.queue(), 1);
+  if (!execution.lean) {
+    commit_events_.push_back(execution.id);
+    commit_events_.push_back(std::string(ff::core::to_string(to)) + " " + execution.queue());
+  }
+}
+
+void Model::finish(Execution& execution, State to) {
+  execution.ended = now_;
+  execution.cancel_by.reset();
+  move(execution, to, now_ + execution.retention_ms());
+  if (!execution.lean) return;
+  counters_.count("lean deletion");
+  erase(std::string(execution.id));
+}
+
+void Model::erase(const std::string& id) { executions_.erase(id); }
+
+// Lean executions keep no history.
+void Model::remember(Execution& execution, const std::string& event, Entry more) {
+  if (execution.lean) return;
+  Entry entry = event == "cancel_requested" ? Entry() : attempt_entry(execution);
+  entry["event"] = "\"" + event;
+  entry["at"] = std::to_string(now_);
+  for (auto& [name, value] : more) entry[name] = value;
+  execution.history.push_back(std::move(entry));
+  if (execution.history.size() > kHistoryMax) {
+    execution.history.pop_front();
+    counters_.count("history trimmed");
+  }
+}
+
+void Model::tell(const std::string& worker, const std::string& text) {
+  if (listened_.count(worker) != 0) tells_.emplace_back("w:" + worker, text);
+}
+
+// Takes the lease away: nothing its holder sends counts from now on.
+void Model::revoke(Execution& execution, const std::string& why) {
+  tell(execution.worker, why + " " + execution.id + " " + std::to_string(execution.epoch));
+  execution.lease.reset();
+  execution.outcome.reset();
+}
+
+State Model::fail_attempt(Execution& execution, const Failure& failure, std::int64_t& retry_at) {
+  ++execution.failures;
+  execution.failure_class = failure.cls;
+  State to = State::failed;
+  retry_at = 0;
+  if (execution.cancel_requested) {
+    to = State::cancelled;
+  } else if (ff::core::may_retry(execution.policy.retry, failure.cls, execution.failures)) {
+    std::int64_t delay = failure.retry_after_ms;
+    if (delay < 0) {
+      delay = ff::core::retry_delay(execution.policy.retry, execution.failures, chance(now_us_, execution.id)).count();
+    }
+    to = delay > 0 ? State::delayed : State::ready;
+    retry_at = now_ + delay;
+  }
+  std::string outcome = ff::core::is_terminal(to) ? std::string(ff::core::to_string(to)) : "retried";
+  Entry more;
+  more["class"] = "\"" + failure.cls;
+  more["error"] = "\"" + shorten(failure.text, 512);
+  if (failure.by_holder) more["outcome"] = "\"" + outcome;
+  remember(execution, "failed", std::move(more));
+  if (failure.by_holder) execution.outcome = outcome;
+  else revoke(execution, "lost");
+  if (!failure.text.empty() && !execution.lean) execution.text = failure.text;
+  if (ff::core::is_terminal(to)) finish(execution, to);
+  else move(execution, to, retry_at);
+  return to;
+}
+
+// A lease ran out. Queued again by itself, with backoff, up to the cap.
+void Model::crash(Execution& execution) {
+  remember(execution, "lease_expired", {});
+  revoke(execution, "lost");
+  ++execution.crashes;
+  execution.failure_class = "crash";
+  auto cap = execution.policy.crash.max.value_or(ff::core::policy_default::kCrashMax);
+  if (execution.cancel_requested) return finish(execution, State::cancelled);
+  if (execution.crashes > cap) {
+    counters_.count("crash cap reached");
+    if (!execution.lean) {
+      execution.text = "the lease expired " + std::to_string(execution.crashes) + " times, the cap is " + std::to_string(cap);
+    }
+    return finish(execution, State::failed);
+  }
+  auto delay = ff::core::crash_delay(execution.policy.crash, execution.crashes).count();
+  move(execution, delay > 0 ? State::delayed : State::ready, now_ + delay);
+}
+
+void Model::end_by_deadline(Execution& execution) {
+  bool expired = execution.deadline && *execution.deadline <= now_;
+  if (!expired) counters_.count("grace over");
+  State to = expired ? State::expired : State::cancelled;
+  if (execution.state == State::active) {
+    remember(execution, std::string(ff::core::to_string(to)), {});
+    revoke(execution, expired ? "lost" : "cancelled");
+  }
+  finish(execution, to);
+}
+
+std::vector<const Execution*> Model::in_state(State state) const {
+  std::vector<const Execution*> all;
+  for (const auto& [_, execution] : executions_) {
+    if (execution.state == state) all.push_back(&execution);
+  }
+  std::sort(all.begin(), all.end(), by_index);
+  return all;
+}
+
+std::vector<const Execution*> Model::in_queue(const std::string& queue) const {
+  std::vector<const Execution*> all;
+  for (const auto& [_, execution] : executions_) {
+    if (execution.state == State::ready && execution.queue() == queue) all.push_back(&execution);
+  }
+  std::sort(all.begin(), all.end(), [](const Execution* a, const Execution* b) {
+    auto left = rank(*a), right = rank(*b);
+    return left != right ? left < right : a->id < b->id;
+  });
+  return all;
+}
+
+std::optional<std::int64_t> Model::earliest() const {
+  std::optional<std::int64_t> first;
+  auto look = [&first](std::int64_t ms) {
+    if (!first || ms < *first) first = ms;
+  };
+  for (const auto& [_, execution] : executions_) {
+    if (auto deadline = execution.deadline_entry()) look(*deadline);
+    bool waits = execution.state == State::active || execution.state == State::delayed || execution.ended_already();
+    if (waits) look(execution.timer);
+    if (execution.state == State::active && execution.timeout_ms() > 0) look(execution.began + execution.timeout_ms());
+  }
+  for (const auto& [_, at] : handoffs_) look(at);
+  return first;
+}
+
+// What is due in one index at this moment, in its order, `limit` at the most.
+std::vector<std::string> due_in(const std::string& index, const std::map<std::string, Execution>& executions,
+                                std::int64_t now, std::size_t limit) {
+  std::vector<std::pair<std::int64_t, std::string>> due;
+  for (const auto& [id, execution] : executions) {
+    std::optional<std::int64_t> at;
+    if (index == "deadlines") at = execution.deadline_entry();
+    else if (index != "timeouts" && ff::core::to_string(execution.state) == index) at = execution.timer;
+    else if (index == "timeouts" && execution.state == State::active && execution.timeout_ms() > 0) {
+      at = execution.began + execution.timeout_ms();
+    }
+    if (at && *at <= now) due.emplace_back(*at, id);
+  }
+  std::sort(due.begin(), due.end());
+  std::vector<std::string> ids;
+  for (std::size_t i = 0; i < due.size() && i < limit; ++i) ids.push_back(due[i].second);
+  return ids;
+}
+
+// Whoever is due in several indexes fires by the first of them only: a deadline wins over a timeout, a timeout over a
+// lease. What firing makes due is for the next call. Returns how many entries were due, each index by itself.
+std::int64_t Model::do_due(std::int64_t limit, std::map<std::string, std::int64_t>& fired) {
+  static const std::vector<std::pair<std::string, std::string>> timers = {
+      {"deadlines", "execution_deadline"}, {"timeouts", "attempt_timeout"}, {"active", "lease_expiry"},
+      {"delayed", "delayed_promoter"},     {"completed", "retention_trimmer"}, {"failed", "retention_trimmer"},
+      {"cancelled", "retention_trimmer"},  {"expired", "retention_trimmer"},   {"skipped", "retention_trimmer"}};
+  std::vector<std::pair<std::string, std::string>> todo;
+  std::set<std::string> touched;
+  std::int64_t done = 0;
+  for (const auto& [index, scanner] : timers) {
+    if (done >= limit) break;
+    auto due = due_in(index, executions_, now_, static_cast<std::size_t>(limit - done));
+    done += static_cast<std::int64_t>(due.size());
+    for (auto& id : due) {
+      if (!touched.insert(id).second) continue;
+      todo.emplace_back(index, id);
+      ++fired[scanner];
+      counters_.count("timer " + scanner);
+    }
+  }
+  std::vector<std::pair<std::int64_t, std::string>> unanswered;
+  for (const auto& [queue, at] : handoffs_) {
+    if (at <= now_) unanswered.emplace_back(at, queue);
+  }
+  std::sort(unanswered.begin(), unanswered.end());
+  if (unanswered.size() > 8) unanswered.resize(8);
+  std::map<std::string, std::int64_t> waiting;
+  for (const auto& [_, queue] : unanswered) waiting[queue] = static_cast<std::int64_t>(in_queue(queue).size());
+
+  for (const auto& [index, id] : todo) fire(index, executions_.at(id));
+  for (const auto& [_, queue] : unanswered) {
+    handoffs_.erase(queue);
+    if (waiting[queue] > 0) offer(queue, waiting[queue]);
+    counters_.count("timer handoff");
+  }
+  commit();
+  return done;
+}
+
+void Model::fire(const std::string& index, Execution& execution) {
+  if (index == "deadlines") {
+    end_by_deadline(execution);
+  } else if (index == "timeouts") {
+    Failure failure;
+    failure.cls = "timeout";
+    failure.text = "the attempt ran longer than its timeout of " + std::to_string(execution.timeout_ms()) + " ms";
+    std::int64_t retry_at = 0;
+    fail_attempt(execution, failure, retry_at);
+  } else if (index == "active") {
+    crash(execution);
+  } else if (index == "delayed") {
+    move(execution, State::ready, execution.timer);
+  } else {
+    erase(std::string(execution.id));
+  }
+}
+
+void Model::offer(const std::string& queue, std::int64_t count) {
+  for (auto& [known, have] : offers_) {
+    if (known != queue) continue;
+    have += count;
+    return;
+  }
+  offers_.emplace_back(queue, count);
+}
+
+// Wakes idle workers for `count` executions, the ones with most room first; who is not heard of is dead and forgotten.
+bool Model::wake(const std::string& queue, std::int64_t count) {
+  auto idle = idle_.find(queue);
+  bool woken = false;
+  for (int i = 0; i < kWakeTries && idle != idle_.end() && !idle->second.empty(); ++i) {
+    auto best = idle->second.begin();
+    for (auto at = idle->second.begin(); at != idle->second.end(); ++at) {
+      if (at->second >= best->second) best = at;
+    }
+    auto [worker, room] = *best;
+    idle->second.erase(best);
+    if (listened_.count(worker) == 0) {
+      counters_.count("dead worker dropped");
+      continue;
+    }
+    messages_.emplace_back("w:" + worker, "ready " + queue);
+    counters_.count("worker woken");
+    woken = true;
+    count -= room;
+    if (count <= 0) break;
+  }
+  if (idle != idle_.end() && idle->second.empty()) idle_.erase(idle);
+  return woken;
+}
+
+void Model::commit() {
+  committed_ = true;
+  if (!commit_events_.empty()) {
+    events_.push_back(std::move(commit_events_));
+    commit_events_.clear();
+    ++event_count_;
+    if (events_.size() > kEventsKept) events_.pop_front();
+  }
+  for (const auto& [queue, count] : offers_) {
+    if (wake(queue, count)) handoffs_[queue] = now_ + kHandoffMs;
+  }
+  offers_.clear();
+  for (auto& told : tells_) messages_.push_back(std::move(told));
+  tells_.clear();
+}
+
+}  // namespace ff::model

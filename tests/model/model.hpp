@@ -1,0 +1,209 @@
+#pragma once
+// The reference model: what one partition must answer and hold, in plain C++, written from design.md §4 and
+// ARCHITECTURE.md. It knows nothing of Valkey, and plans nothing: it does at once what a verb is said to do.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ff/core/policy.hpp"
+#include "ff/core/state.hpp"
+
+namespace ff::model {
+
+using ff::core::State;
+
+// One call: the arguments exactly as they go to the library, and the clock at that moment.
+struct Op {
+  std::string verb;
+  std::vector<std::string> args;
+  std::int64_t clock_us = 0;  // What TIME says.
+  bool reload = false;        // The library is loaded anew before: what a node remembers is gone.
+  Op() = default;
+  std::string text() const;
+};
+
+// What the call must answer.
+struct Reply {
+  std::vector<std::string> fields;
+  std::string error;  // Not empty: an error reply that begins with this word.
+  // A field that the contract leaves open: any whole number from low to high.
+  struct Range {
+    std::size_t at;
+    std::int64_t low, high;
+    Range(std::size_t a, std::int64_t l, std::int64_t h) : at(a), low(l), high(h) {}
+  };
+  std::vector<Range> ranges;
+  std::size_t json_from = static_cast<std::size_t>(-1);  // Fields from here are flat JSON objects: see canonical().
+  std::size_t rows_from = 0, row_size = 0;               // Not 0: rows of this size in any order.
+  Reply() = default;
+};
+
+// A message that somebody who listens must get: channel without the tag.
+struct Message {
+  std::string channel, text;
+  Message(std::string c, std::string t) : channel(std::move(c)), text(std::move(t)) {}
+  friend bool operator==(const Message&, const Message&) = default;
+};
+
+// A flat JSON object as names and values, strings with a quote in front, numbers as text. Throws std::invalid_argument.
+using Entry = std::map<std::string, std::string>;
+Entry canonical(std::string_view json);
+
+struct Execution {
+  std::string id, ns, lane, kind, payload, content_type, tags, policy_text;
+  ff::core::Policy policy;
+  State state = State::ready;
+  std::int64_t timer = 0;  // Of its index: start, lease end, purge; of a ready one the time it ranks by, 0 in front.
+  std::int64_t created = 0, priority = 0, generation = 0, attempts = 0, failures = 0, crashes = 0, epoch = 0, began = 0;
+  std::optional<std::int64_t> ended, deadline, cancel_requested, cancel_by;
+  std::optional<std::string> lease, outcome, failure_class;
+  std::string worker, result, result_type, text;
+  bool watched = false, lean = false;
+  struct Progress {
+    std::int64_t percent = -1, at = 0;
+    std::string message;
+  };
+  std::optional<Progress> progress;
+  std::map<std::int64_t, std::string> old_results;  // By generation, empty ones left out.
+  std::deque<Entry> history;
+
+  std::string queue() const { return ns + "/" + lane; }
+  bool ended_already() const { return ff::core::is_terminal(state); }
+  std::int64_t timeout_ms() const { return policy.attempt_timeout.value_or(ff::core::Millis(0)).count(); }
+  std::int64_t retention_ms() const {
+    return policy.retention.value_or(ff::core::policy_default::kRetention).count();
+  }
+  bool stores_policy() const;
+  std::optional<std::int64_t> deadline_entry() const;  // Its score in `deadlines`.
+};
+
+// What happened during a run; a run in which something never happened has not tested it.
+struct Counters {
+  std::map<std::pair<State, State>, std::uint64_t> moves;
+  std::map<State, std::uint64_t> starts;
+  std::map<std::string, std::uint64_t> events;
+  void count(const std::string& what, std::uint64_t by = 1) { events[what] += by; }
+  void add(const Counters& other);
+};
+
+class Model {
+ public:
+  // `listened` are the workers that somebody listens for; others are dead to a wake-up.
+  explicit Model(std::set<std::string> listened) : listened_(std::move(listened)) {}
+
+  Reply apply(const Op& op);
+
+  // Of the last call, in order; hints to the engine are left out.
+  const std::vector<Message>& messages() const noexcept { return messages_; }
+  std::int64_t now() const noexcept { return now_; }
+  std::int64_t behind_ms() const noexcept { return skew_; }  // How far TIME is behind this clock.
+  // When the next timer is due; none: nothing waits for a time.
+  std::optional<std::int64_t> earliest() const;
+  // The last call went through and wrote.
+  bool committed() const noexcept { return committed_; }
+
+  const std::map<std::string, Execution>& executions() const noexcept { return executions_; }
+  Counters& counters() noexcept { return counters_; }
+
+  struct Known {
+    std::string id, fingerprint;
+    std::int64_t expires = 0;
+  };
+  const std::map<std::string, Known>& known() const noexcept { return known_; }
+  const std::set<std::string>& lanes() const noexcept { return lanes_; }
+  const std::map<std::string, std::map<std::string, std::int64_t>>& idle() const noexcept { return idle_; }
+  const std::map<std::string, std::int64_t>& handoffs() const noexcept { return handoffs_; }
+  // Entries of the event stream, oldest first; `event_count` counts those forgotten here too.
+  const std::deque<std::vector<std::string>>& events() const noexcept { return events_; }
+  std::size_t event_count() const noexcept { return event_count_; }
+  // Ids in an index in its order: of a state, or of a queue.
+  std::vector<const Execution*> in_state(State state) const;
+  std::vector<const Execution*> in_queue(const std::string& queue) const;
+
+ private:
+  class Args;
+  struct Lease;
+  struct Failure;
+  struct Claim;
+  enum class Standing { held, repeated, stale };
+
+  Reply submit(Args& args);
+  std::pair<std::string, std::string> submit_one(const std::string& ns, Args& args);
+  Reply claim(Args& args);
+  Reply complete(Args& args);
+  Reply fail(Args& args);
+  Reply release(Args& args);
+  Reply renew(Args& args);
+  Reply progress(Args& args);
+  Reply cancel(Args& args);
+  Reply change_priority(Args& args);
+  Reply replay(Args& args);
+  Reply purge(Args& args);
+  Reply watch(Args& args);
+  Reply describe(Args& args);
+  Reply list(Args& args);
+  Reply count(Args& args);
+  Reply result(Args& args);
+  Reply payload(Args& args);
+  Reply run_due(Args& args);
+  Reply pass_wake(Args& args);
+  Reply leave(Args& args);
+
+  void read_clock(std::int64_t clock_us);
+  Execution* find(const std::string& ns, const std::string& id);
+  Standing fence(const Lease& lease, Execution*& execution, std::string& outcome);
+  void move(Execution& execution, State to, std::int64_t timer);
+  void finish(Execution& execution, State to);
+  void erase(const std::string& id);
+  void remember(Execution& execution, const std::string& event, Entry more);
+  void revoke(Execution& execution, const std::string& why);
+  State fail_attempt(Execution& execution, const Failure& failure, std::int64_t& retry_at);
+  void crash(Execution& execution);
+  void do_claim(const Claim& claim, Reply& reply);
+  std::int64_t check_in(const Claim& claim, std::int64_t room, std::optional<std::int64_t> next, Reply& reply);
+  void hand_over(Execution& execution, std::int64_t ready_at, Reply& reply);
+  std::string complete_one(const Lease& lease, const std::string& type, const std::string& result);
+  std::string release_one(const Lease& lease, bool started, std::int64_t delay_ms, const std::string& reason);
+  Reply ask_to_end(Execution& execution, std::int64_t grace_ms, const std::string& reason);
+  std::int64_t do_due(std::int64_t limit, std::map<std::string, std::int64_t>& fired);
+  void fire(const std::string& index, Execution& execution);
+  void end_by_deadline(Execution& execution);
+  void offer(const std::string& queue, std::int64_t count);
+  bool wake(const std::string& queue, std::int64_t count);
+  void tell(const std::string& worker, const std::string& text);
+  void commit();
+
+  std::set<std::string> listened_;
+  std::int64_t now_ = 0, now_us_ = 0, skew_ = 0, engine_seen_ = 0;
+  std::map<std::string, Execution> executions_;
+  std::map<std::string, Known> known_;
+  std::map<std::string, std::map<std::string, std::int64_t>> idle_;
+  std::map<std::string, std::int64_t> handoffs_;
+  std::set<std::string> lanes_;
+  std::deque<std::vector<std::string>> events_;
+  std::size_t event_count_ = 0;
+  bool committed_ = false;
+  Counters counters_;
+  // Of the commit under way.
+  std::vector<std::string> commit_events_;
+  std::vector<std::pair<std::string, std::int64_t>> offers_;
+  std::vector<Message> tells_;
+  std::vector<Message> messages_;
+};
+
+// The policies that a run uses, and how the library must store each: the model knows no others.
+struct PaletteEntry {
+  std::string text;  // What is submitted.
+  std::optional<ff::core::Policy> policy;  // none: refused as bad_policy.
+};
+const std::vector<PaletteEntry>& palette();
+
+}  // namespace ff::model

@@ -1,0 +1,529 @@
+#include "support/checker.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "ff/core/state.hpp"
+
+namespace ff::test {
+namespace {
+
+using std::string;
+using std::string_view;
+
+constexpr std::int64_t kDefaultRetentionMs = 24LL * 3600 * 1000;
+constexpr std::int64_t kRankSpan = std::int64_t(1) << 39;
+constexpr std::int64_t kPriorityMax = 9000;
+constexpr std::size_t kFieldBytes = 64, kHistoryMax = 64, kEventsAbout = 4096, kEventsSlack = 256;
+
+// The fields of a core in the order of their enumerators.
+enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, ct, rt, fields };
+constexpr std::array<string_view, fields> kFieldNames = {"s", "q", "k", "c", "p", "g", "a", "f", "n", "e", "l", "w", "b",
+                                                         "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "ct", "rt"};
+constexpr std::array kNumbers = {c, p, g, a, f, n, e, b, z, d, u, t, r};
+constexpr std::array<string_view, 5> kOutcomes = {"completed", "failed", "retried", "released", "cancelled"};
+constexpr string_view kSatellites = "prxyto";  // And h, and r<generation>.
+
+std::optional<std::int64_t> number(string_view text) {
+  std::int64_t value = 0;
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<ff::core::State> state_of(string_view word) {
+  for (auto state : ff::core::kStates) {
+    if (ff::core::to_string(state) == word) return state;
+  }
+  return std::nullopt;
+}
+
+// The whole number behind a name in canonical JSON, or `otherwise`.
+std::int64_t json_number(string_view json, string_view name, std::int64_t otherwise) {
+  auto at = json.find(name);
+  if (at == string_view::npos) return otherwise;
+  auto text = json.substr(at + name.size());
+  return number(text.substr(0, text.find_first_not_of("0123456789"))).value_or(otherwise);
+}
+
+struct Execution {
+  string_view ulid;
+  std::array<string_view, fields> core;
+  std::array<std::int64_t, fields> number{};  // Of the numeric fields; absent: 0.
+  std::optional<ff::core::State> state;
+  string_view policy;
+  bool more_satellites = false, result = false, history = false, progress = false, text = false;
+  std::size_t in_its_index = 0, in_timeouts = 0, in_deadlines = 0;
+  bool readable = true;
+  Execution() = default;
+  bool has(Field field) const { return core[field].data() != nullptr; }
+  bool active() const { return state == ff::core::State::active; }
+  bool ended() const { return state && ff::core::is_terminal(*state); }
+};
+
+void read_fields(const Snapshot& snapshot, const StoredKey& key, Execution& execution) {
+  auto values = snapshot.values(key);
+  for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
+    auto at = std::find(kFieldNames.begin(), kFieldNames.end(), values[i]);
+    if (at == kFieldNames.end()) continue;
+    auto field = static_cast<std::size_t>(at - kFieldNames.begin());
+    execution.core[field] = values[i + 1];
+    execution.number[field] = number(values[i + 1]).value_or(0);
+  }
+  if (execution.has(s)) execution.state = state_of(execution.core[s]);
+}
+
+string_view rest_after(string_view text, std::size_t prefix) { return text.substr(prefix); }
+bool starts(string_view text, string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+
+class Checker {
+ public:
+  explicit Checker(const Snapshot& snapshot) : snapshot_(snapshot) {}
+
+  CheckReport run() {
+    report_.keys = snapshot_.keys().size();
+    if (snapshot_.tag().find(':') == string::npos) {
+      for (const auto& key : snapshot_.keys()) root_key(key);
+      return std::move(report_);
+    }
+    executions_.reserve(snapshot_.keys().size());
+    for (const auto& key : snapshot_.keys()) core_key(key);
+    for (const auto& key : snapshot_.keys()) other_key(key);
+    for (const auto& key : snapshot_.keys()) index_key(key);
+    for (auto& [_, execution] : executions_) check(execution);
+    report_.executions = executions_.size();
+    return std::move(report_);
+  }
+
+ private:
+  void complain(string_view ulid, string_view rest, string expected, string found) {
+    string key = snapshot_.tag();
+    if (!rest.empty()) key += ":" + string(rest);
+    report_.violations.emplace_back(string(ulid), std::move(key), std::move(expected), std::move(found));
+  }
+  bool of_type(const StoredKey& key, string_view type, string_view ulid = {}) {
+    if (key.type == type) return true;
+    complain(ulid, key.rest, "a " + string(type), "a " + string(key.type));
+    return false;
+  }
+  void no_ttl(const StoredKey& key, string_view ulid = {}) {
+    if (key.ttl_ms >= 0) complain(ulid, key.rest, "no expiry", "a TTL of " + std::to_string(key.ttl_ms) + " ms");
+  }
+  void must(const Execution& execution, bool holds, string_view field, string expected) {
+    if (holds) return;
+    auto at = std::find(kFieldNames.begin(), kFieldNames.end(), field);
+    string found = "absent";
+    if (at != kFieldNames.end()) {
+      auto value = execution.core[static_cast<std::size_t>(at - kFieldNames.begin())];
+      if (value.data() != nullptr) found = string(value);
+    }
+    complain(execution.ulid, "e:" + string(execution.ulid),
+             "field " + string(field) + ": " + expected + " (state " + string(execution.core[s]) + ")", std::move(found));
+  }
+
+  void root_key(const StoredKey& key);
+  void core_key(const StoredKey& key);
+  void other_key(const StoredKey& key);
+  void satellite_key(const StoredKey& key);
+  void note_satellite(const StoredKey& key, Execution& execution, string_view which);
+  void partition_hash(const StoredKey& key);
+  void idempotency_key(const StoredKey& key);
+  void index_key(const StoredKey& key);
+  void state_index(const StoredKey& key, ff::core::State state);
+  void queue_index(const StoredKey& key);
+  void side_index(const StoredKey& key, std::size_t Execution::*seen);
+  void idle_index(const StoredKey& key);
+  void check(Execution& execution);
+  void check_fields(const Execution& execution);
+  void check_lease(const Execution& execution);
+  void check_counts(const Execution& execution);
+  void check_satellites(const Execution& execution);
+  void check_membership(const Execution& execution);
+  void check_score(const Execution& execution, const StoredKey& key, std::int64_t score);
+  Execution* member(const StoredKey& key, string_view ulid);
+
+  const Snapshot& snapshot_;
+  CheckReport report_;
+  std::unordered_map<string_view, Execution> executions_;
+  std::unordered_set<string_view> lanes_;
+};
+
+void Checker::root_key(const StoredKey& key) {
+  no_ttl(key);
+  if (key.rest == "servers") return void(of_type(key, "zset"));
+  if (!key.rest.empty()) return complain({}, key.rest, "no such key under the root tag", string(key.type));
+  if (!of_type(key, "hash")) return;
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    bool known = values[i] == "partitions" || values[i] == "history" || values[i] == "hi" || values[i] == "skew";
+    if (!known) complain({}, "", "a known field", string(values[i]));
+  }
+}
+
+void Checker::core_key(const StoredKey& key) {
+  if (key.rest == "lanes" && key.type == "set") {
+    for (auto queue : snapshot_.values(key)) lanes_.insert(queue);
+  }
+  if (!starts(key.rest, "e:") || key.rest.find(':', 2) != string_view::npos) return;
+  auto ulid = rest_after(key.rest, 2);
+  auto& execution = executions_[ulid];
+  execution.ulid = ulid;
+  if (ulid.size() != 26) complain(ulid, key.rest, "a ULID of 26 characters", std::to_string(ulid.size()));
+  no_ttl(key, ulid);
+  execution.readable = of_type(key, "hash", ulid);
+  if (!execution.readable) return;
+  if (key.note != "listpack") complain(ulid, key.rest, "listpack encoding", string(key.note));
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    bool known = std::find(kFieldNames.begin(), kFieldNames.end(), values[i]) != kFieldNames.end();
+    if (!known) complain(ulid, key.rest, "a known field", string(values[i]));
+    if (values[i + 1].size() > kFieldBytes) {
+      complain(ulid, key.rest, "at most 64 bytes in " + string(values[i]), std::to_string(values[i + 1].size()));
+    }
+  }
+  read_fields(snapshot_, key, execution);
+  ++report_.by_state[string(execution.core[s])];
+}
+
+// What is neither a core nor an index of executions.
+void Checker::other_key(const StoredKey& key) {
+  auto rest = key.rest;
+  if (starts(rest, "i:")) return idempotency_key(key);
+  if (starts(rest, "e:")) {
+    if (rest.find(':', 2) != string_view::npos) satellite_key(key);
+    return;
+  }
+  no_ttl(key);
+  if (rest.empty()) return partition_hash(key);
+  if (rest == "lanes") return void(of_type(key, "set"));
+  if (rest == "absent" || rest == "gone") return complain({}, rest, "never to exist", string(key.type));
+  if (rest != "ev") return;
+  if (of_type(key, "stream") && number(key.note).value_or(0) > std::int64_t(kEventsAbout + kEventsSlack)) {
+    complain({}, rest, "about 4096 entries", string(key.note));
+  }
+}
+
+void Checker::partition_hash(const StoredKey& key) {
+  if (!of_type(key, "hash")) return;
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    bool known = values[i] == "hi" || values[i] == "skew";
+    if (!known) complain({}, "", "the fields hi and skew", string(values[i]));
+    if (number(values[i + 1]).value_or(-1) < 0) complain({}, "", "milliseconds in " + string(values[i]), string(values[i + 1]));
+  }
+}
+
+void Checker::idempotency_key(const StoredKey& key) {
+  if (!of_type(key, "string")) return;
+  if (key.ttl_ms == -1) complain({}, key.rest, "an expiry, later than its own time", "none");
+  if (rest_after(key.rest, 2).find('/') == string_view::npos) complain({}, key.rest, "i:<namespace>/<key>", "no /");
+  auto values = snapshot_.values(key);
+  auto text = values.empty() ? string_view() : values[0];
+  auto first = text.find(' ');
+  auto second = first == string_view::npos ? first : text.find(' ', first + 1);
+  bool good = first == 26 && second != string_view::npos && number(text.substr(27, second - 27)).value_or(-1) >= 0;
+  if (!good) complain({}, key.rest, "<ulid> <expires ms> <fingerprint>", string(text));
+}
+
+void Checker::satellite_key(const StoredKey& key) {
+  auto colon = key.rest.find(':', 2);
+  auto ulid = key.rest.substr(2, colon - 2), which = rest_after(key.rest, colon + 1);
+  no_ttl(key, ulid);
+  auto found = executions_.find(ulid);
+  if (found == executions_.end()) return complain(ulid, key.rest, "a core beside the satellite", "none");
+  note_satellite(key, found->second, which);
+}
+
+void Checker::note_satellite(const StoredKey& key, Execution& execution, string_view which) {
+  bool old_result = which.size() > 1 && which[0] == 'r' && number(which.substr(1)).has_value();
+  bool known = old_result || which == "h" || (which.size() == 1 && kSatellites.find(which[0]) != string_view::npos);
+  if (!known) return complain(execution.ulid, key.rest, "a known satellite", string(which));
+  string_view type = which == "h" ? "list" : which == "o" ? "hash" : "string";
+  if (!of_type(key, type, execution.ulid)) return;
+  if (type == "string" && which != "p" && key.note == "0") complain(execution.ulid, key.rest, "bytes", "an empty string");
+  if (which == "p" && key.note == "0") complain(execution.ulid, key.rest, "no key for an empty payload", "one");
+  if (which == "h") {
+    execution.history = true;
+    if (number(key.note).value_or(0) > std::int64_t(kHistoryMax)) complain(execution.ulid, key.rest, "at most 64", string(key.note));
+  }
+  if (which == "y" && key.count == 1) execution.policy = snapshot_.values(key)[0];
+  execution.progress |= which == "o";
+  execution.text |= which == "x";
+  execution.result |= which == "r";
+  execution.more_satellites |= which != "p" && which != "r";
+  if (old_result && *number(which.substr(1)) >= execution.number[g]) {
+    complain(execution.ulid, key.rest, "a result of a generation below " + std::to_string(execution.number[g]), string(which));
+  }
+}
+
+void Checker::index_key(const StoredKey& key) {
+  auto rest = key.rest;
+  if (starts(rest, "q:")) return queue_index(key);
+  if (starts(rest, "idle:")) return idle_index(key);
+  if (rest == "timeouts") return side_index(key, &Execution::in_timeouts);
+  if (rest == "deadlines") return side_index(key, &Execution::in_deadlines);
+  if (rest == "handoffs") {
+    if (!of_type(key, "zset")) return;
+    auto values = snapshot_.values(key);
+    for (std::size_t i = 0; i < values.size(); i += 2) {
+      if (lanes_.count(values[i]) == 0) complain({}, rest, "a queue of lanes", string(values[i]));
+      if (number(values[i + 1]).value_or(0) <= 0) complain({}, rest, "a time", string(values[i + 1]));
+    }
+    return;
+  }
+  auto state = state_of(rest);
+  if (state && *state != ff::core::State::ready) return state_index(key, *state);
+  bool known = rest.empty() || rest == "lanes" || rest == "ev" || rest == "absent" || rest == "gone" || starts(rest, "e:") ||
+               starts(rest, "i:");
+  if (!known) complain({}, rest, "no such key", string(key.type));
+}
+
+// The execution behind an index entry; complains when there is none.
+Execution* Checker::member(const StoredKey& key, string_view ulid) {
+  auto found = executions_.find(ulid);
+  if (found != executions_.end()) return &found->second;
+  complain(ulid, key.rest, "a core behind the entry", "none");
+  return nullptr;
+}
+
+void Checker::state_index(const StoredKey& key, ff::core::State state) {
+  if (!of_type(key, "zset")) return;
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    auto* execution = member(key, values[i]);
+    if (execution == nullptr || !execution->readable) continue;
+    if (execution->state != state) {
+      complain(values[i], key.rest, "only executions of this state", "one that is " + string(execution->core[s]));
+      continue;
+    }
+    ++execution->in_its_index;
+    auto score = number(values[i + 1]);
+    if (!score) complain(values[i], key.rest, "a whole number", string(values[i + 1]));
+    else check_score(*execution, key, *score);
+  }
+}
+
+void Checker::check_score(const Execution& execution, const StoredKey& key, std::int64_t score) {
+  using ff::core::State;
+  auto want = [&](bool holds, string expected) {
+    if (!holds) complain(execution.ulid, key.rest, "score: " + std::move(expected), std::to_string(score));
+  };
+  auto state = *execution.state;
+  if (state == State::delayed) want(score > 0, "the time it starts");
+  if (state == State::blocked) want(score == 0, "0");
+  if (state == State::suspended) want(score >= 0, "its timeout, or 0");
+  if (state == State::active) want(score >= execution.number[b], "no earlier than it began, " + string(execution.core[b]));
+  if (ff::core::is_terminal(state)) {
+    auto purged = execution.number[z] + (execution.has(r) ? execution.number[r] : kDefaultRetentionMs);
+    want(score == purged, "its end and its retention, " + std::to_string(purged));
+  }
+}
+
+void Checker::queue_index(const StoredKey& key) {
+  if (!of_type(key, "zset")) return;
+  auto queue = rest_after(key.rest, 2);
+  if (lanes_.count(queue) == 0) complain({}, key.rest, "its queue in lanes", "not there");
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    auto* execution = member(key, values[i]);
+    if (execution == nullptr || !execution->readable) continue;
+    if (execution->state != ff::core::State::ready || execution->core[q] != queue) {
+      complain(values[i], key.rest, "only ready executions of this queue",
+               string(execution->core[s]) + " in " + string(execution->core[q]));
+      continue;
+    }
+    ++execution->in_its_index;
+    auto rank = number(values[i + 1]).value_or(-1);
+    if (rank < 0 || rank / kRankSpan != kPriorityMax - execution->number[p]) {
+      complain(values[i], key.rest, "a rank of priority " + std::to_string(execution->number[p]), string(values[i + 1]));
+    }
+  }
+}
+
+void Checker::side_index(const StoredKey& key, std::size_t Execution::*seen) {
+  if (!of_type(key, "zset")) return;
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    auto* execution = member(key, values[i]);
+    if (execution == nullptr || !execution->readable) continue;
+    ++(execution->*seen);
+    auto score = number(values[i + 1]).value_or(-1);
+    const auto& have = execution->number;
+    bool good = true;
+    if (key.rest == "timeouts") good = score == have[b] + have[t];
+    else if (!execution->has(u)) good = score == have[d];
+    else good = score >= have[u] && (!execution->has(d) || score <= have[d] || score == have[u]);
+    // A deadline may have passed before the cancel was asked for.
+    if (!good && execution->has(u) && execution->has(d)) good = score == have[d];
+    if (!good) complain(values[i], key.rest, "the score that the core implies", string(values[i + 1]));
+  }
+}
+
+void Checker::idle_index(const StoredKey& key) {
+  if (!of_type(key, "zset")) return;
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    if (values[i].empty() || values[i].size() > kFieldBytes) complain({}, key.rest, "a worker", string(values[i]));
+    if (number(values[i + 1]).value_or(0) <= 0) complain({}, key.rest, "room of 1 or more", string(values[i + 1]));
+  }
+}
+
+void Checker::check(Execution& execution) {
+  if (!execution.readable) return;
+  check_fields(execution);
+  if (!execution.state) return;
+  check_lease(execution);
+  check_counts(execution);
+  check_satellites(execution);
+  check_membership(execution);
+}
+
+void Checker::check_fields(const Execution& execution) {
+  must(execution, execution.state.has_value(), "s", "a state");
+  auto queue = execution.core[q];
+  auto slash = queue.find('/');
+  bool named = slash != string_view::npos && slash > 0 && slash + 1 < queue.size();
+  must(execution, named, "q", "<namespace>/<lane>");
+  must(execution, lanes_.count(queue) != 0, "q", "a member of lanes");
+  must(execution, !execution.core[k].empty(), "k", "a kind");
+  must(execution, execution.has(c), "c", "a time");
+  for (auto field : kNumbers) {
+    bool good = !execution.has(field) || number(execution.core[field]).value_or(-1) >= 0;
+    must(execution, good, kFieldNames[field], "a whole number");
+  }
+  must(execution, execution.number[p] <= kPriorityMax, "p", "0 to 9000");
+  must(execution, !execution.has(t) || execution.number[t] > 0, "t", "above 0");
+  must(execution, !execution.has(v) || execution.core[v] == "1", "v", "1");
+  must(execution, !execution.has(j) || execution.core[j] == "1", "j", "1");
+  must(execution, !execution.has(m) || execution.core[m] == "lean", "m", "lean");
+  must(execution, execution.has(z) == execution.ended(), "z", "present exactly when it has ended");
+  must(execution, !execution.has(u) || execution.active() || execution.ended(), "u", "only of a running attempt");
+  must(execution, !(execution.has(m) && execution.ended()), "m", "a lean execution is deleted as it ends");
+  must(execution, !execution.has(rt) || execution.state == ff::core::State::completed, "rt", "only of a result");
+  must(execution, execution.state != ff::core::State::failed || execution.has(x), "x", "the class it failed with");
+}
+
+void Checker::check_lease(const Execution& execution) {
+  bool claimed = execution.has(e);
+  must(execution, execution.has(w) == claimed, "w", "present exactly when it was claimed");
+  must(execution, execution.has(b) == claimed, "b", "present exactly when it was claimed");
+  must(execution, !claimed || execution.number[e] > 0, "e", "above 0");
+  must(execution, !execution.has(l) || claimed, "l", "only of one that was claimed");
+  if (execution.active()) {
+    must(execution, execution.has(l), "l", "the lease of the holder");
+    must(execution, !execution.has(o), "o", "absent while its holder works");
+    return;
+  }
+  must(execution, execution.has(l) == execution.has(o), "l", "present exactly with an outcome its holder reported");
+  if (execution.has(o)) {
+    bool word = std::find(kOutcomes.begin(), kOutcomes.end(), execution.core[o]) != kOutcomes.end();
+    must(execution, word, "o", "an outcome");
+  }
+  if (execution.state == ff::core::State::completed) must(execution, execution.core[o] == "completed", "o", "completed");
+}
+
+void Checker::check_counts(const Execution& execution) {
+  const auto& have = execution.number;
+  bool running = execution.active();
+  must(execution, have[a] == 0 || execution.has(e), "a", "0 for one never claimed");
+  must(execution, !running || have[a] > 0, "a", "above 0");
+  must(execution, have[f] + have[n] + (running ? 1 : 0) <= have[a], "a", "at least its failures and crashes, and the one that runs");
+  must(execution, execution.has(x) == (have[f] + have[n] > 0), "x", "present exactly after a failure or crash");
+  if (execution.ended()) return;
+  auto attempts = json_number(execution.policy, "\"max_attempts\":", 3);
+  auto crashes = json_number(execution.policy, "\"max\":", 3);
+  must(execution, have[f] < attempts || have[f] == 0, "f", "below " + std::to_string(attempts));
+  must(execution, have[n] <= crashes, "n", "at most " + std::to_string(crashes));
+}
+
+void Checker::check_satellites(const Execution& execution) {
+  must(execution, execution.has(j) == execution.more_satellites, "j", "1 exactly when there are more satellites");
+  bool completed = execution.state == ff::core::State::completed;
+  if (execution.result && !completed) complain(execution.ulid, "e:" + string(execution.ulid) + ":r", "no result", "one");
+  if (execution.has(m)) {
+    bool kept = execution.history || execution.text || execution.result;
+    must(execution, !kept, "m", "no history, text or result of a lean one");
+  }
+  must(execution, execution.history || execution.number[g] == 0, "g", "a history of what was replayed");
+}
+
+void Checker::check_membership(const Execution& execution) {
+  auto count = [&](std::size_t found, std::size_t expected, const string& index) {
+    if (found == expected) return;
+    complain(execution.ulid, index, std::to_string(expected) + " entry (state " + string(execution.core[s]) + ")",
+             std::to_string(found));
+  };
+  bool ready = execution.state == ff::core::State::ready;
+  count(execution.in_its_index, 1, ready ? "q:" + string(execution.core[q]) : string(execution.core[s]));
+  count(execution.in_timeouts, execution.active() && execution.has(t) ? 1 : 0, "timeouts");
+  count(execution.in_deadlines, !execution.ended() && (execution.has(d) || execution.has(u)) ? 1 : 0, "deadlines");
+}
+
+}  // namespace
+
+string Violation::text() const {
+  return (execution.empty() ? string("-") : execution) + " " + key + ": expected " + expected + ", found " + found;
+}
+
+string CheckReport::text() const {
+  string all;
+  for (std::size_t i = 0; i < violations.size() && i < 100; ++i) all += violations[i].text() + "\n";
+  if (violations.size() > 100) all += "and " + std::to_string(violations.size() - 100) + " more\n";
+  return all;
+}
+
+CheckReport check_snapshot(const Snapshot& snapshot) { return Checker(snapshot).run(); }
+
+std::vector<Violation> check_step(const Snapshot& before, const Snapshot& after) {
+  std::unordered_map<string_view, Execution> earlier;
+  std::vector<Violation> violations;
+  for (const auto& key : before.keys()) {
+    bool core = starts(key.rest, "e:") && key.rest.find(':', 2) == string_view::npos && key.type == "hash";
+    if (core) read_fields(before, key, earlier[rest_after(key.rest, 2)]);
+  }
+  for (const auto& key : after.keys()) {
+    bool core = starts(key.rest, "e:") && key.rest.find(':', 2) == string_view::npos && key.type == "hash";
+    auto found = core ? earlier.find(rest_after(key.rest, 2)) : earlier.end();
+    if (found == earlier.end()) continue;
+    Execution now;
+    read_fields(after, key, now);
+    const Execution& was = found->second;
+    if (was.core[c] != now.core[c]) continue;  // Deleted and submitted again.
+    auto expect = [&](bool holds, Field field, string what) {
+      if (holds) return;
+      violations.emplace_back(string(found->first), after.tag() + ":" + string(key.rest),
+                              "field " + string(kFieldNames[field]) + ": " + what + ", was " + string(was.core[field]),
+                              string(now.core[field]));
+    };
+    bool replayed = now.number[g] > was.number[g];
+    expect(now.number[g] >= was.number[g], g, "never smaller");
+    expect(now.number[e] >= was.number[e], e, "never smaller");
+    expect(now.core[l] == was.core[l] || now.core[l].empty() || now.number[e] > was.number[e], l, "a new epoch with a new lease");
+    expect(now.core[q] == was.core[q], q, "unchanged");
+    expect(now.core[k] == was.core[k], k, "unchanged");
+    expect(!was.ended() || replayed || now.core[s] == was.core[s], s, "unchanged after the end");
+    expect(!was.ended() || replayed || now.core[z] == was.core[z], z, "unchanged after the end");
+    expect(!was.ended() || replayed || now.number[a] == was.number[a], a, "unchanged after the end");
+  }
+  return violations;
+}
+
+CheckReport check_deployment(RespClient& client, const std::string& prefix) {
+  CheckReport all;
+  for (const auto& snapshot : read_deployment(client, prefix, SnapshotScope())) {
+    auto report = check_snapshot(snapshot);
+    all.keys += report.keys;
+    all.executions += report.executions;
+    for (auto& violation : report.violations) all.violations.push_back(std::move(violation));
+    for (auto& [state, count] : report.by_state) all.by_state[state] += count;
+  }
+  return all;
+}
+
+}  // namespace ff::test
