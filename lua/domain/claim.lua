@@ -34,6 +34,7 @@ local function begin_attempt(at, ulid, core, c)
   core.a, core.e = string.format("%d", attempt), string.format("%d", epoch)
   ff.move(at, ulid, core, "active", at.now + c.lease_ms,
     { "a", attempt, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now })
+  if core.o then ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "o" }) end -- It was the holder's before.
   if core.t then
     local ends = at.now + tonumber(core.t)
     ff.add(at, ":timeouts", ulid, ends)
