@@ -45,7 +45,7 @@ using core::Result;
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr Millis kPulse(1000), kPulseTimeout(1000), kCountEvery(5000), kCountTimeout(4000);
-constexpr Millis kBootRetryMin(100), kBootRetryMax(2000), kBootCall(10000);
+constexpr Millis kBootTryMin(1000), kBootTryMax(10000), kBootPauseMin(100), kBootPauseMax(2000), kSettingsTimeout(10000);
 constexpr Millis kStopTimers(3000), kStopValkey(10000);
 constexpr std::size_t kDescriptorsSpare = 256;  // For Valkey, the operations listener, logs.
 
@@ -235,10 +235,10 @@ asio::awaitable<Result<void>> App::open_deployment() {
   options.prefix = config_.prefix;
   options.partitions = config_.partitions;
   const auto end = std::chrono::steady_clock::now() + config_.boot_timeout;
-  Millis pause = kBootRetryMin;
+  Millis pause = kBootPauseMin, attempt = kBootTryMin;  // Both grow: a slow Valkey gets its time, a log line comes soon.
   asio::steady_timer timer(context_);
   while (true) {
-    const core::Deadline deadline(std::min(end, core::Deadline::in(kBootCall).at));
+    const core::Deadline deadline(std::min(end, core::Deadline::in(attempt).at));
     auto opened = co_await script::Deployment::open(connection_, options, deadline);
     if (opened) {
       deployment_ = std::move(*opened);
@@ -255,14 +255,15 @@ asio::awaitable<Result<void>> App::open_deployment() {
     logger_->warn("Valkey is not reachable yet", {{"error", error.to_string()}});
     timer.expires_after(pause);
     co_await timer.async_wait(kToken);
-    pause = std::min(2 * pause, kBootRetryMax);
+    pause = std::min(2 * pause, kBootPauseMax);
+    attempt = std::min(2 * attempt, kBootTryMax);
   }
 }
 
 asio::awaitable<Result<void>> App::check_settings() {
   script::Command command("CONFIG");
   command.arg("GET").arg("maxmemory-policy").arg("appendonly").arg("appendfsync");
-  auto replies = co_await connection_->send_to_primaries(std::move(command), core::Deadline::in(kBootCall));
+  auto replies = co_await connection_->send_to_primaries(std::move(command), core::Deadline::in(kSettingsTimeout));
   std::vector<std::string> broken;
   if (!replies) {
     broken.push_back("the settings of Valkey cannot be read: " + replies.error().to_string());

@@ -4,6 +4,7 @@
 
 #include "ff/core/limits.hpp"
 #include "ff/core/text.hpp"
+#include "http/base64.hpp"
 #include "http/error_map.hpp"
 #include "http/execution_json.hpp"
 #include "http/json.hpp"
@@ -97,7 +98,11 @@ Result<sdk::ListQuery> list_query_of(const Request& request) {
     if (auto good = core::validate_lane(*lane); !good) return std::move(good).error();
     query.lane = *lane;
   }
-  if (const std::string* cursor = request.query("cursor"); cursor != nullptr) query.cursor = *cursor;
+  if (const std::string* cursor = request.query("cursor"); cursor != nullptr) {
+    auto decoded = base64url_decode(*cursor);
+    if (!decoded) return bad("bad_cursor", "cursor is " + core::shown(*cursor) + ", must be one that a list answered");
+    query.cursor = std::move(*decoded);
+  }
   FF_TRY(limit, integer_query(request, "limit", 100, 1, static_cast<std::int64_t>(core::limits::kListPage)));
   query.limit = static_cast<std::size_t>(limit);
   return query;

@@ -105,7 +105,7 @@ std::string page_json(const sdk::Page& page) {
     writer.field("priority", one.priority).field("attempt", one.attempt).field("created_at", one.created_at);
     writer.field("timer_at", one.timer_at).end_object();
   }
-  return writer.end_array().field("cursor", page.cursor).end_object().take();
+  return writer.end_array().field("cursor", base64url_encode(page.cursor)).end_object().take();
 }
 
 std::string counts_json(const std::map<std::string, std::int64_t>& counts) {
