@@ -210,14 +210,14 @@ function ff.discard(at)
 end
 
 -- Performs the plan. The order makes every prefix of it harmless: satellites and new index entries first, then the cores,
--- which are the truth, then what is no longer true. So at each point every execution is in the index of its state, and an
--- entry too many is ignored and removed by whoever meets it. Hints come last and never raise.
+-- which are the truth (the state is in the last write), then what is no longer true. So at each point every execution is
+-- in the index of its state, and an entry too many is ignored and removed by whoever meets it. Hints never raise.
 function ff.commit(at)
   write_each(at.writes)
   write_lanes(at)
   write_index("ZADD", at.zadd)
-  write_hashes("HSET", at.hset)
   write_hashes("HDEL", at.hdel)
+  write_hashes("HSET", at.hset)
   write_each(at.last_writes)
   delete(at.gone)
   write_index("ZREM", at.zrem)

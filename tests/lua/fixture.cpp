@@ -126,7 +126,7 @@ std::int64_t LuaFixture::now() {
 
 std::map<std::string, std::string> LuaFixture::core(const std::string& id) {
   std::map<std::string, std::string> fields;
-  const auto reply = must(command({"HGETALL", key("e:" + id)}));
+  const auto reply = command({"HGETALL", key("e:" + id)});
   for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
     fields[reply.elements[i].text] = reply.elements[i + 1].text;
   }
@@ -139,7 +139,7 @@ std::string LuaFixture::field(const std::string& id, const std::string& name) {
 
 std::map<std::string, double> LuaFixture::scores(const std::string& index) {
   std::map<std::string, double> found;
-  const auto reply = must(command({"ZRANGE", key(index), "0", "-1", "WITHSCORES"}));
+  const auto reply = command({"ZRANGE", key(index), "0", "-1", "WITHSCORES"});
   for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
     found[reply.elements[i].text] = std::stod(reply.elements[i + 1].text);
   }
@@ -148,34 +148,71 @@ std::map<std::string, double> LuaFixture::scores(const std::string& index) {
 
 std::vector<std::string> LuaFixture::members(const std::string& index) {
   std::vector<std::string> found;
-  for (const auto& element : must(command({"ZRANGE", key(index), "0", "-1"})).elements) found.push_back(element.text);
+  for (const auto& element : command({"ZRANGE", key(index), "0", "-1"}).elements) found.push_back(element.text);
   return found;
 }
 
 std::int64_t LuaFixture::score(const std::string& index, const std::string& id) {
-  const auto found = text({"ZSCORE", key(index), id});
-  return found.empty() ? -1 : static_cast<std::int64_t>(std::stod(found));
+  const auto found = command({"ZSCORE", key(index), id});
+  return found.type == '$' ? static_cast<std::int64_t>(std::stod(found.text)) : -1;
 }
 
 void LuaFixture::make_due(const std::string& index, const std::string& id) {
   text({"ZADD", key(index), "XX", std::to_string(now() - 1000), id});
 }
 
-std::string LuaFixture::content_of(const std::string& key) {
-  const auto type = text({"TYPE", key});
-  if (type == "string") return "string " + text({"GET", key});
-  if (type == "hash") return "hash\n" + joined(must(command({"HGETALL", key})), 2, true);
-  if (type == "list") return "list\n" + joined(must(command({"LRANGE", key, "0", "-1"})), 1, false);
-  if (type == "set") return "set\n" + joined(must(command({"SMEMBERS", key})), 1, true);
-  if (type == "zset") return "zset\n" + joined(must(command({"ZRANGE", key, "0", "-1", "WITHSCORES"})), 2, false);
-  if (type == "stream") return "stream\n" + joined(must(command({"XRANGE", key, "-", "+"})), 1, false);
-  return type;
+std::vector<RespValue> LuaFixture::pipeline(const std::vector<std::vector<std::string>>& commands) {
+  auto& client = shared().clients.at(owner(home_));
+  for (const auto& words : commands) client.send(words);
+  std::vector<RespValue> replies;
+  for (std::size_t i = 0; i < commands.size(); ++i) replies.push_back(must(client.receive()));
+  return replies;
+}
+
+LuaFixture::Keys LuaFixture::read_all() {
+  std::vector<std::string> names;
+  for (const auto& element : must(command({"KEYS", "*"})).elements) {
+    if (element.text.starts_with(tag())) names.push_back(element.text);
+  }
+  std::vector<std::vector<std::string>> commands;
+  for (const auto& name : names) commands.push_back({"TYPE", name});
+  const auto types = pipeline(commands);
+  static const std::map<std::string, std::vector<std::string>> readers = {
+      {"string", {"GET"}},   {"hash", {"HGETALL"}},
+      {"set", {"SMEMBERS"}}, {"list", {"LRANGE", "0", "-1"}},
+      {"stream", {"XRANGE", "-", "+"}}, {"zset", {"ZRANGE", "0", "-1", "WITHSCORES"}}};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    commands[i] = readers.at(types[i].text);
+    commands[i].insert(commands[i].begin() + 1, names[i]);
+  }
+  auto values = pipeline(commands);
+  Keys found;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    found[names[i].substr(tag().size())] = Key{types[i].text, std::move(values[i])};
+  }
+  return found;
 }
 
 Contents LuaFixture::contents() {
   Contents found;
-  for (const auto& element : must(command({"KEYS", "*"})).elements) {
-    if (element.text.starts_with(tag())) found[element.text.substr(tag().size())] = content_of(element.text);
+  for (const auto& [name, key] : read_all()) {
+    const std::size_t width = key.type == "hash" || key.type == "zset" ? 2 : 1;
+    const bool in_order = key.type != "hash" && key.type != "set";
+    found[name] = key.type + " " + (key.type == "string" ? key.value.text : joined(key.value, width, !in_order));
+  }
+  return found;
+}
+
+std::string LuaFixture::changes(const Contents& before) {
+  const auto after = contents();
+  std::string found;
+  for (const auto& [name, content] : after) {
+    const auto was = before.find(name);
+    if (was == before.end()) found += "new " + name + ": " + content + "\n";
+    else if (was->second != content) found += "changed " + name + ": " + was->second + " -> " + content + "\n";
+  }
+  for (const auto& [name, content] : before) {
+    if (!after.count(name)) found += "gone " + name + ": " + content + "\n";
   }
   return found;
 }
@@ -237,37 +274,75 @@ std::set<std::string> belongs_to(const std::map<std::string, std::string>& core)
 
 }  // namespace
 
-std::vector<std::string> LuaFixture::lost() {
-  std::vector<std::string> found;
-  for (const auto& [name, content] : contents()) {
-    if (!name.starts_with(":e:") || name.size() != 3 + kIdChars) continue;
-    const auto id = name.substr(3);
-    const auto fields = core(id);
-    for (const auto& index : belongs_to(fields)) {
-      if (score(index, id) < 0) found.push_back(id + " is not in " + index);
+namespace {
+
+using Fields = std::map<std::string, std::string>;
+
+Fields pairs(const RespValue& list) {
+  Fields found;
+  for (std::size_t i = 0; i + 1 < list.elements.size(); i += 2) found[list.elements[i].text] = list.elements[i + 1].text;
+  return found;
+}
+
+// All cores that can be read, and all entries of all indexes with their scores.
+template <class Keys>
+struct Model {
+  std::map<std::string, Fields> cores, indexes;
+  std::set<std::string> aside;  // Put off by a minute, because they could not be read.
+
+  Model(const Keys& keys, std::int64_t now) {
+    for (const auto& [name, key] : keys) {
+      const bool is_core = name.starts_with(":e:") && name.size() == 3 + kIdChars;
+      if (is_core && key.type == "hash") cores[name.substr(3)] = pairs(key.value);
+      if (!is_core && !name.empty() && key.type == "zset") indexes[name.substr(1)] = pairs(key.value);
     }
-    const bool noted = fields.count("j") != 0;
+    for (const auto& [id, score] : indexes["delayed"]) {
+      const auto core = cores.find(id);
+      if (core != cores.end() && core->second["s"] == "ready" && std::stod(score) > static_cast<double>(now + 50'000)) {
+        aside.insert(id);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+std::vector<std::string> LuaFixture::lost() {
+  const auto all = read_all();
+  Model model(all, now());
+  std::vector<std::string> found;
+  for (const auto& [id, fields] : model.cores) {
+    if (model.aside.count(id)) continue;
+    for (const auto& index : belongs_to(fields)) {
+      if (!model.indexes[index].count(id)) found.push_back(id + " is not in " + index);
+    }
     for (const char* satellite : {":x", ":y", ":t", ":o", ":h"}) {
-      if (!noted && text({"EXISTS", key("e:" + id + satellite)}) == "1") found.push_back(id + " does not know its " + satellite);
+      const bool there = all.count(":e:" + id + satellite) != 0;
+      if (there && !fields.count("j")) found.push_back(id + " does not know its " + satellite);
     }
   }
   return found;
 }
 
 std::vector<std::string> LuaFixture::stray() {
+  const auto all = read_all();
+  Model model(all, now());
   std::vector<std::string> found;
-  const auto all = contents();
-  for (const auto& [name, content] : all) {
+  for (const auto& [name, key] : all) {
     if (name.starts_with(":e:") && name.size() > 3 + kIdChars && !all.count(name.substr(0, 3 + kIdChars))) {
       found.push_back(name + " has no core");
     }
-    const auto index = name.empty() ? "" : name.substr(1);
+  }
+  for (const auto& [index, entries] : model.indexes) {
     const bool of_state = std::find(kStateIndexes.begin(), kStateIndexes.end(), index) != kStateIndexes.end();
     if (!of_state && index != "timeouts" && index != "deadlines" && !index.starts_with("q:")) continue;
-    for (const auto& id : members(index)) {
-      const auto fields = core(id);
-      if (fields.empty()) found.push_back(index + " has " + id + ", which has no core");
-      else if (!belongs_to(fields).count(index)) found.push_back(index + " has " + id + ", which is " + fields.at("s"));
+    for (const auto& [id, score] : entries) {
+      const auto core = model.cores.find(id);
+      if (core == model.cores.end()) {
+        if (!all.count(":e:" + id)) found.push_back(index + " has " + id + ", which has no core");
+      } else if (!model.aside.count(id) && !belongs_to(core->second).count(index)) {
+        found.push_back(index + " has " + id + ", which is " + core->second["s"]);
+      }
     }
   }
   return found;

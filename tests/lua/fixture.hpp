@@ -100,10 +100,13 @@ class LuaFixture {
   void make_due(const std::string& index, const std::string& id);
   std::string key(const std::string& rest) const { return tag() + ":" + rest; }
 
-  // All keys of the tag. Two equal digests: nothing was written in between.
+  // All keys of the tag.
   Contents contents();
+  // What has been written since: the keys that are not as in `before`, with what they were and are. Empty: nothing.
+  std::string changes(const Contents& before);
   // What is wrong between cores and indexes. `lost`: an execution that is missing where its state belongs. `stray`: an entry
-  // or a satellite too many. Both name key and member.
+  // or a satellite too many, as "<index> has <id>, …". Executions that cannot be read, or were set aside for that, are left
+  // out of both.
   std::vector<std::string> lost();
   std::vector<std::string> stray();
 
@@ -134,7 +137,14 @@ class LuaFixture {
   static std::vector<std::string> split(const std::string& encoded);
   static core::Result<std::vector<script::Reply>> fields_of(const RespValue& reply);
   [[noreturn]] static void fail(std::string_view function, const core::Error& error);
-  std::string content_of(const std::string& key);
+  // A key as it stands, and all of the tag by the name behind it.
+  struct Key {
+    std::string type;
+    RespValue value;
+  };
+  using Keys = std::map<std::string, Key>;
+  Keys read_all();
+  std::vector<RespValue> pipeline(const std::vector<std::vector<std::string>>& commands);
   std::size_t owner(core::Partition partition);
 
   core::Keyspace keys_;

@@ -15,3 +15,4 @@ ff_lua_test(NAME verbs SOURCES submit_test.cpp claim_test.cpp complete_test.cpp 
             cancel_test.cpp replay_test.cpp timers_test.cpp look_test.cpp wake_test.cpp clock_test.cpp deployment_test.cpp)
 ff_lua_test(NAME convention SOURCES convention_test.cpp scenarios.cpp)
 ff_lua_test(NAME mirror SOURCES mirror_test.cpp)
+ff_lua_test(NAME damage SOURCES damaged_keys_test.cpp inner_failure_test.cpp scenarios.cpp)
