@@ -26,6 +26,7 @@ target_compile_definitions(ff_build_flags INTERFACE BOOST_ASIO_NO_DEPRECATED BOO
 if(FF_SANITIZE)
   target_compile_options(ff_build_flags INTERFACE
                          -fsanitize=${FF_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(ff_build_flags INTERFACE -Wno-mismatched-new-delete)  # g++ 12 is wrong about coroutine frames
   target_link_options(ff_build_flags INTERFACE -fsanitize=${FF_SANITIZE})
   if(FF_SANITIZE MATCHES thread)
     target_compile_options(ff_build_flags INTERFACE -Wno-tsan)   # g++ warns of Asio's fences; TSan copes
