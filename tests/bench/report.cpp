@@ -114,14 +114,16 @@ double Report::median(const std::string& id, double x) const { return middle(val
 void Report::print() const {
   std::printf("\n%s (AOF %s, %d runs%s)\n", scenario_.c_str(), to_string(settings_.aof).c_str(), settings_.runs,
               settings_.quick ? ", QUICK: not a measurement" : "");
-  std::printf("  %-66s %10s %-12s %19s %8s %8s\n", "", "median", "", "min .. max", "bar", "stretch");
+  std::printf("  %-72s %9s %-12s %18s %7s %7s\n", "", "median", "", "min .. max", "bar", "stretch");
   for (const auto& id : order_) {
     const Figure& f = figure(id);
+    const bool curve = !f.axis.empty();
+    if (curve) std::printf("  %s\n", f.text.c_str());
     for (const auto& [x, values] : values_.at(id)) {
       const double value = middle(values);
       const auto [least, most] = std::minmax_element(values.begin(), values.end());
-      const auto text = f.axis.empty() ? f.text : fmt::format("{}, {:.0f} {}", f.text, x, f.axis);
-      std::printf("  %-66s %10s %-12s %8s .. %7s %8s %8s %s\n", text.c_str(), number(value).c_str(), f.unit.c_str(),
+      const auto text = curve ? fmt::format("    {:.0f} {}", x, f.axis) : f.text;
+      std::printf("  %-72s %9s %-12s %7s .. %7s %7s %7s %s\n", text.c_str(), number(value).c_str(), f.unit.c_str(),
                   number(*least).c_str(), number(*most).c_str(), f.bar ? number(*f.bar).c_str() : "",
                   f.stretch ? number(*f.stretch).c_str() : "", verdict(f, value).c_str());
     }

@@ -44,8 +44,12 @@ void report_commands(Report& report, const BenchServer& server, const std::strin
   }
 }
 
+std::string lifecycle_id(const Shape& shape) {
+  return fmt::format("lifecycle.{}.{}{}", name_of(shape.mode), shape.batch, shape.in_flight > 1 ? "_16" : "");
+}
+
 void measure_lifecycle(Report& report, BenchServer& server, Shape shape, long executions, bool last) {
-  const auto id = fmt::format("lifecycle.{}.{}", name_of(shape.mode), shape.batch);
+  const auto id = lifecycle_id(shape);
   server.fresh();
   Session session(over_unix(server));
   Lifecycles load(session, shape);
@@ -76,7 +80,7 @@ void measure_lifecycle(Report& report, BenchServer& server, Shape shape, long ex
 
 // As workers do it: each complete claims the next ones, so there is one call less.
 void measure_chained(Report& report, BenchServer& server, Shape shape, long executions) {
-  const auto id = fmt::format("lifecycle.{}.{}", name_of(shape.mode), shape.batch);
+  const auto id = lifecycle_id(shape);
   server.fresh();
   Session session(over_unix(server));
   Lifecycles load(session, shape);
@@ -154,11 +158,13 @@ void run_floor(const Settings& settings, Report& report, BenchServer& server) {
 }
 
 void run_lifecycle(const Settings& settings, Report& report, BenchServer& server) {
-  report.note("each step of all executions before the next step; one connection, one call in flight, 64 partitions in turn");
+  report.note("each step of all executions before the next step; one connection, 64 partitions in turn");
+  report.note("with one call in flight Valkey goes to sleep, wakes up and writes its log for each call");
   for (int run = 0; run < settings.runs; ++run) {
     for (const auto mode : {core::Mode::record, core::Mode::lean}) {
-      for (const int batch : {1, 16, 64}) {
-        const Shape shape(mode, batch);
+      for (const auto& [batch, in_flight] : {std::pair(1, 1), std::pair(1, 16), std::pair(16, 1), std::pair(64, 1)}) {
+        Shape shape(mode, batch);
+        shape.in_flight = in_flight;
         // Whole batches, the same number to every partition.
         const long step = batch * 64L;
         const long executions = std::max(settings.amount(batch == 1 ? 16'000 : 64'000) / step, 1L) * step;
