@@ -193,9 +193,11 @@ LuaFixture::Keys LuaFixture::read_all() {
   return found;
 }
 
-Contents LuaFixture::contents() {
+Contents LuaFixture::contents() { return contents_of(read_all()); }
+
+Contents LuaFixture::contents_of(const Keys& keys) {
   Contents found;
-  for (const auto& [name, key] : read_all()) {
+  for (const auto& [name, key] : keys) {
     const std::size_t width = key.type == "hash" || key.type == "zset" ? 2 : 1;
     const bool in_order = key.type != "hash" && key.type != "set";
     found[name] = key.type + " " + (key.type == "string" ? key.value.text : joined(key.value, width, !in_order));
@@ -203,8 +205,7 @@ Contents LuaFixture::contents() {
   return found;
 }
 
-std::string LuaFixture::changes(const Contents& before) {
-  const auto after = contents();
+std::string LuaFixture::changes(const Contents& before, const Contents& after) {
   std::string found;
   for (const auto& [name, content] : after) {
     const auto was = before.find(name);
@@ -307,9 +308,10 @@ struct Model {
 
 }  // namespace
 
-std::vector<std::string> LuaFixture::lost() {
-  const auto all = read_all();
-  Model model(all, now());
+namespace {
+
+template <class Keys>
+std::vector<std::string> lost_of(const Keys& all, Model<Keys>& model) {
   std::vector<std::string> found;
   for (const auto& [id, fields] : model.cores) {
     if (model.aside.count(id)) continue;
@@ -324,9 +326,8 @@ std::vector<std::string> LuaFixture::lost() {
   return found;
 }
 
-std::vector<std::string> LuaFixture::stray() {
-  const auto all = read_all();
-  Model model(all, now());
+template <class Keys>
+std::vector<std::string> stray_of(const Keys& all, Model<Keys>& model) {
   std::vector<std::string> found;
   for (const auto& [name, key] : all) {
     if (name.starts_with(":e:") && name.size() > 3 + kIdChars && !all.count(name.substr(0, 3 + kIdChars))) {
@@ -346,6 +347,18 @@ std::vector<std::string> LuaFixture::stray() {
     }
   }
   return found;
+}
+
+}  // namespace
+
+LuaFixture::Snapshot LuaFixture::look() {
+  const auto all = read_all();
+  Model<Keys> model(all, now());
+  Snapshot snapshot;
+  snapshot.contents = contents_of(all);
+  snapshot.lost = lost_of(all, model);
+  snapshot.stray = stray_of(all, model);
+  return snapshot;
 }
 
 // ---- short cuts --------------------------------------------------------------------------------------------------------

@@ -100,15 +100,21 @@ class LuaFixture {
   void make_due(const std::string& index, const std::string& id);
   std::string key(const std::string& rest) const { return tag() + ":" + rest; }
 
+  // All of the partition at one moment. `lost` and `stray`: what is wrong between cores and indexes. Lost: an execution that
+  // is missing where its state belongs. Stray: an entry or a satellite too many, as "<index> has <id>, …". Executions that
+  // cannot be read, or were set aside for that, are left out of both.
+  struct Snapshot {
+    Contents contents;
+    std::vector<std::string> lost, stray;
+  };
+  Snapshot look();
   // All keys of the tag.
   Contents contents();
   // What has been written since: the keys that are not as in `before`, with what they were and are. Empty: nothing.
-  std::string changes(const Contents& before);
-  // What is wrong between cores and indexes. `lost`: an execution that is missing where its state belongs. `stray`: an entry
-  // or a satellite too many, as "<index> has <id>, …". Executions that cannot be read, or were set aside for that, are left
-  // out of both.
-  std::vector<std::string> lost();
-  std::vector<std::string> stray();
+  std::string changes(const Contents& before) { return changes(before, contents()); }
+  static std::string changes(const Contents& before, const Contents& after);
+  std::vector<std::string> lost() { return look().lost; }
+  std::vector<std::string> stray() { return look().stray; }
 
   // Short cuts, all in namespace "ns" and lane "lane".
   static std::string new_id();
@@ -144,6 +150,7 @@ class LuaFixture {
   };
   using Keys = std::map<std::string, Key>;
   Keys read_all();
+  static Contents contents_of(const Keys& keys);
   std::vector<RespValue> pipeline(const std::vector<std::vector<std::string>>& commands);
   std::size_t owner(core::Partition partition);
 
