@@ -45,7 +45,8 @@ using core::Result;
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr Millis kPulse(1000), kPulseTimeout(1000), kCountEvery(5000), kCountTimeout(4000);
-constexpr Millis kBootTryMin(1000), kBootTryMax(10000), kBootPauseMin(100), kBootPauseMax(2000), kSettingsTimeout(10000);
+constexpr Millis kBootTryMin(1000), kBootTryMax(10000), kBootPauseMin(100), kBootPauseMax(2000),
+    kSettingsTimeout(10000);
 constexpr Millis kStopTimers(3000), kStopValkey(10000);
 constexpr std::size_t kDescriptorsSpare = 256;  // For Valkey, the operations listener, logs.
 
@@ -90,10 +91,12 @@ std::size_t connections_within_limits(std::size_t wanted, core::Logger& logger) 
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
-  const std::size_t room = limit.rlim_cur > 2 * kDescriptorsSpare ? limit.rlim_cur - kDescriptorsSpare : limit.rlim_cur / 2;
+  const std::size_t room =
+      limit.rlim_cur > 2 * kDescriptorsSpare ? limit.rlim_cur - kDescriptorsSpare : limit.rlim_cur / 2;
   if (wanted <= room) return wanted;
-  logger.warn("fewer connections than FF_MAX_CONNECTIONS: the limit of open files is too low",
-              {{"wanted", wanted}, {"connections", room}, {"open_files_max", static_cast<std::uint64_t>(limit.rlim_cur)}});
+  logger.warn(
+      "fewer connections than FF_MAX_CONNECTIONS: the limit of open files is too low",
+      {{"wanted", wanted}, {"connections", room}, {"open_files_max", static_cast<std::uint64_t>(limit.rlim_cur)}});
   return room;
 }
 
@@ -102,8 +105,12 @@ std::size_t connections_within_limits(std::size_t wanted, core::Logger& logger) 
 class App {
  public:
   explicit App(const Config& config)
-      : config_(config), logger_(std::make_shared<core::StderrLogger>(config.log_level)), stop_(context_, kNever),
-        timers_done_(context_, kNever), pulse_done_(context_, kNever), signals_(context_, SIGTERM, SIGINT) {}
+      : config_(config),
+        logger_(std::make_shared<core::StderrLogger>(config.log_level)),
+        stop_(context_, kNever),
+        timers_done_(context_, kNever),
+        pulse_done_(context_, kNever),
+        signals_(context_, SIGTERM, SIGINT) {}
 
   int run() {
     std::signal(SIGPIPE, SIG_IGN);
@@ -162,8 +169,8 @@ class App {
   metrics::Registry metrics_;
   metrics::Snapshot snapshot_;
   asio::io_context context_{1};
-  asio::steady_timer stop_;          // Cancelled by the first signal, and when the private Valkey ends.
-  asio::steady_timer timers_done_;   // Cancelled when Timers::run has returned.
+  asio::steady_timer stop_;         // Cancelled by the first signal, and when the private Valkey ends.
+  asio::steady_timer timers_done_;  // Cancelled when Timers::run has returned.
   asio::steady_timer pulse_done_;
   asio::signal_set signals_;
   bool stopping_ = false, timers_running_ = false, pulse_running_ = false;
@@ -212,7 +219,8 @@ Result<void> App::start_ops() {
   };
   pages.metrics = [this] { return metrics_.page(); };
   pages.version = [] { return std::string(core::version()) + "\n"; };
-  if (!config_.ops.address().is_loopback()) logger_->warn("metrics are open to the network", {{"address", to_string(config_.ops)}});
+  if (!config_.ops.address().is_loopback())
+    logger_->warn("metrics are open to the network", {{"address", to_string(config_.ops)}});
   auto started = http::OpsListener::start(config_.ops.address().to_string(), config_.ops.port(), std::move(pages));
   if (!started) return std::move(started).error();
   ops_ = std::move(*started);
@@ -235,7 +243,8 @@ asio::awaitable<Result<void>> App::open_deployment() {
   options.prefix = config_.prefix;
   options.partitions = config_.partitions;
   const auto end = std::chrono::steady_clock::now() + config_.boot_timeout;
-  Millis pause = kBootPauseMin, attempt = kBootTryMin;  // Both grow: a slow Valkey gets its time, a log line comes soon.
+  Millis pause = kBootPauseMin,
+         attempt = kBootTryMin;  // Both grow: a slow Valkey gets its time, a log line comes soon.
   asio::steady_timer timer(context_);
   while (true) {
     const core::Deadline deadline(std::min(end, core::Deadline::in(attempt).at));
@@ -248,8 +257,9 @@ asio::awaitable<Result<void>> App::open_deployment() {
     const bool may_pass = error.code == Code::unavailable || error.code == Code::unknown_outcome;
     if (!may_pass) co_return Error(error.code, error.reason, "Valkey is refused: " + error.to_string());
     if (std::chrono::steady_clock::now() + pause >= end) {
-      co_return Error(error.code, error.reason, fmt::format("Valkey was not reachable for {} ms: {}",
-                                                            config_.boot_timeout.count(), error.to_string()));
+      co_return Error(
+          error.code, error.reason,
+          fmt::format("Valkey was not reachable for {} ms: {}", config_.boot_timeout.count(), error.to_string()));
     }
     health_.phase(Health::Phase::booting, "Valkey is not reachable: " + error.to_string());
     logger_->warn("Valkey is not reachable yet", {{"error", error.to_string()}});
@@ -273,7 +283,8 @@ asio::awaitable<Result<void>> App::check_settings() {
       for (std::string& sentence : broken_promises(settings_of(reply))) broken.push_back(std::move(sentence));
     }
   }
-  for (const std::string& sentence : broken) logger_->warn("a setting of Valkey breaks a promise", {{"setting", sentence}});
+  for (const std::string& sentence : broken)
+    logger_->warn("a setting of Valkey breaks a promise", {{"setting", sentence}});
   if (config_.strict && !broken.empty()) {
     co_return Error(Code::incompatible, "settings", "--strict refuses this Valkey: " + broken.front());
   }
@@ -304,8 +315,10 @@ Result<void> App::start_serving() {
   asio::co_spawn(context_, pulse(), asio::detached);
   health_.phase(Health::Phase::serving);
   if (config_.api_token.empty()) logger_->warn("no FF_API_TOKEN: every user of this machine may do everything");
-  logger_->info("serving", {{"server", timers_options.server}, {"valkey", deployment_->server_version()},
-                            {"partitions", deployment_->keys().partitions()}, {"version", core::version()}});
+  logger_->info("serving", {{"server", timers_options.server},
+                            {"valkey", deployment_->server_version()},
+                            {"partitions", deployment_->keys().partitions()},
+                            {"version", core::version()}});
   say("public listener: " + to_string(*listening));
   say("ready");
   return {};
@@ -331,7 +344,8 @@ asio::awaitable<void> App::shut_down() {
   if (timers_running_) {
     timers_->stop();
     timers_done_.expires_after(kStopTimers);
-    while (timers_running_ && timers_done_.expiry() > std::chrono::steady_clock::now()) co_await timers_done_.async_wait(kToken);
+    while (timers_running_ && timers_done_.expiry() > std::chrono::steady_clock::now())
+      co_await timers_done_.async_wait(kToken);
   }
   while (pulse_running_) co_await pulse_done_.async_wait(kToken);
   if (connection_) connection_->close();

@@ -96,7 +96,8 @@ std::string set_path(Config& config, const std::string& text) {
 
 template <auto Member>
 std::string set_file(Config& config, const std::string& text) {
-  if (!text.starts_with('/') || ::access(text.c_str(), R_OK) != 0) return "the absolute path of a file that can be read";
+  if (!text.starts_with('/') || ::access(text.c_str(), R_OK) != 0)
+    return "the absolute path of a file that can be read";
   config.*Member = text;
   return {};
 }
@@ -122,7 +123,8 @@ std::string set_password(Config& config, const std::string& text) {
 }
 
 std::string set_token(Config& config, const std::string& text) {
-  if (text.size() < 16 || text.size() > 256 || !printable(text)) return "16 to 256 printable ASCII characters without spaces";
+  if (text.size() < 16 || text.size() > 256 || !printable(text))
+    return "16 to 256 printable ASCII characters without spaces";
   config.api_token = core::Secret(text);
   return {};
 }
@@ -130,7 +132,8 @@ std::string set_token(Config& config, const std::string& text) {
 std::string file_content(const std::string& path, std::string& content) {
   std::ifstream in(path);
   std::ostringstream text;
-  if (!path.starts_with('/') || !(text << in.rdbuf())) return "the absolute path of a file that can be read and is not empty";
+  if (!path.starts_with('/') || !(text << in.rdbuf()))
+    return "the absolute path of a file that can be read and is not empty";
   content = text.str();
   while (content.ends_with('\n') || content.ends_with('\r')) content.pop_back();
   return {};
@@ -149,7 +152,8 @@ std::string show_nothing(const Config&) { return {}; }
 
 template <auto Member>
 std::string set_endpoint(Config& config, const std::string& text) {
-  static constexpr std::string_view kAllowed = "an IP address or localhost and a port, as in 127.0.0.1:9090 or [::1]:9090";
+  static constexpr std::string_view kAllowed =
+      "an IP address or localhost and a port, as in 127.0.0.1:9090 or [::1]:9090";
   const std::size_t colon = text.rfind(':');
   if (colon == std::string::npos) return std::string(kAllowed);
   std::string host = text.substr(0, colon);
@@ -176,7 +180,8 @@ std::string set_prefix(Config& config, const std::string& text) {
 }
 
 std::string set_server_name(Config& config, const std::string& text) {
-  if (!core::validate_worker(text)) return "1 to 64 letters, digits, '.', '_', ':', '@' or '-', the first a letter or digit";
+  if (!core::validate_worker(text))
+    return "1 to 64 letters, digits, '.', '_', ':', '@' or '-', the first a letter or digit";
   config.server_name = text;
   return {};
 }
@@ -195,7 +200,8 @@ constexpr std::uint64_t kPartitionsMax = core::limits::kPartitionsMax;
 
 constexpr std::array kOptions = {
     Option{"FF_HOST", "--host", Kind::value, "", "Valkey's host.", set_text<&C::host>, show_text<&C::host>},
-    Option{"FF_PORT", "--port", Kind::value, "", "Valkey's port.", set_number<&C::port, 1, 65535>, show_number<&C::port>},
+    Option{"FF_PORT", "--port", Kind::value, "", "Valkey's port.", set_number<&C::port, 1, 65535>,
+           show_number<&C::port>},
     Option{"FF_SOCKET", "--socket", Kind::value, "path", "Valkey's unix socket, instead of host and port.",
            set_path<&C::socket>, show_text<&C::socket>},
     Option{"FF_TLS", "--tls", Kind::flag, "", "Speak TLS to Valkey.", set_bool<&C::tls>, show_bool<&C::tls>},
@@ -210,11 +216,12 @@ constexpr std::array kOptions = {
     Option{"FF_PASSWORD", "", Kind::secret, "", "Valkey password.", set_password, show_secret<&C::password>},
     Option{"FF_PASSWORD_FILE", "--password-file", Kind::value, "file", "File that holds it.",
            set_from_file<set_password>, show_nothing},
-    Option{"FF_PREFIX", "--prefix", Kind::value, "", "Of every key; deployments with different ones can share a Valkey.",
-           set_prefix, show_text<&C::prefix>},
+    Option{"FF_PREFIX", "--prefix", Kind::value, "",
+           "Of every key; deployments with different ones can share a Valkey.", set_prefix, show_text<&C::prefix>},
     Option{"FF_PARTITIONS", "--partitions", Kind::value, "", "Of a new deployment; 0: as stored, or 64.",
            set_number<&C::partitions, 0, kPartitionsMax>, show_number<&C::partitions>},
-    Option{"FF_DEV", "--dev", Kind::flag, "", "Start and stop a private Valkey.", set_bool<&C::dev>, show_bool<&C::dev>},
+    Option{"FF_DEV", "--dev", Kind::flag, "", "Start and stop a private Valkey.", set_bool<&C::dev>,
+           show_bool<&C::dev>},
     Option{"FF_DEV_DATA", "--data", Kind::value, "folder", "Where the private Valkey keeps its data; default: nowhere.",
            set_path<&C::dev_data>, show_text<&C::dev_data>},
     Option{"FF_LISTEN_ADDR", "--listen", Kind::value, "", "Public API. Port 0: a free one.", set_endpoint<&C::listen>,
@@ -223,8 +230,8 @@ constexpr std::array kOptions = {
            show_endpoint<&C::ops>},
     Option{"FF_API_TOKEN", "", Kind::secret, "", "Bearer token that every request but /healthz must bring.", set_token,
            show_secret<&C::api_token>},
-    Option{"FF_API_TOKEN_FILE", "--api-token-file", Kind::value, "file", "File that holds it.", set_from_file<set_token>,
-           show_nothing},
+    Option{"FF_API_TOKEN_FILE", "--api-token-file", Kind::value, "file", "File that holds it.",
+           set_from_file<set_token>, show_nothing},
     Option{"FF_SERVER_NAME", "--name", Kind::value, "", "Of this instance, unique; default: made up.", set_server_name,
            show_text<&C::server_name>},
     Option{"FF_MAX_CONNECTIONS", "--max-connections", Kind::value, "", "To the public API; more get 503.",
@@ -233,13 +240,15 @@ constexpr std::array kOptions = {
            set_number<&C::max_body_bytes, 1024, 64 << 20>, show_number<&C::max_body_bytes>},
     Option{"FF_REQUEST_TIMEOUT_MS", "--request-timeout-ms", Kind::value, "ms", "For an answer; wait_ms is added.",
            set_millis<&C::request_timeout, 100, 300000>, show_millis<&C::request_timeout>},
-    Option{"FF_BOOT_TIMEOUT_MS", "--boot-timeout-ms", Kind::value, "ms", "How long Valkey may be unreachable at the start.",
-           set_millis<&C::boot_timeout, 0, 3600000>, show_millis<&C::boot_timeout>},
+    Option{"FF_BOOT_TIMEOUT_MS", "--boot-timeout-ms", Kind::value, "ms",
+           "How long Valkey may be unreachable at the start.", set_millis<&C::boot_timeout, 0, 3600000>,
+           show_millis<&C::boot_timeout>},
     Option{"FF_DRAIN_TIMEOUT_MS", "--drain-timeout-ms", Kind::value, "ms", "How long requests may go on after SIGTERM.",
            set_millis<&C::drain_timeout, 0, 3600000>, show_millis<&C::drain_timeout>},
-    Option{"FF_LOG_LEVEL", "--log-level", Kind::value, "", "debug, info, warn or error.", set_log_level, show_log_level},
-    Option{"FF_STRICT", "--strict", Kind::flag, "", "Refuse a Valkey whose settings break a promise.", set_bool<&C::strict>,
-           show_bool<&C::strict>},
+    Option{"FF_LOG_LEVEL", "--log-level", Kind::value, "", "debug, info, warn or error.", set_log_level,
+           show_log_level},
+    Option{"FF_STRICT", "--strict", Kind::flag, "", "Refuse a Valkey whose settings break a promise.",
+           set_bool<&C::strict>, show_bool<&C::strict>},
 };
 
 // Accepted instead of another name.
@@ -331,7 +340,8 @@ class Given {
       }
       const std::string allowed = given.option->set(outcome_.config, given.value);
       if (allowed.empty()) continue;
-      const std::string value = given.option->kind == Kind::secret ? std::string(core::kSecretShown) : core::shown(given.value);
+      const std::string value =
+          given.option->kind == Kind::secret ? std::string(core::kSecretShown) : core::shown(given.value);
       complain(fmt::format("{} is {}; allowed is {}", given.name, value, allowed));
     }
   }
@@ -378,7 +388,8 @@ class Given {
 };
 
 void check_pairs(Given& given, const Config& config) {
-  for (const auto& [one, other] : {std::pair("FF_PASSWORD", "FF_PASSWORD_FILE"), std::pair("FF_API_TOKEN", "FF_API_TOKEN_FILE")}) {
+  for (const auto& [one, other] :
+       {std::pair("FF_PASSWORD", "FF_PASSWORD_FILE"), std::pair("FF_API_TOKEN", "FF_API_TOKEN_FILE")}) {
     if (!given.name_of(one).empty() && !given.name_of(other).empty()) {
       given.complain(fmt::format("{} and {} are both given; keep one", given.name_of(one), given.name_of(other)));
     }
@@ -389,8 +400,8 @@ void check_pairs(Given& given, const Config& config) {
                                  given.name_of("FF_SOCKET"), given.name_of(env)));
     }
   }
-  for (const std::string_view env : {"FF_HOST", "FF_PORT", "FF_SOCKET", "FF_TLS", "FF_CLUSTER", "FF_USER", "FF_PASSWORD",
-                                     "FF_PASSWORD_FILE"}) {
+  for (const std::string_view env :
+       {"FF_HOST", "FF_PORT", "FF_SOCKET", "FF_TLS", "FF_CLUSTER", "FF_USER", "FF_PASSWORD", "FF_PASSWORD_FILE"}) {
     if (config.dev && !given.name_of(env).empty()) {
       given.complain(fmt::format("{} and {} are both given; the private Valkey has its own address",
                                  given.name_of("FF_DEV"), given.name_of(env)));
@@ -404,16 +415,20 @@ void check_together(Given& given, const Config& config) {
     given.complain("FF_TLS_CERT and FF_TLS_KEY belong together; give both or neither");
   }
   for (const std::string_view env : {"FF_TLS_CA", "FF_TLS_CERT", "FF_TLS_KEY"}) {
-    if (!config.tls && !given.name_of(env).empty()) given.complain(given.name_of(env) + " is given, but FF_TLS is not true");
+    if (!config.tls && !given.name_of(env).empty())
+      given.complain(given.name_of(env) + " is given, but FF_TLS is not true");
   }
-  if (!config.dev_data.empty() && !config.dev) given.complain(given.name_of("FF_DEV_DATA") + " is given, but --dev is not");
+  if (!config.dev_data.empty() && !config.dev)
+    given.complain(given.name_of("FF_DEV_DATA") + " is given, but --dev is not");
   if (config.api_token.empty() && !config.listen.address().is_loopback()) {
-    given.complain(fmt::format("{} is {}: without FF_API_TOKEN only a loopback address is allowed, because nothing would "
-                               "stop a stranger; set a token, or listen on 127.0.0.1",
-                               given.name_of("FF_LISTEN_ADDR"), to_string(config.listen)));
+    given.complain(
+        fmt::format("{} is {}: without FF_API_TOKEN only a loopback address is allowed, because nothing would "
+                    "stop a stranger; set a token, or listen on 127.0.0.1",
+                    given.name_of("FF_LISTEN_ADDR"), to_string(config.listen)));
   }
   if (config.listen == config.ops && config.listen.port() != 0) {
-    given.complain(fmt::format("FF_LISTEN_ADDR and FF_OPS_ADDR are both {}; they need different ports", to_string(config.ops)));
+    given.complain(
+        fmt::format("FF_LISTEN_ADDR and FF_OPS_ADDR are both {}; they need different ports", to_string(config.ops)));
   }
 }
 
@@ -447,7 +462,8 @@ std::string help_text() {
   const Config defaults;
   for (const Option& option : kOptions) {
     const std::string shown = option.show(defaults);
-    text += fmt::format("  {:<22} {:<22} {}", option.flag.empty() ? "(variable only)" : option.flag, option.env, option.help);
+    text += fmt::format("  {:<22} {:<22} {}", option.flag.empty() ? "(variable only)" : option.flag, option.env,
+                        option.help);
     if (!option.unit.empty()) text += fmt::format(" [{}]", option.unit);
     text += shown.empty() ? "\n" : fmt::format(" Default: {}.\n", shown);
   }

@@ -27,13 +27,13 @@ struct Config {
   std::string prefix = "ff";
   std::size_t partitions = 0;  // 0: as stored, or 64 for a new deployment.
   bool dev = false;
-  std::string dev_data;        // Empty: a temporary folder.
+  std::string dev_data;  // Empty: a temporary folder.
 
   // Where we are.
   boost::asio::ip::tcp::endpoint listen{boost::asio::ip::address_v4::loopback(), 9090};
   boost::asio::ip::tcp::endpoint ops{boost::asio::ip::address_v4::loopback(), 9091};
-  core::Secret api_token;      // Empty: no authentication, loopback only.
-  std::string server_name;     // Empty: made of host name, pid and chance.
+  core::Secret api_token;   // Empty: no authentication, loopback only.
+  std::string server_name;  // Empty: made of host name, pid and chance.
 
   // Limits.
   std::size_t max_connections = 1024;
@@ -49,9 +49,9 @@ struct Config {
 
 struct ConfigOutcome {
   Config config;
-  bool help = false;                   // --help was given.
-  bool version = false;                // --version was given.
-  std::vector<std::string> problems;   // One sentence each; not empty: do not start.
+  bool help = false;                  // --help was given.
+  bool version = false;               // --version was given.
+  std::vector<std::string> problems;  // One sentence each; not empty: do not start.
   ConfigOutcome() = default;
 };
 

@@ -76,7 +76,8 @@ int run(std::vector<std::string> words, pid_t& pid) {
 
 }  // namespace
 
-asio::awaitable<core::Result<std::unique_ptr<DevValkey>>> DevValkey::start(asio::any_io_executor executor, std::string data) {
+asio::awaitable<core::Result<std::unique_ptr<DevValkey>>> DevValkey::start(asio::any_io_executor executor,
+                                                                           std::string data) {
   std::unique_ptr<DevValkey> valkey(new DevValkey(executor));
   if (auto made = valkey->make_folder(data); !made) co_return std::move(made).error();
   if (auto launched = valkey->launch(); !launched) co_return std::move(launched).error();
@@ -84,7 +85,8 @@ asio::awaitable<core::Result<std::unique_ptr<DevValkey>>> DevValkey::start(asio:
   const auto end = std::chrono::steady_clock::now() + kStartLimit;
   while (!valkey->accepts()) {
     if (valkey->reaped()) co_return failed("the private valkey-server ended at once: " + valkey->log_tail());
-    if (std::chrono::steady_clock::now() > end) co_return failed("the private valkey-server does not listen: " + valkey->log_tail());
+    if (std::chrono::steady_clock::now() > end)
+      co_return failed("the private valkey-server does not listen: " + valkey->log_tail());
     look.expires_after(kLook);
     co_await look.async_wait(kToken);
   }
@@ -114,9 +116,25 @@ core::Result<void> DevValkey::make_folder(const std::string& data) {
 
 core::Result<void> DevValkey::launch() {
   fs::remove(socket_);
-  std::vector<std::string> words = {"valkey-server", "--port", "0", "--unixsocket", socket_, "--unixsocketperm", "700",
-                                    "--dir", folder_, "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",
-                                    "--daemonize", "no", "--logfile", folder_ + "/valkey.log"};
+  std::vector<std::string> words = {"valkey-server",
+                                    "--port",
+                                    "0",
+                                    "--unixsocket",
+                                    socket_,
+                                    "--unixsocketperm",
+                                    "700",
+                                    "--dir",
+                                    folder_,
+                                    "--save",
+                                    "",
+                                    "--appendonly",
+                                    "yes",
+                                    "--appendfsync",
+                                    "everysec",
+                                    "--daemonize",
+                                    "no",
+                                    "--logfile",
+                                    folder_ + "/valkey.log"};
   if (const int error = run(std::move(words), pid_); error != 0) {
     if (pid_ > 0) ::waitpid(std::exchange(pid_, -1), nullptr, 0);
     return failed("cannot start valkey-server (Debian package valkey-server, from backports): " + errno_text(error));

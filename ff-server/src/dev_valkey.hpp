@@ -1,5 +1,6 @@
 #pragma once
-// DevValkey: a private valkey-server for trying things out, on a unix socket. It ends with this process, however that ends.
+// DevValkey: a private valkey-server for trying things out, on a unix socket. It ends with this process, however that
+// ends.
 
 #include <sys/types.h>
 
@@ -17,8 +18,8 @@ namespace ff::server {
 // Thread safety: none; on the executor of start().
 class DevValkey {
  public:
-  // `data`: a folder that is made if needed and kept, used by one at a time; empty: a temporary one, removed at the end.
-  // Returns when the server accepts connections. Errors: unavailable/"dev_valkey", with the end of its log.
+  // `data`: a folder that is made if needed and kept, used by one at a time; empty: a temporary one, removed at the
+  // end. Returns when the server accepts connections. Errors: unavailable/"dev_valkey", with the end of its log.
   static boost::asio::awaitable<core::Result<std::unique_ptr<DevValkey>>> start(boost::asio::any_io_executor executor,
                                                                                 std::string data);
   ~DevValkey();  // Kills it when it still runs.

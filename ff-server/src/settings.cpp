@@ -16,14 +16,16 @@ std::vector<std::string> broken_promises(const Settings& settings) {
     return found != settings.end() && found->second == value;
   };
   std::vector<std::string> broken;
-  if (const auto policy = settings.find("maxmemory-policy"); policy != settings.end() && policy->second != "noeviction") {
+  if (const auto policy = settings.find("maxmemory-policy");
+      policy != settings.end() && policy->second != "noeviction") {
     broken.push_back("maxmemory-policy is " + policy->second +
                      ": Valkey would delete executions when memory is short; set it to noeviction");
   }
   if (is("appendonly", "no")) {
     broken.push_back("appendonly is no: a crash of Valkey loses executions; set it to yes");
   } else if (is("appendfsync", "no")) {
-    broken.push_back("appendfsync is no: a crash of the machine loses up to half a minute; set it to everysec or always");
+    broken.push_back(
+        "appendfsync is no: a crash of the machine loses up to half a minute; set it to everysec or always");
   }
   return broken;
 }

@@ -32,7 +32,8 @@ class EchoWorker {
     auto opening = script::Deployment::open(connection_, script::DeploymentOptions(), core::Deadline::in(10s));
     worker_.emplace(run(context_, std::move(opening)).value(), sdk::WorkerOptions());
     worker_->handle("echo", [](sdk::Task& task) -> sdk::HandlerResult { return task.payload(); });
-    worker_->handle("fail", [](sdk::Task&) -> sdk::HandlerResult { return sdk::Failure("invalid_input", "bad \xff byte"); });
+    worker_->handle("fail",
+                    [](sdk::Task&) -> sdk::HandlerResult { return sdk::Failure("invalid_input", "bad \xff byte"); });
     thread_ = std::thread([this] { ended_ = run(context_, worker_->run(), 120s).has_value(); });
   }
   ~EchoWorker() {
@@ -94,7 +95,8 @@ TEST_CASE("a waiting request is answered at the end of the execution, not at the
   const std::string id = lab.http.submit(R"({"kind":"echo"})");
   const auto begin = std::chrono::steady_clock::now();
   HttpAnswer ended;
-  std::thread waiting([&] { ended = HttpClient(lab.server.port).get("/v1/executions/" + id + "/result?wait_ms=60000"); });
+  std::thread waiting(
+      [&] { ended = HttpClient(lab.server.port).get("/v1/executions/" + id + "/result?wait_ms=60000"); });
 
   CHECK(lab.http.post("/v1/executions/" + id + "/cancel", R"({"reason":"enough"})").status == 200);
   waiting.join();
@@ -274,7 +276,8 @@ TEST_CASE("what is wrong with a request is named") {
       {"POST", "/v1/executions", R"({"kind":"k","delay_ms":-1})", 400, "bad_delay"},
       {"POST", "/v1/executions", R"({"kind":"k","delay_ms":1,"start_at":1})", 400, "bad_delay"},
       {"POST", "/v1/executions", R"({"kind":"k","deadline_ms":-1})", 400, "bad_deadline"},
-      {"POST", "/v1/executions", R"({"kind":"k","idempotency_key":"k","idempotency_ttl_ms":0})", 400, "bad_idempotency_ttl"},
+      {"POST", "/v1/executions", R"({"kind":"k","idempotency_key":"k","idempotency_ttl_ms":0})", 400,
+       "bad_idempotency_ttl"},
       {"POST", "/v1/executions", R"({"kind":"k","content_type":"x"})", 400, "bad_content_type"},
       {"POST", "/v1/executions", R"({"kind":"k","tags":{"":"x"}})", 400, "bad_tags"},
       {"POST", "/v1/executions", R"({"kind":"k","policy":{"retry":{"max_attempts":0}}})", 400, "bad_policy"},
@@ -315,20 +318,25 @@ TEST_CASE("with a token every route but /healthz needs it") {
   ProcessOptions options;
   options.environment = {{"FF_API_TOKEN", "0123456789-canary"}};
   ServerProcess server(ServerProcess::on(valkey), options);
-  const std::vector<std::string> wrong = {"", "Authorization: Bearer 0123456789-canarx\r\n", "Authorization: Bearer \r\n",
+  const std::vector<std::string> wrong = {"",
+                                          "Authorization: Bearer 0123456789-canarx\r\n",
+                                          "Authorization: Bearer \r\n",
                                           "Authorization: Bearer 0123456789-canary-and-more\r\n",
-                                          "Authorization: Basic 0123456789-canary\r\n", "Authorization: 0123456789-canary\r\n"};
+                                          "Authorization: Basic 0123456789-canary\r\n",
+                                          "Authorization: 0123456789-canary\r\n"};
   HttpClient http(server.port);
   for (const auto& route : server::http::routes()) {
     std::string path(route.pattern);
-    if (const std::size_t at = path.find("{id}"); at != std::string::npos) path.replace(at, 4, "0-01ARZ3NDEKTSV4RRFFQ69G5FAV");
+    if (const std::size_t at = path.find("{id}"); at != std::string::npos)
+      path.replace(at, 4, "0-01ARZ3NDEKTSV4RRFFQ69G5FAV");
     INFO(path);
     for (const std::string& fields : wrong) {
       const auto answer = http.ask(std::string(to_string(route.method)), path, "", fields);
       CHECK((answer.status == 401) == !route.open);
       CHECK(answer.raw.header("www-authenticate") == (route.open ? "" : "Bearer"));
     }
-    const auto good = http.ask(std::string(to_string(route.method)), path, "", "Authorization: Bearer 0123456789-canary\r\n");
+    const auto good =
+        http.ask(std::string(to_string(route.method)), path, "", "Authorization: Bearer 0123456789-canary\r\n");
     CHECK(good.status != 401);
   }
   CHECK(http.get("/nothing").status == 401);

@@ -38,13 +38,14 @@ std::uint16_t port_in(const std::string& address) {
 
 ServerProcess::ServerProcess(std::vector<std::string> flags, ProcessOptions options)
     : process(launch(std::move(flags), std::move(options))) {
-  if (!process.wait_for_output("\nready\n", 30s)) throw std::runtime_error("ff-server is not ready:\n" + process.output());
+  if (!process.wait_for_output("\nready\n", 30s))
+    throw std::runtime_error("ff-server is not ready:\n" + process.output());
   port = port_in(line(process, "public listener: "));
   ops_port = port_in(line(process, "ops listener: "));
 }
 
-std::optional<HttpAnswer> HttpClient::try_ask(const std::string& method, const std::string& path, const std::string& body,
-                                              const std::string& fields) {
+std::optional<HttpAnswer> HttpClient::try_ask(const std::string& method, const std::string& path,
+                                              const std::string& body, const std::string& fields) {
   const std::string request = method + " " + path + " HTTP/1.1\r\nHost: localhost\r\n" + fields_ + fields +
                               "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   for (bool kept = connection_.has_value();; kept = false) {

@@ -38,7 +38,8 @@ TEST_CASE("a wrong configuration ends it with code 2 and every mistake") {
   options.environment = {{"FF_PROT", "1"}, {"FF_API_TOKEN", "canary"}};
   const std::string output = ends_with(2, {"--port=x", "--log-level=loud"}, options);
 
-  for (const char* part : {"--port is \"x\"", "--log-level is \"loud\"", "FF_PROT is not a variable", "FF_API_TOKEN is ***"}) {
+  for (const char* part :
+       {"--port is \"x\"", "--log-level is \"loud\"", "FF_PROT is not a variable", "FF_API_TOKEN is ***"}) {
     CHECK(contains(output, part));
   }
   CHECK(!contains(output, "canary"));
@@ -106,7 +107,8 @@ TEST_CASE("settings that break a promise are told, and refused when strict") {
 
   ServerProcess warned(ServerProcess::on(risky));
   CHECK(contains(warned.process.output(), "appendonly is no"));
-  CHECK(contains(ends_with(1, {"--socket=" + risky.unix_socket(), "--strict"}), "ff-server: --strict refuses this Valkey"));
+  CHECK(contains(ends_with(1, {"--socket=" + risky.unix_socket(), "--strict"}),
+                 "ff-server: --strict refuses this Valkey"));
   ServerProcess strict({"--socket=" + safe.unix_socket(), "--strict"});
   CHECK(!contains(strict.process.output(), "breaks a promise"));
 }
@@ -193,7 +195,8 @@ TEST_CASE("kill -9 of the server under load loses nothing and doubles nothing") 
         const std::string key = "c" + std::to_string(c) + "-" + std::to_string(k);
         const std::string fields = "Content-Type: application/json\r\nIdempotency-Key: " + key + "\r\n";
         const auto try_once = [&] {
-          const auto answer = http.try_ask("POST", "/v1/executions", R"({"kind":"k","payload":")" + key + "\"}", fields);
+          const auto answer =
+              http.try_ask("POST", "/v1/executions", R"({"kind":"k","payload":")" + key + "\"}", fields);
           if (!answer || answer->status >= 500) {
             ++lost_answers;
             return false;
@@ -240,7 +243,8 @@ TEST_CASE("64 clients that leave early get no answer that is not theirs") {
   ServerProcess server(ServerProcess::on(valkey));
   std::vector<std::string> ids;
   HttpClient http(server.port);
-  for (int c = 0; c < kClients; ++c) ids.push_back(http.submit("{\"kind\":\"k\",\"payload\":" + std::to_string(c) + "}"));
+  for (int c = 0; c < kClients; ++c)
+    ids.push_back(http.submit("{\"kind\":\"k\",\"payload\":" + std::to_string(c) + "}"));
   std::atomic<int> wrong{0}, right{0}, left{0};
   const std::uint64_t base = seed();
   std::vector<std::thread> clients;

@@ -37,14 +37,28 @@ TEST_CASE("every option can be given as a variable") {
   ff::test::TempDir dir;
   const std::string file = dir.file("pem");
   std::ofstream(file) << "x";
-  const auto outcome = parse({}, {{"FF_HOST", "valkey.internal"}, {"FF_PORT", "7000"}, {"FF_TLS", "1"}, {"FF_TLS_CA", file},
-                                  {"FF_TLS_CERT", file}, {"FF_TLS_KEY", file}, {"FF_CLUSTER", "true"}, {"FF_USER", "u"},
-                                  {"FF_PASSWORD", "p w"}, {"FF_PREFIX", "t1"}, {"FF_PARTITIONS", "128"},
-                                  {"FF_LISTEN_ADDR", "[::]:8080"}, {"FF_OPS_ADDR", "[::1]:0"},
-                                  {"FF_API_TOKEN", "0123456789abcdef"}, {"FF_SERVER_NAME", "s-1"},
-                                  {"FF_MAX_CONNECTIONS", "10"}, {"FF_MAX_BODY_BYTES", "2048"},
-                                  {"FF_REQUEST_TIMEOUT_MS", "1000"}, {"FF_BOOT_TIMEOUT_MS", "1"},
-                                  {"FF_DRAIN_TIMEOUT_MS", "2"}, {"FF_LOG_LEVEL", "debug"}, {"FF_STRICT", "true"}});
+  const auto outcome = parse({}, {{"FF_HOST", "valkey.internal"},
+                                  {"FF_PORT", "7000"},
+                                  {"FF_TLS", "1"},
+                                  {"FF_TLS_CA", file},
+                                  {"FF_TLS_CERT", file},
+                                  {"FF_TLS_KEY", file},
+                                  {"FF_CLUSTER", "true"},
+                                  {"FF_USER", "u"},
+                                  {"FF_PASSWORD", "p w"},
+                                  {"FF_PREFIX", "t1"},
+                                  {"FF_PARTITIONS", "128"},
+                                  {"FF_LISTEN_ADDR", "[::]:8080"},
+                                  {"FF_OPS_ADDR", "[::1]:0"},
+                                  {"FF_API_TOKEN", "0123456789abcdef"},
+                                  {"FF_SERVER_NAME", "s-1"},
+                                  {"FF_MAX_CONNECTIONS", "10"},
+                                  {"FF_MAX_BODY_BYTES", "2048"},
+                                  {"FF_REQUEST_TIMEOUT_MS", "1000"},
+                                  {"FF_BOOT_TIMEOUT_MS", "1"},
+                                  {"FF_DRAIN_TIMEOUT_MS", "2"},
+                                  {"FF_LOG_LEVEL", "debug"},
+                                  {"FF_STRICT", "true"}});
   const Config& config = outcome.config;
 
   REQUIRE(outcome.problems.empty());
@@ -77,14 +91,33 @@ TEST_CASE("each wrong value is named with its variable and what is allowed") {
     const char* name;
     const char* value;
   };
-  const std::vector<Wrong> all = {
-      {"FF_HOST", "a\nb"}, {"FF_PORT", "0"}, {"FF_PORT", "65536"}, {"FF_PORT", "12a"}, {"FF_PORT", "-1"}, {"FF_PORT", " 1"},
-      {"FF_SOCKET", "relative"}, {"FF_TLS", "yes"}, {"FF_TLS_CA", "/no/such/file"}, {"FF_CLUSTER", "2"},
-      {"FF_PREFIX", "UPPER"}, {"FF_PREFIX", "12345678901234567"}, {"FF_PARTITIONS", "1025"}, {"FF_LISTEN_ADDR", "9090"},
-      {"FF_LISTEN_ADDR", "1.2.3.4:99999"}, {"FF_LISTEN_ADDR", "::1:80"}, {"FF_LISTEN_ADDR", "host.name:80"},
-      {"FF_OPS_ADDR", ":80"}, {"FF_SERVER_NAME", "a b"}, {"FF_MAX_CONNECTIONS", "0"}, {"FF_MAX_BODY_BYTES", "1023"},
-      {"FF_REQUEST_TIMEOUT_MS", "99"}, {"FF_BOOT_TIMEOUT_MS", "x"}, {"FF_DRAIN_TIMEOUT_MS", "-5"}, {"FF_LOG_LEVEL", "loud"},
-      {"FF_DEV_DATA", "rel"}, {"FF_PASSWORD_FILE", "/no/such/file"}};
+  const std::vector<Wrong> all = {{"FF_HOST", "a\nb"},
+                                  {"FF_PORT", "0"},
+                                  {"FF_PORT", "65536"},
+                                  {"FF_PORT", "12a"},
+                                  {"FF_PORT", "-1"},
+                                  {"FF_PORT", " 1"},
+                                  {"FF_SOCKET", "relative"},
+                                  {"FF_TLS", "yes"},
+                                  {"FF_TLS_CA", "/no/such/file"},
+                                  {"FF_CLUSTER", "2"},
+                                  {"FF_PREFIX", "UPPER"},
+                                  {"FF_PREFIX", "12345678901234567"},
+                                  {"FF_PARTITIONS", "1025"},
+                                  {"FF_LISTEN_ADDR", "9090"},
+                                  {"FF_LISTEN_ADDR", "1.2.3.4:99999"},
+                                  {"FF_LISTEN_ADDR", "::1:80"},
+                                  {"FF_LISTEN_ADDR", "host.name:80"},
+                                  {"FF_OPS_ADDR", ":80"},
+                                  {"FF_SERVER_NAME", "a b"},
+                                  {"FF_MAX_CONNECTIONS", "0"},
+                                  {"FF_MAX_BODY_BYTES", "1023"},
+                                  {"FF_REQUEST_TIMEOUT_MS", "99"},
+                                  {"FF_BOOT_TIMEOUT_MS", "x"},
+                                  {"FF_DRAIN_TIMEOUT_MS", "-5"},
+                                  {"FF_LOG_LEVEL", "loud"},
+                                  {"FF_DEV_DATA", "rel"},
+                                  {"FF_PASSWORD_FILE", "/no/such/file"}};
   for (const Wrong& wrong : all) {
     INFO(wrong.name << "=" << wrong.value);
     const bool of_tls = std::string(wrong.name).starts_with("FF_TLS_");
@@ -111,7 +144,8 @@ TEST_CASE("what is unknown is refused with the nearest name; variables of the te
 }
 
 TEST_CASE("flags take values both ways and override variables") {
-  const auto outcome = parse({"--port", "7001", "--host=h", "--tls=false", "--strict"}, {{"FF_PORT", "7002"}, {"FF_TLS", "true"}});
+  const auto outcome =
+      parse({"--port", "7001", "--host=h", "--tls=false", "--strict"}, {{"FF_PORT", "7002"}, {"FF_TLS", "true"}});
 
   CHECK(outcome.problems.empty());
   CHECK(outcome.config.port == 7001);

@@ -1,4 +1,6 @@
-// The public listener against hostile and merely impatient clients, over real sockets. No Valkey: the routes are an echo.
+// The public listener against hostile and merely impatient clients, over real sockets. No Valkey: the routes are an
+// echo.
+#include <atomic>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/executor_work_guard.hpp>
@@ -7,7 +9,6 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/use_future.hpp>
-#include <atomic>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <functional>
@@ -144,20 +145,25 @@ std::vector<Case> hostile() {
       {"Content-Length +5", post + "Content-Length: +5\r\n\r\nhello", 400, "bad_content_length"},
       {"Content-Length of 20 digits", post + "Content-Length: 99999999999999999999\r\n\r\n", 400, "bad_content_length"},
       {"Content-Length 5,5", post + "Content-Length: 5, 5\r\n\r\nhello", 400, "bad_content_length"},
-      {"two equal Content-Lengths", post + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400, "duplicate_header"},
+      {"two equal Content-Lengths", post + "Content-Length: 5\r\nContent-Length: 5\r\n\r\nhello", 400,
+       "duplicate_header"},
       {"two Content-Lengths", post + "Content-Length: 3\r\nContent-Length: 5\r\n\r\nhello", 400, "bad_content_length"},
-      {"CL and TE", post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400, "bad_transfer_encoding"},
-      {"TE and CL", post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400, "bad_content_length"},
+      {"CL and TE", post + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400,
+       "bad_transfer_encoding"},
+      {"TE and CL", post + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400,
+       "bad_content_length"},
       {"TE gzip", post + "Transfer-Encoding: gzip\r\n\r\n", 501, "bad_transfer_encoding"},
       {"TE gzip, chunked", post + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", 501, "bad_transfer_encoding"},
       {"chunk size ZZ", post + "Transfer-Encoding: chunked\r\n\r\nZZ\r\n", 400, "bad_chunk"},
       {"chunk size -3", post + "Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n", 400, "bad_chunk"},
       {"chunk size 2^64-1", post + "Transfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFF\r\n", 413, "body_too_large"},
-      {"a chunk head without end", post + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(70000, 'a'), 400, "bad_chunk"},
+      {"a chunk head without end", post + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(70000, 'a'), 400,
+       "bad_chunk"},
       {"a body over the limit", post + "Content-Length: 1001\r\n\r\n", 413, "body_too_large"},
       {"a body of 1 GB", post + "Content-Length: 1000000000\r\n\r\n", 413, "body_too_large"},
       {"chunks over the limit", post + "Transfer-Encoding: chunked\r\n\r\n3E9\r\n", 413, "body_too_large"},
-      {"a compressed body", post + "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", 415, "bad_content_encoding"},
+      {"a compressed body", post + "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello", 415,
+       "bad_content_encoding"},
       {"another Expect", post + "Expect: miracles\r\nContent-Length: 5\r\n\r\n", 417, "bad_expect"},
       {"CONNECT", "CONNECT x:80 HTTP/1.1\r\n" + host + "\r\n", 501, "unknown_method"},
       {"asterisk", "OPTIONS * HTTP/1.1\r\n" + host + "\r\n", 400, "bad_target"},
@@ -204,10 +210,13 @@ TEST_CASE("pipelined requests are answered in order, bodies among them") {
   RawHttp client(lab.port);
   std::string bytes;
   for (int i = 0; i < 50; ++i) {
-    bytes += "GET /number/" + std::to_string(i) + " HTTP/1.1\r\nHost: x\r\nX-Request-Id: r" + std::to_string(i) + "\r\n\r\n";
+    bytes +=
+        "GET /number/" + std::to_string(i) + " HTTP/1.1\r\nHost: x\r\nX-Request-Id: r" + std::to_string(i) + "\r\n\r\n";
     const std::string body = "body" + std::to_string(i);
     bytes += "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
-    bytes += "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x=y\r\nc\r\n0\r\nT: v\r\n\r\n";
+    bytes +=
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1;x=y\r\nc\r\n0\r\nT: "
+        "v\r\n\r\n";
   }
 
   client.send(bytes);
@@ -362,7 +371,9 @@ TEST_CASE("bodies under way are bounded together") {
 
   one.send(std::string(900, 'x'));
   CHECK(one.receive()->status == 200);
-  CHECK(ask(lab.port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n" + std::string(900, 'y'))->status == 200);
+  CHECK(
+      ask(lab.port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n" + std::string(900, 'y'))->status ==
+      200);
 }
 
 TEST_CASE("a long poll ends with its client") {

@@ -34,12 +34,44 @@ void check_wrong(const Wrong& wrong) {
 }  // namespace
 
 TEST_CASE("hostile documents are refused as bad_json") {
-  const std::vector<std::string> all = {
-      "", " ", "{", "}", "nul", "NaN", "{\"a\":NaN}", "{\"a\":Infinity}", "{\"a\":-}", "{\"a\":01}", "{\"a\":1.}", "{\"a\":.5}",
-      "{\"a\":+1}", "{\"a\":0x10}", "{'a':1}", "{a:1}", "{\"a\":1,}", "[1,]", "{\"a\" 1}", "{\"a\":1}x", "{} {}", "// c\n{}",
-      "{\"a\":\"\\ud800\"}", "{\"a\":\"\\udc00\"}", "{\"a\":\"\\ud800x\"}", "{\"a\":\"\xed\xa0\x80\"}", "{\"a\":\"\xc0\xaf\"}",
-      "{\"a\":\"\xff\"}", "\xef\xbb\xbf{}", "{\"a\":\"\x01\"}", "{\"a\":\"\\x41\"}", "{\"a\":\"\n\"}", std::string("{}\0", 3),
-      std::string("{\"a\":\"\0\"}", 9), nested(33), nested(100000), std::string(100000, '{'), "{\"a\":" + nested(32) + "}"};
+  const std::vector<std::string> all = {"",
+                                        " ",
+                                        "{",
+                                        "}",
+                                        "nul",
+                                        "NaN",
+                                        "{\"a\":NaN}",
+                                        "{\"a\":Infinity}",
+                                        "{\"a\":-}",
+                                        "{\"a\":01}",
+                                        "{\"a\":1.}",
+                                        "{\"a\":.5}",
+                                        "{\"a\":+1}",
+                                        "{\"a\":0x10}",
+                                        "{'a':1}",
+                                        "{a:1}",
+                                        "{\"a\":1,}",
+                                        "[1,]",
+                                        "{\"a\" 1}",
+                                        "{\"a\":1}x",
+                                        "{} {}",
+                                        "// c\n{}",
+                                        "{\"a\":\"\\ud800\"}",
+                                        "{\"a\":\"\\udc00\"}",
+                                        "{\"a\":\"\\ud800x\"}",
+                                        "{\"a\":\"\xed\xa0\x80\"}",
+                                        "{\"a\":\"\xc0\xaf\"}",
+                                        "{\"a\":\"\xff\"}",
+                                        "\xef\xbb\xbf{}",
+                                        "{\"a\":\"\x01\"}",
+                                        "{\"a\":\"\\x41\"}",
+                                        "{\"a\":\"\n\"}",
+                                        std::string("{}\0", 3),
+                                        std::string("{\"a\":\"\0\"}", 9),
+                                        nested(33),
+                                        nested(100000),
+                                        std::string(100000, '{'),
+                                        "{\"a\":" + nested(32) + "}"};
   for (const std::string& text : all) {
     INFO(text.substr(0, 100));
     const auto parsed = parse_json(text);
@@ -74,12 +106,22 @@ TEST_CASE("a document with 100,000 keys is read, and 100,000 digits are a number
 }
 
 TEST_CASE("the payload is the exact text of the value") {
-  const std::vector<std::string> values = {
-      "null", "1e400", "-0.0", "9.990", "12345678901234567890123", R"("a\u0041\n\"}]{,")", "{ \"b\" : [ 1 , {} ] ,\n\"a\":\"\" }",
-      "[]", "\"\"", "true", R"({"payload":{"payload":1}})", "\"\xf0\x9f\x98\x80\""};
+  const std::vector<std::string> values = {"null",
+                                           "1e400",
+                                           "-0.0",
+                                           "9.990",
+                                           "12345678901234567890123",
+                                           R"("a\u0041\n\"}]{,")",
+                                           "{ \"b\" : [ 1 , {} ] ,\n\"a\":\"\" }",
+                                           "[]",
+                                           "\"\"",
+                                           "true",
+                                           R"({"payload":{"payload":1}})",
+                                           "\"\xf0\x9f\x98\x80\""};
   for (const std::string& value : values) {
-    for (const std::string& body : {"{\"kind\":\"k\",\"payload\":" + value + "}", "{ \"payload\" : " + value + " , \"kind\":\"k\" }",
-                                    "\n{\"tags\":{\"payload\":\"x\"},\"\\u0070ayload\"\t:" + value + ",\"kind\":\"k\"}"}) {
+    for (const std::string& body :
+         {"{\"kind\":\"k\",\"payload\":" + value + "}", "{ \"payload\" : " + value + " , \"kind\":\"k\" }",
+          "\n{\"tags\":{\"payload\":\"x\"},\"\\u0070ayload\"\t:" + value + ",\"kind\":\"k\"}"}) {
       INFO(body);
       const auto submission = submission_of_json(body);
       REQUIRE(submission);
@@ -90,7 +132,8 @@ TEST_CASE("the payload is the exact text of the value") {
 
 TEST_CASE("random documents: the raw walk finds what the parser found") {
   ff::test::Rng rng(ff::test::seed());
-  const std::vector<std::string> scalars = {"1", "-2.5e3", "true", "null", R"("x\"y\\")", "\"]}\"", "\"\"", R"("\u0041")"};
+  const std::vector<std::string> scalars = {"1",           "-2.5e3", "true", "null",
+                                            R"("x\"y\\")", "\"]}\"", "\"\"", R"("\u0041")"};
   std::function<std::string(int)> make = [&](int depth) {
     const auto kind = depth == 0 ? 0 : rng.below(3);
     const std::string space = rng.chance(0.3) ? " \n" : "";
@@ -156,12 +199,15 @@ TEST_CASE("every wrong field is named with its path") {
       {R"({"kind":"k","policy":{"retry":{"strategy":"random"}}})", "bad_policy", "policy.retry.strategy: "},
       {R"({"kind":"k","policy":{"retry":{"strategy":1}}})", "wrong_type", "policy.retry.strategy"},
       {R"({"kind":"k","policy":{"retry":{"delay_ms":"1"}}})", "wrong_type", "policy.retry.delay_ms"},
-      {R"({"kind":"k","policy":{"retry":{"factor":"2"}}})", "wrong_type", "policy.retry.factor is a string, must be a number"},
+      {R"({"kind":"k","policy":{"retry":{"factor":"2"}}})", "wrong_type",
+       "policy.retry.factor is a string, must be a number"},
       {R"({"kind":"k","policy":{"retry":{"factor":1e999}}})", "wrong_type", "policy.retry.factor"},
       {R"({"kind":"k","policy":{"retry":{"jitter":null}}})", "wrong_type", "policy.retry.jitter is null"},
       {R"({"kind":"k","policy":{"retry":{"max_delay_ms":[]}}})", "wrong_type", "policy.retry.max_delay_ms"},
-      {R"({"kind":"k","policy":{"retry":{"delays_ms":5}}})", "wrong_type", "policy.retry.delays_ms is an integer, must be an array"},
-      {R"({"kind":"k","policy":{"retry":{"delays_ms":[1,"2"]}}})", "wrong_type", "policy.retry.delays_ms[1] is a string"},
+      {R"({"kind":"k","policy":{"retry":{"delays_ms":5}}})", "wrong_type",
+       "policy.retry.delays_ms is an integer, must be an array"},
+      {R"({"kind":"k","policy":{"retry":{"delays_ms":[1,"2"]}}})", "wrong_type",
+       "policy.retry.delays_ms[1] is a string"},
       {R"({"kind":"k","policy":{"retry":{"max_attempts":2.5}}})", "wrong_type", "policy.retry.max_attempts"},
       {R"({"kind":"k","policy":{"retry":{"only":["timeout",3]}}})", "wrong_type", "policy.retry.only[1]"},
       {R"({"kind":"k","policy":{"retry":{"never":"timeout"}}})", "wrong_type", "policy.retry.never"},
@@ -177,7 +223,8 @@ TEST_CASE("every wrong field is named with its path") {
 TEST_CASE("every field of a submission arrives") {
   const auto s = submission_of_json(R"({"kind":"k","lane":"l","payload_text":"hü","content_type":"text/x","priority":7,
     "start_at":5,"delay_ms":0,"deadline_at":6,"deadline_ms":0,"idempotency_key":"i","idempotency_ttl_ms":9,
-    "policy":{"retry":{"strategy":"explicit","delays_ms":[1,2],"jitter":0.5,"max_attempts":3,"only":["timeout"],"never":[]},
+    "policy":{"retry":{"strategy":"explicit","delays_ms":[1,2],"jitter":0.5,"max_attempts":3,
+                       "only":["timeout"],"never":[]},
               "crash":{"max":4,"delay_ms":5,"max_delay_ms":6},"attempt_timeout_ms":7,"retention_ms":8,"mode":"lean"},
     "tags":{"a":"b"}})");
 
@@ -190,9 +237,11 @@ TEST_CASE("every field of a submission arrives") {
   CHECK(s->deadline_at == 6);
   CHECK(s->idempotency_key == "i");
   CHECK(s->idempotency_ttl.count() == 9);
-  CHECK(ff::core::to_wire(s->policy) ==
-        R"({"retry":{"strategy":"explicit","delays_ms":[1,2],"jitter":0.5,"max_attempts":3,"only":["timeout"],"never":[]},)"
-        R"("crash":{"max":4,"delay_ms":5,"max_delay_ms":6},"attempt_timeout_ms":7,"retention_ms":8,"mode":"lean"})");
+  CHECK(
+      ff::core::to_wire(s->policy) ==
+      R"({"retry":{"strategy":"explicit","delays_ms":[1,2],"jitter":0.5,"max_attempts":3,)"
+        R"("only":["timeout"],"never":[]},)"
+      R"("crash":{"max":4,"delay_ms":5,"max_delay_ms":6},"attempt_timeout_ms":7,"retention_ms":8,"mode":"lean"})");
   CHECK(s->tags == ff::core::Tags{{"a", "b"}});
   CHECK(submission_of_json(R"({"kind":"k","payload_base64":"AP8="})")->payload == Payload(std::string("\0\xff", 2)));
   CHECK(submission_of_json(R"({"kind":"k"})")->payload.bytes.empty());
@@ -210,7 +259,8 @@ TEST_CASE("a batch names the wrong entry, and takes exact payloads") {
   CHECK(reason(R"({"executions":{}})").find("executions is an object") != std::string::npos);
   CHECK(reason(R"({"executions":[]})").find("bad_batch") != std::string::npos);
   CHECK(reason(R"({"executions":[1]})").find("executions[0] is an integer") != std::string::npos);
-  CHECK(reason(R"({"executions":[{"kind":"k"},{"kind":"k","x":1}]})").find("executions[1].x is not a field") != std::string::npos);
+  CHECK(reason(R"({"executions":[{"kind":"k"},{"kind":"k","x":1}]})").find("executions[1].x is not a field") !=
+        std::string::npos);
   CHECK(reason(R"({"executions":[],"more":1})").find("more is not a field") != std::string::npos);
   std::string many = "{\"executions\":[";
   for (std::size_t i = 0; i <= kBatchMax; ++i) many += i == 0 ? "{}" : ",{}";
@@ -227,7 +277,8 @@ TEST_CASE("raw submissions take their fields from the query") {
   Request request;
   request.body = std::string("\0\xff", 2);
   CHECK(submission_of_bytes(request).error().reason == "missing_field");
-  request.target.query = {{"kind", "k"}, {"lane", "l"}, {"priority", "3"}, {"delay_ms", "4"}, {"idempotency_ttl_ms", "5"}};
+  request.target.query = {
+      {"kind", "k"}, {"lane", "l"}, {"priority", "3"}, {"delay_ms", "4"}, {"idempotency_ttl_ms", "5"}};
   request.headers = {{"content-type", "image/png"}};
   const auto good = submission_of_bytes(request);
   REQUIRE(good);
@@ -247,8 +298,10 @@ TEST_CASE("payloads go out as JSON, text or base64, by what they are") {
     write_payload(writer, payload);
     return writer.take();
   };
-  CHECK(written(Payload("{\"a\":1e400}", "application/json")) == R"({"content_type":"application/json","size":11,"json":{"a":1e400}})");
-  CHECK(written(Payload("{broken", "application/json")) == R"({"content_type":"application/json","size":7,"text":"{broken"})");
+  CHECK(written(Payload("{\"a\":1e400}", "application/json")) ==
+        R"({"content_type":"application/json","size":11,"json":{"a":1e400}})");
+  CHECK(written(Payload("{broken", "application/json")) ==
+        R"({"content_type":"application/json","size":7,"text":"{broken"})");
   CHECK(written(Payload("1", "application/x+json; v=1")).find("\"json\":1") != std::string::npos);
   CHECK(written(Payload("1", "text/plain")).find("\"text\":\"1\"") != std::string::npos);
   CHECK(written(Payload("\xff", "text/plain")).find("\"base64\":\"/w==\"") != std::string::npos);
@@ -283,7 +336,8 @@ TEST_CASE("a batch of which nothing was accepted is a failure as a whole") {
   using ff::sdk::Submitted;
   const auto id = *ff::core::ExecutionId::parse("0-01ARZ3NDEKTSV4RRFFQ69G5FAV");
   const ff::core::Result<Submitted> good = Submitted(id, false), duplicate = Submitted(id, true);
-  const ff::core::Result<Submitted> down = Error(Code::unavailable, "connect", "no"), wrong = Error(Code::invalid_argument, "x", "y");
+  const ff::core::Result<Submitted> down = Error(Code::unavailable, "connect", "no"),
+                                    wrong = Error(Code::invalid_argument, "x", "y");
 
   CHECK(batch_response({good, duplicate, down}, "r").status == 200);
   CHECK(batch_response({down, wrong}, "r").status == 200);

@@ -12,7 +12,8 @@
 
 namespace ff::test {
 
-RawHttp::RawHttp(std::uint16_t port, std::chrono::milliseconds limit) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+RawHttp::RawHttp(std::uint16_t port, std::chrono::milliseconds limit)
+    : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   timeval time{};
   time.tv_sec = limit.count() / 1000;
   time.tv_usec = limit.count() % 1000 * 1000;

@@ -131,7 +131,8 @@ TEST_CASE("counting is worth it only while somebody scrapes") {
 
 TEST_CASE("settings that break a promise are named with their cure") {
   CHECK(broken_promises({}).empty());
-  CHECK(broken_promises({{"maxmemory-policy", "noeviction"}, {"appendonly", "yes"}, {"appendfsync", "everysec"}}).empty());
+  CHECK(broken_promises({{"maxmemory-policy", "noeviction"}, {"appendonly", "yes"}, {"appendfsync", "everysec"}})
+            .empty());
   const auto all = broken_promises({{"maxmemory-policy", "allkeys-lru"}, {"appendonly", "no"}, {"appendfsync", "no"}});
   REQUIRE(all.size() == 2);
   CHECK(all[0].find("maxmemory-policy is allkeys-lru") == 0);

@@ -78,7 +78,8 @@ TEST_CASE("base64 goes both ways and has one text for equal bytes") {
   }
   CHECK(base64_encode("Man") == "TWFu");
   CHECK(base64_decode("TQ==") == "M");
-  for (const char* bad : {"T", "TQ", "TQ=", "TR==", "TWE", "TWF=", "TW F", "TWFu\n", "====", "=TWF", "TQ==TQ==", "T-_u"}) {
+  for (const char* bad :
+       {"T", "TQ", "TQ=", "TR==", "TWE", "TWF=", "TW F", "TWFu\n", "====", "=TWF", "TQ==TQ==", "T-_u"}) {
     INFO(bad);
     CHECK(!base64_decode(bad));
   }

@@ -19,19 +19,13 @@ struct CodeStatus {
 
 // Total: error_map_test and the static_assert in error_map.cpp hold it to that, in the order of the enumerators.
 inline constexpr std::array kStatusOfCode = {
-    CodeStatus(core::Code::invalid_argument, 400),
-    CodeStatus(core::Code::not_found, 404),
-    CodeStatus(core::Code::conflict, 409),
-    CodeStatus(core::Code::stale_lease, 409),
-    CodeStatus(core::Code::exhausted, 429),        // 507 when the reason is oom
-    CodeStatus(core::Code::unavailable, 503),
-    CodeStatus(core::Code::unknown_outcome, 504),
-    CodeStatus(core::Code::unauthenticated, 401),
-    CodeStatus(core::Code::permission_denied, 403),
-    CodeStatus(core::Code::incompatible, 500),
-    CodeStatus(core::Code::corrupt, 500),
-    CodeStatus(core::Code::cancelled, 503),
-    CodeStatus(core::Code::internal, 500),
+    CodeStatus(core::Code::invalid_argument, 400), CodeStatus(core::Code::not_found, 404),
+    CodeStatus(core::Code::conflict, 409),         CodeStatus(core::Code::stale_lease, 409),
+    CodeStatus(core::Code::exhausted, 429),  // 507 when the reason is oom
+    CodeStatus(core::Code::unavailable, 503),      CodeStatus(core::Code::unknown_outcome, 504),
+    CodeStatus(core::Code::unauthenticated, 401),  CodeStatus(core::Code::permission_denied, 403),
+    CodeStatus(core::Code::incompatible, 500),     CodeStatus(core::Code::corrupt, 500),
+    CodeStatus(core::Code::cancelled, 503),        CodeStatus(core::Code::internal, 500),
 };
 
 int status_of(const core::Error& error) noexcept;

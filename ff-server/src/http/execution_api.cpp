@@ -46,14 +46,15 @@ Result<boost::json::value> small_object(const Request& request) {
     return bad("bad_content_type", "the body must be application/json");
   }
   FF_TRY(root, parse_json(request.body));
-  if (!root.is_object()) return bad("wrong_type", "the document is " + std::string(kind_name(root)) + ", must be an object");
+  if (!root.is_object())
+    return bad("wrong_type", "the document is " + std::string(kind_name(root)) + ", must be an object");
   return root;
 }
 
 Result<core::ExecutionId> id_of(const Request& request) { return core::ExecutionId::parse(request.captures.at(0)); }
 
-Result<std::int64_t> integer_query(const Request& request, std::string_view name, std::int64_t fallback, std::int64_t min,
-                                   std::int64_t max) {
+Result<std::int64_t> integer_query(const Request& request, std::string_view name, std::int64_t fallback,
+                                   std::int64_t min, std::int64_t max) {
   const std::string* text = request.query(name);
   if (text == nullptr) return fallback;
   FF_TRY(number, integer_of_text(name, *text));
@@ -149,7 +150,8 @@ Result<void> no_body_fields(const Request& request) {
 }
 
 // The outcome now, or within `wait`; an execution that has not ended by then is no error.
-sdk::Awaitable<sdk::Outcome> outcome_within(sdk::Client client, core::ExecutionId id, std::int64_t generation, Millis wait) {
+sdk::Awaitable<sdk::Outcome> outcome_within(sdk::Client client, core::ExecutionId id, std::int64_t generation,
+                                            Millis wait) {
   if (wait.count() > 0) {
     auto ended = co_await client.wait(id, core::Deadline::in(wait));
     if (ended || ended.error().reason != "deadline") co_return ended;
@@ -243,15 +245,16 @@ asio::awaitable<Response> ExecutionApi::result(Request request) {
   auto wait = integer_query(request, "wait_ms", 0, 0, kWaitMsMax);
   if (!wait) co_return refuse(wait.error(), request.request_id);
   if (*wait > 0 && *generation >= 0) {
-    co_return refuse(bad("bad_wait_ms", "wait_ms waits for the current generation; leave out generation"), request.request_id);
+    co_return refuse(bad("bad_wait_ms", "wait_ms waits for the current generation; leave out generation"),
+                     request.request_id);
   }
   auto outcome = co_await outcome_within(*client, *id, *generation, Millis(*wait));
   if (!outcome) co_return refuse(outcome.error(), request.request_id);
   if (*raw == 0) co_return Response(200, outcome_json(*id, *outcome));
   if (outcome->state != core::State::completed) {
-    co_return refuse(Error(Code::conflict, "not_completed", "execution " + id->str() + " is " +
-                                                               std::string(core::to_string(outcome->state)) +
-                                                               ", only a completed one has a result"),
+    co_return refuse(Error(Code::conflict, "not_completed",
+                           "execution " + id->str() + " is " + std::string(core::to_string(outcome->state)) +
+                               ", only a completed one has a result"),
                      request.request_id);
   }
   co_return raw_response(outcome->result);

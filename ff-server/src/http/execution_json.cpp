@@ -147,7 +147,9 @@ Response batch_response(const std::vector<core::Result<sdk::Submitted>>& answers
   for (const auto& answer : answers) {
     writer.begin_object();
     if (answer) {
-      writer.field("status", answer->duplicate ? 200 : 201).field("id", answer->id.str()).flag("duplicate", answer->duplicate);
+      writer.field("status", answer->duplicate ? 200 : 201)
+          .field("id", answer->id.str())
+          .flag("duplicate", answer->duplicate);
     } else {
       writer.field("status", status_of(answer.error())).key("error");
       write_error(writer, answer.error(), "");

@@ -22,8 +22,8 @@ std::string outcome_json(const core::ExecutionId& id, const sdk::Outcome& outcom
 std::string page_json(const sdk::Page& page);
 // {"states":{…},"ready":[{"namespace","lane","executions"}]}
 std::string counts_json(const std::map<std::string, std::int64_t>& counts);
-// {"results":[{"status","id","duplicate"} or {"status","error"}]}; with "error" in front when nothing was accepted and all
-// failed alike, and its status.
+// {"results":[{"status","id","duplicate"} or {"status","error"}]}; with "error" in front when nothing was accepted and
+// all failed alike, and its status.
 Response batch_response(const std::vector<core::Result<sdk::Submitted>>& answers, std::string_view request_id);
 // The bytes themselves. No browser may take them for a page of ours.
 Response raw_response(const core::Payload& payload);

@@ -1,6 +1,6 @@
 #pragma once
-// HeadScan: looks at the bytes of a request head as they come in, before any parser does, and says when it is complete or
-// why it never will be right. Strict where parsers are lax: bare LF, NUL, folded lines, counts and sizes.
+// HeadScan: looks at the bytes of a request head as they come in, before any parser does, and says when it is complete
+// or why it never will be right. Strict where parsers are lax: bare LF, NUL, folded lines, counts and sizes.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,8 +9,8 @@
 namespace ff::server::http {
 
 struct HeadLimits {
-  std::size_t bytes_max = 16 * 1024;       // Request line, fields and the empty line.
-  std::size_t line_bytes_max = 8 * 1024;   // The request line.
+  std::size_t bytes_max = 16 * 1024;      // Request line, fields and the empty line.
+  std::size_t line_bytes_max = 8 * 1024;  // The request line.
   std::size_t fields_max = 100;
   HeadLimits() = default;
 };

@@ -12,9 +12,9 @@ namespace ff::server::http {
 namespace {
 
 namespace json = boost::json;
+using boost::system::error_code;
 using core::Code;
 using core::Error;
-using boost::system::error_code;
 
 Error bad_json(std::string what) { return Error(Code::invalid_argument, "bad_json", std::move(what)); }
 
@@ -205,8 +205,10 @@ core::Result<json::value> parse_json(std::string_view text) {
   const std::size_t count = parser.write_some(false, text.data(), text.size(), error);
   if (parser.handler().problem()) return *parser.handler().problem();
   if (!error && count < text.size()) error = json::error::extra_data;
-  if (error == json::error::too_deep) return bad_json("the JSON is nested deeper than " + std::to_string(kJsonDepthMax));
-  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos) return bad_json("the body is empty, JSON is expected");
+  if (error == json::error::too_deep)
+    return bad_json("the JSON is nested deeper than " + std::to_string(kJsonDepthMax));
+  if (text.find_first_not_of(" \t\r\n") == std::string_view::npos)
+    return bad_json("the body is empty, JSON is expected");
   if (error) return bad_json("the JSON is wrong at byte " + std::to_string(count) + ": " + error.message());
   return parser.handler().release();
 }
@@ -306,8 +308,8 @@ std::string ObjectReader::path_of(std::string_view name) const {
 }
 
 void ObjectReader::wrong_type(std::string_view name, std::string_view wanted, const json::value& value) {
-  complain(Error(Code::invalid_argument, "wrong_type", path_of(name) + " is " + std::string(kind_name(value)) +
-                                                           ", must be " + std::string(wanted)));
+  complain(Error(Code::invalid_argument, "wrong_type",
+                 path_of(name) + " is " + std::string(kind_name(value)) + ", must be " + std::string(wanted)));
 }
 
 void ObjectReader::complain(Error error) {

@@ -1,5 +1,6 @@
 #pragma once
-// JSON that comes in: strict documents, exact text, and objects read field by field with every mistake named by its path.
+// JSON that comes in: strict documents, exact text, and objects read field by field with every mistake named by its
+// path.
 
 #include <boost/json/value.hpp>
 #include <cstdint>
@@ -15,8 +16,8 @@ namespace ff::server::http {
 
 inline constexpr std::size_t kJsonDepthMax = 32;
 
-// One document of RFC 8259 in UTF-8, at most 32 deep, no byte order mark, no key twice in an object, no lone surrogates.
-// Errors: invalid_argument/bad_json with the place, invalid_argument/duplicate_key with the path.
+// One document of RFC 8259 in UTF-8, at most 32 deep, no byte order mark, no key twice in an object, no lone
+// surrogates. Errors: invalid_argument/bad_json with the place, invalid_argument/duplicate_key with the path.
 core::Result<boost::json::value> parse_json(std::string_view text);
 
 // Exact text of what parse_json has accepted; numbers and strings stay as they were written.

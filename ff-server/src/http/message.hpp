@@ -29,15 +29,16 @@ struct Target {
 struct Request {
   Method method = Method::get;
   Target target;
-  Fields headers;            // Names in lower case.
-  std::string body;          // As it came, chunks joined.
-  std::string request_id;    // The client's, or one of ours.
-  std::string peer;          // Address of the client, for logs.
-  core::Deadline deadline;   // When the answer must have been made.
+  Fields headers;                     // Names in lower case.
+  std::string body;                   // As it came, chunks joined.
+  std::string request_id;             // The client's, or one of ours.
+  std::string peer;                   // Address of the client, for logs.
+  core::Deadline deadline;            // When the answer must have been made.
   std::vector<std::string> captures;  // Values of the {…} of the route, in order.
 
   Request() : deadline(core::SteadyTime()) {}
-  // The first field of that name (lower case), or null. Fields that decisions rest on occur once: the listener sees to it.
+  // The first field of that name (lower case), or null. Fields that decisions rest on occur once: the listener sees to
+  // it.
   const std::string* header(std::string_view name) const noexcept;
   const std::string* query(std::string_view name) const noexcept;
 };
@@ -61,8 +62,8 @@ struct Admission {
   Handler handler;
   std::string_view route = "unmatched";  // Bounded set, for metrics. Outlives the listener.
   std::size_t body_bytes_max = 0;
-  core::Millis time{0};             // For the handler.
-  bool waits = false;               // A long poll: given up when the client goes or the server drains.
+  core::Millis time{0};  // For the handler.
+  bool waits = false;    // A long poll: given up when the client goes or the server drains.
   Admission() = default;
 };
 using Admit = std::function<Admission(const Request& head)>;

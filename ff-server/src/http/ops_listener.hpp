@@ -1,6 +1,7 @@
 #pragma once
-// OpsListener: GET /livez, /readyz, /metrics and /version for whoever runs the server. On loopback unless told otherwise.
-// ARCHITECTURE.md says why it is another library than the public listener: nothing here may matter to a tenant.
+// OpsListener: GET /livez, /readyz, /metrics and /version for whoever runs the server. On loopback unless told
+// otherwise. ARCHITECTURE.md says why it is another library than the public listener: nothing here may matter to a
+// tenant.
 
 #include <cstdint>
 #include <functional>
@@ -28,9 +29,10 @@ struct OpsPages {
 
 class OpsListener {
  public:
-  // Listens and serves until destroyed. `address` is an IP address, port 0 means a free one. Ignores SIGPIPE for the whole
-  // process. Error: unavailable/listen.
-  static core::Result<std::unique_ptr<OpsListener>> start(const std::string& address, std::uint16_t port, OpsPages pages);
+  // Listens and serves until destroyed. `address` is an IP address, port 0 means a free one. Ignores SIGPIPE for the
+  // whole process. Error: unavailable/listen.
+  static core::Result<std::unique_ptr<OpsListener>> start(const std::string& address, std::uint16_t port,
+                                                          OpsPages pages);
   virtual ~OpsListener() = default;
   virtual std::uint16_t port() const noexcept = 0;
 };

@@ -1,6 +1,8 @@
 // The only file that knows Boost.Beast: its parser, under limits and checks of ours.
 #include "http/public_listener.hpp"
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -12,8 +14,6 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
-#include <algorithm>
-#include <array>
 #include <chrono>
 #include <set>
 
@@ -37,15 +37,16 @@ namespace {
 
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kReadBytes = 16 * 1024;
-constexpr std::size_t kTurningAwayMax = 64;         // Connections over the cap that are being told so at once.
+constexpr std::size_t kTurningAwayMax = 64;  // Connections over the cap that are being told so at once.
 constexpr Millis kAcceptPause(50);
 constexpr std::size_t kLingerBytesMax = 4 << 20;
 constexpr std::string_view kUnparsed = "unparsed";
 
 // Decisions rest on these: a second one could be read differently by somebody in front of us.
 constexpr std::array<std::string_view, 11> kOnce = {
-    "host", "content-length", "content-type", "transfer-encoding", "authorization", "idempotency-key",
-    "x-ff-namespace", "x-request-id", "expect", "origin", "content-encoding"};
+    "host",          "content-length",  "content-type",    "transfer-encoding",
+    "authorization", "idempotency-key", "x-ff-namespace",  "x-request-id",
+    "expect",        "origin",          "content-encoding"};
 
 Method method_of(beast::http::verb verb) noexcept {
   switch (verb) {
@@ -86,14 +87,14 @@ Refusal refusal_of(HeadScan::State state, const HeadLimits& limits) {
       return Refusal(400, bad("bad_line_ending", "a line of the request head does not end in CR LF"));
     case State::folded: return Refusal(400, bad("folded_header", "a header field goes on in a second line"));
     case State::line_too_long:
-      return Refusal(414, bad("target_too_long", "the request line is longer than " +
-                                                     std::to_string(limits.line_bytes_max) + " bytes"));
+      return Refusal(414, bad("target_too_long",
+                              "the request line is longer than " + std::to_string(limits.line_bytes_max) + " bytes"));
     case State::too_large:
-      return Refusal(431, bad("head_too_large", "the request head is larger than " +
-                                                    std::to_string(limits.bytes_max) + " bytes"));
+      return Refusal(
+          431, bad("head_too_large", "the request head is larger than " + std::to_string(limits.bytes_max) + " bytes"));
     case State::too_many_fields:
-      return Refusal(431, bad("too_many_headers", "the request has more than " + std::to_string(limits.fields_max) +
-                                                      " header fields"));
+      return Refusal(431, bad("too_many_headers",
+                              "the request has more than " + std::to_string(limits.fields_max) + " header fields"));
     default: return Refusal(400, bad("bad_byte", "the request head has a byte that must not be in it"));
   }
 }
@@ -103,7 +104,8 @@ Refusal refusal_of(const error_code& error) {
   if (error == E::body_limit) return Refusal(413, bad("body_too_large", "the body is larger than this route allows"));
   if (error == E::bad_version) return Refusal(505, bad("bad_version", "only HTTP/1.0 and HTTP/1.1 are spoken here"));
   if (error == E::bad_content_length || error == E::multiple_content_length) {
-    return Refusal(400, bad("bad_content_length", "Content-Length is not one number, or contradicts Transfer-Encoding"));
+    return Refusal(400,
+                   bad("bad_content_length", "Content-Length is not one number, or contradicts Transfer-Encoding"));
   }
   if (error == E::bad_transfer_encoding) {
     return Refusal(400, bad("bad_transfer_encoding", "Transfer-Encoding is repeated or contradicts Content-Length"));
@@ -123,8 +125,13 @@ class ListenerState {
  public:
   ListenerState(asio::any_io_executor e, PublicListenerOptions o, Admit a, ListenerObserver& ob,
                 std::shared_ptr<core::Logger> l)
-      : executor(std::move(e)), options(std::move(o)), admit(std::move(a)), observer(ob), logger(std::move(l)),
-        acceptor(executor), ended(executor) {}
+      : executor(std::move(e)),
+        options(std::move(o)),
+        admit(std::move(a)),
+        observer(ob),
+        logger(std::move(l)),
+        acceptor(executor),
+        ended(executor) {}
 
   asio::any_io_executor executor;
   PublicListenerOptions options;
@@ -132,11 +139,11 @@ class ListenerState {
   ListenerObserver& observer;
   std::shared_ptr<core::Logger> logger;
   tcp::acceptor acceptor;
-  asio::steady_timer ended;              // Cancelled when the last session ends.
-  std::set<Session*> sessions;           // They take themselves out.
-  std::size_t serving = 0;               // Of them, those within the cap,
-  std::size_t turning_away = 0;          // and those over it.
-  std::size_t body_bytes = 0;            // Reserved by bodies under way.
+  asio::steady_timer ended;      // Cancelled when the last session ends.
+  std::set<Session*> sessions;   // They take themselves out.
+  std::size_t serving = 0;       // Of them, those within the cap,
+  std::size_t turning_away = 0;  // and those over it.
+  std::size_t body_bytes = 0;    // Reserved by bodies under way.
   bool draining = false;
 };
 
@@ -146,8 +153,11 @@ using Shared = std::shared_ptr<ListenerState>;
 class Session : public std::enable_shared_from_this<Session> {
  public:
   Session(Shared listener, tcp::socket socket)
-      : listener_(std::move(listener)), options_(listener_->options), socket_(std::move(socket)),
-        timer_(socket_.get_executor()), hold_(socket_.get_executor()) {
+      : listener_(std::move(listener)),
+        options_(listener_->options),
+        socket_(std::move(socket)),
+        timer_(socket_.get_executor()),
+        hold_(socket_.get_executor()) {
     error_code ignored;
     const auto peer = socket_.remote_endpoint(ignored);
     if (!ignored) peer_ = peer.address().to_string();
@@ -185,7 +195,9 @@ class Session : public std::enable_shared_from_this<Session> {
     refusal_ = std::move(refusal);
     return Step::answered;
   }
-  void arm(Millis duration);
+  // What happens when the time is over: reads end, so that a refusal can be written; or the connection ends.
+  enum class OnTimeout { cancel, close };
+  void arm(Millis duration, OnTimeout action = OnTimeout::cancel);
   void disarm() {
     ++generation_;
     timer_.cancel();
@@ -197,8 +209,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Shared listener_;
   const PublicListenerOptions& options_;
   tcp::socket socket_;
-  asio::steady_timer timer_;       // Limits the operation under way: cancels the socket's.
-  asio::steady_timer hold_;        // What a long poll waits on when the socket tells nothing more.
+  asio::steady_timer timer_;  // Limits the operation under way: cancels the socket's.
+  asio::steady_timer hold_;   // What a long poll waits on when the socket tells nothing more.
   beast::flat_buffer buffer_;
   std::string peer_;
   std::uint64_t generation_ = 0;
@@ -212,15 +224,16 @@ class Session : public std::enable_shared_from_this<Session> {
   std::chrono::steady_clock::time_point began_;
 };
 
-void Session::arm(Millis duration) {
+void Session::arm(Millis duration, OnTimeout action) {
   timed_out_ = false;
   const std::uint64_t generation = ++generation_;
   timer_.expires_after(duration);
-  timer_.async_wait([self = shared_from_this(), generation](const error_code& error) {
+  timer_.async_wait([self = shared_from_this(), generation, action](const error_code& error) {
     if (error || generation != self->generation_) return;
     self->timed_out_ = true;
     error_code ignored;
-    self->socket_.cancel(ignored);
+    if (action == OnTimeout::close) self->socket_.close(ignored);
+    else self->socket_.cancel(ignored);
   });
 }
 
@@ -232,6 +245,7 @@ void Session::drain() {
 
 // Bytes read; 0: the end, an error, or the timer fired.
 asio::awaitable<std::size_t> Session::fill() {
+  if (timed_out_) co_return 0;  // The timer fired when the last read was done already, and cancelled nothing.
   const auto space = buffer_.prepare(kReadBytes);
   const auto [error, count] = co_await socket_.async_read_some(space, kToken);
   buffer_.commit(count);
@@ -368,14 +382,16 @@ Session::Step Session::check_head(const Parser& parser, Request& request) {
 asio::awaitable<Session::Step> Session::read_body(Parser& parser, const Admission& admission, Request& request) {
   const auto length = parser.content_length();
   if (length && *length > admission.body_bytes_max) {
-    co_return refuse_with(Refusal(413, bad("body_too_large", "the body has " + std::to_string(*length) +
-                                           " bytes, this route takes " + std::to_string(admission.body_bytes_max))));
+    co_return refuse_with(
+        Refusal(413, bad("body_too_large", "the body has " + std::to_string(*length) + " bytes, this route takes " +
+                                               std::to_string(admission.body_bytes_max))));
   }
   if (parser.is_done()) co_return Step::go_on;
   const std::size_t reserved = length ? static_cast<std::size_t>(*length) : admission.body_bytes_max;
   if (parser.chunked()) parser.body_limit(admission.body_bytes_max);
   if (listener_->body_bytes + reserved > options_.bodies_bytes_max) {
-    co_return refuse_with(Refusal(503, Error(Code::unavailable, "bodies_bytes", "too much is being received now", 1000)));
+    co_return refuse_with(
+        Refusal(503, Error(Code::unavailable, "bodies_bytes", "too much is being received now", 1000)));
   }
   listener_->body_bytes += reserved;
   const Step step = co_await receive_body(parser);
@@ -387,7 +403,7 @@ asio::awaitable<Session::Step> Session::read_body(Parser& parser, const Admissio
 asio::awaitable<Session::Step> Session::receive_body(Parser& parser) {
   if (!http10_ && buffer_.size() == 0 && parser.get().count(beast::http::field::expect) > 0) {
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    arm(options_.write_timeout);
+    arm(options_.write_timeout, OnTimeout::close);
     const auto [error, count] = co_await asio::async_write(socket_, asio::buffer(kContinue), kToken);
     if (error) co_return Step::gone;
   }
@@ -399,7 +415,8 @@ asio::awaitable<Session::Step> Session::receive_body(Parser& parser) {
     if (buffer_.size() > 0) buffer_.consume(parser.put(buffer_.data(), error));
     if (error && error != beast::http::error::need_more) co_return refuse_with(refusal_of(error));
     if (parser.is_done()) break;
-    if (buffer_.size() > 2 * kReadBytes) co_return refuse_with(Refusal(400, bad("bad_chunk", "a chunk's head is too long")));
+    if (buffer_.size() > 2 * kReadBytes)
+      co_return refuse_with(Refusal(400, bad("bad_chunk", "a chunk's head is too long")));
     const Millis earned(static_cast<std::int64_t>(total * 1000 / std::max<std::size_t>(1, options_.body_rate_min)));
     const auto spent = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - begin);
     arm(std::clamp(options_.body_timeout + earned - spent, Millis(0), options_.body_timeout));
@@ -427,7 +444,8 @@ asio::awaitable<Response> Session::handle(const Admission& admission, Request re
                              {{"route", admission.route}, {"request_id", request_id_}, {"what", error.what()}});
   }
   if (failed) {
-    response = refuse(Error(Code::internal, "handler", "an error of ours; the log has it under the request id"), request_id_);
+    response =
+        refuse(Error(Code::internal, "handler", "an error of ours; the log has it under the request id"), request_id_);
   }
   co_return response;
 }
@@ -440,7 +458,8 @@ asio::awaitable<Response> Session::handle_or_give_up(const Admission& admission,
   auto winner = co_await (std::move(work) || std::move(given_up));
   waiting_ = false;
   if (winner.index() == 0) co_return std::get<0>(std::move(winner));
-  co_return refuse(Error(Code::unavailable, "shutting_down", "the server is shutting down, ask another one", 1000), request_id_);
+  co_return refuse(Error(Code::unavailable, "shutting_down", "the server is shutting down, ask another one", 1000),
+                   request_id_);
 }
 
 // Ends when the client is gone or the server drains.
@@ -474,11 +493,18 @@ asio::awaitable<bool> Session::answer(Response response, std::string_view route,
   const bool bodyless = method == Method::head || response.status == 204;
   const std::string_view body = bodyless ? std::string_view() : std::string_view(response.body);
   const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head), asio::buffer(body)};
-  arm(options_.write_timeout * (1 + static_cast<int>(response.body.size() >> 20)));
+  arm(options_.write_timeout * (1 + static_cast<int>(response.body.size() >> 20)), OnTimeout::close);
   const auto [error, count] = co_await asio::async_write(socket_, buffers, kToken);
   disarm();
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began_;
   listener_->observer.answered(route, method, response.status, took.count());
+  listener_->logger->log(response.status == 500 ? core::LogLevel::error : core::LogLevel::debug, "answered",
+                         {{"route", route},
+                          {"method", to_string(method)},
+                          {"status", response.status},
+                          {"request_id", request_id_},
+                          {"peer", peer_},
+                          {"ms", took.count() * 1000}});
   if (error) co_return false;
   if (!keep) co_await linger();
   co_return keep;
@@ -488,7 +514,7 @@ asio::awaitable<bool> Session::answer(Response response, std::string_view route,
 asio::awaitable<void> Session::linger() {
   error_code ignored;
   socket_.shutdown(tcp::socket::shutdown_send, ignored);
-  arm(options_.linger);
+  arm(options_.linger, OnTimeout::close);
   std::size_t total = 0;
   while (total < kLingerBytesMax) {
     buffer_.consume(buffer_.size());
@@ -502,8 +528,8 @@ asio::awaitable<void> Session::linger() {
 asio::awaitable<void> Session::turn_away() {
   request_id_ = core::Ulid::make().str();
   began_ = std::chrono::steady_clock::now();
-  Response response = refuse(Error(Code::unavailable, "too_many_connections", "no more connections are served now", 1000),
-                             request_id_);
+  Response response =
+      refuse(Error(Code::unavailable, "too_many_connections", "no more connections are served now", 1000), request_id_);
   response.close = true;
   co_await answer(std::move(response), kUnparsed, Method::other);
   close();
@@ -584,8 +610,9 @@ core::Result<tcp::endpoint> PublicListener::start() {
   if (!error) acceptor.bind(address, error);
   if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
   if (error) {
-    return Error(Code::unavailable, "listen", "cannot listen on " + address.address().to_string() + ":" +
-                                                  std::to_string(address.port()) + ": " + error.message());
+    return Error(Code::unavailable, "listen",
+                 "cannot listen on " + address.address().to_string() + ":" + std::to_string(address.port()) + ": " +
+                     error.message());
   }
   asio::co_spawn(state_->executor, accept_all(state_), asio::detached);
   return acceptor.local_endpoint();

@@ -1,6 +1,6 @@
 #pragma once
-// PublicListener: HTTP/1.1 for the public API. Keep-alive, pipelined requests answered in order, strict parsing, every limit
-// enforced before memory is spent, drain on stop. An answer belongs to exactly one request of one connection.
+// PublicListener: HTTP/1.1 for the public API. Keep-alive, pipelined requests answered in order, strict parsing, every
+// limit enforced before memory is spent, drain on stop. An answer belongs to exactly one request of one connection.
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -18,16 +18,16 @@
 namespace ff::server::http {
 
 struct PublicListenerOptions {
-  boost::asio::ip::tcp::endpoint address;        // Port 0: a free one.
-  std::size_t connections_max = 1024;            // More get 503 and are closed.
-  std::size_t bodies_bytes_max = 256 << 20;      // Of all request bodies under way; more get 503.
+  boost::asio::ip::tcp::endpoint address;    // Port 0: a free one.
+  std::size_t connections_max = 1024;        // More get 503 and are closed.
+  std::size_t bodies_bytes_max = 256 << 20;  // Of all request bodies under way; more get 503.
   HeadLimits head;
-  core::Millis header_timeout{5000};             // From a request's first byte (a connection's start) to the end of its head.
-  core::Millis idle_timeout{60000};              // Between two requests.
-  core::Millis body_timeout{15000};              // Without a byte of the body, or behind body_rate_min by this much: 408.
-  std::size_t body_rate_min = 1024;              // Bytes a second.
-  core::Millis write_timeout{15000};             // For an answer, and as long again for each MiB of it.
-  core::Millis linger{1000};                     // How long a refused client may go on sending before the close.
+  core::Millis header_timeout{5000};  // From a request's first byte (a connection's start) to the end of its head.
+  core::Millis idle_timeout{60000};   // Between two requests.
+  core::Millis body_timeout{15000};   // Without a byte of the body, or behind body_rate_min by this much: 408.
+  std::size_t body_rate_min = 1024;   // Bytes a second.
+  core::Millis write_timeout{15000};  // For an answer, and as long again for each MiB of it.
+  core::Millis linger{1000};          // How long a refused client may go on sending before the close.
   PublicListenerOptions() = default;
 };
 

@@ -16,10 +16,10 @@ using Api = ExecutionApi;
 
 constexpr std::size_t kKiB = 1024;
 constexpr std::size_t kNoBody = 0;
-constexpr std::size_t kSmall = 64 * kKiB;          // A few fields.
-constexpr std::size_t kOne = 2 * kKiB * kKiB;      // A payload of 1 MiB as base64, and the rest.
-constexpr std::size_t kMany = 64 * kKiB * kKiB;    // As much as FF_MAX_BODY_BYTES allows.
-constexpr core::Millis kWaitSlack(1000);           // For the calls before and after a wait.
+constexpr std::size_t kSmall = 64 * kKiB;        // A few fields.
+constexpr std::size_t kOne = 2 * kKiB * kKiB;    // A payload of 1 MiB as base64, and the rest.
+constexpr std::size_t kMany = 64 * kKiB * kKiB;  // As much as FF_MAX_BODY_BYTES allows.
+constexpr core::Millis kWaitSlack(1000);         // For the calls before and after a wait.
 
 constexpr std::array kRoutes = {
     Route{Method::post, "/v1/executions", &Api::submit, kOne, kSubmissionQuery, false},
@@ -95,12 +95,13 @@ const Route* Router::find(const Request& head, std::vector<std::string>& capture
   return nullptr;
 }
 
-// Pages of other sites: there is no CORS here, and without a token the browser must not be tricked by a name that points
-// at this machine.
+// Pages of other sites: there is no CORS here, and without a token the browser must not be tricked by a name that
+// points at this machine.
 std::optional<Response> Router::turned_away(const Request& head) const {
   const std::string* host = head.header("host");
   const std::string* origin = head.header("origin");
-  const bool own = origin != nullptr && host != nullptr && (*origin == "http://" + *host || *origin == "https://" + *host);
+  const bool own =
+      origin != nullptr && host != nullptr && (*origin == "http://" + *host || *origin == "https://" + *host);
   if (origin != nullptr && !own) {
     return refuse(Error(Code::permission_denied, "cross_origin", "requests from pages of other sites are not served"),
                   head.request_id);
@@ -126,8 +127,9 @@ Admission Router::admit(const Request& head) const {
     const std::string* header = head.header("authorization");
     const bool bearer = header != nullptr && header->starts_with(kScheme);
     if (!bearer || !options_.api_token.equals(std::string_view(*header).substr(kScheme.size()))) {
-      admission.refusal = refuse(Error(Code::unauthenticated, "bad_token", "the header Authorization must be: Bearer <token>"),
-                                 head.request_id);
+      admission.refusal =
+          refuse(Error(Code::unauthenticated, "bad_token", "the header Authorization must be: Bearer <token>"),
+                 head.request_id);
       return admission;
     }
   }
@@ -136,8 +138,8 @@ Admission Router::admit(const Request& head) const {
     return admission;
   }
   if (route == nullptr) {
-    admission.refusal = refuse(405, Error(Code::invalid_argument, "method_not_allowed", "this path takes " + allowed),
-                               head.request_id);
+    admission.refusal =
+        refuse(405, Error(Code::invalid_argument, "method_not_allowed", "this path takes " + allowed), head.request_id);
     admission.refusal->headers.emplace_back("Allow", allowed);
     return admission;
   }

@@ -1,5 +1,6 @@
 #pragma once
-// The routes: one table of method, path, handler and limits, and the checks every request passes before its body is read.
+// The routes: one table of method, path, handler and limits, and the checks every request passes before its body is
+// read.
 
 #include <array>
 #include <string>
@@ -15,18 +16,18 @@ namespace ff::server::http {
 
 struct Route {
   Method method;
-  std::string_view pattern;   // "{id}" stands for one segment, which becomes a capture.
+  std::string_view pattern;  // "{id}" stands for one segment, which becomes a capture.
   boost::asio::awaitable<Response> (ExecutionApi::*handler)(Request);
   std::size_t body_bytes_max;
-  std::string_view query;     // Parameters it takes, beside `namespace`.
-  bool open;                  // Without the API token.
+  std::string_view query;  // Parameters it takes, beside `namespace`.
+  bool open;               // Without the API token.
 };
 
 // For tests and documents.
 std::span<const Route> routes();
 
 struct RouterOptions {
-  core::Secret api_token;              // Empty: none is asked for, and Host must name this machine (see host_is_literal).
+  core::Secret api_token;  // Empty: none is asked for, and Host must name this machine (see host_is_literal).
   std::size_t body_bytes_max = 8 << 20;
   core::Millis request_timeout{15000};
   RouterOptions() = default;
@@ -36,7 +37,8 @@ struct RouterOptions {
 class Router {
  public:
   Router(ExecutionApi& api, RouterOptions options);
-  // In this order: a page of another site may not ask (403), token (401), path (404), method (405 with Allow), query (400).
+  // In this order: a page of another site may not ask (403), token (401), path (404), method (405 with Allow), query
+  // (400).
   Admission admit(const Request& head) const;
 
  private:

@@ -70,13 +70,16 @@ void read_delays(ObjectReader& reader, std::optional<std::vector<Millis>>& value
 
 // A word of an enumeration: parse() knows which there are.
 template <class T>
-void read_word(ObjectReader& reader, std::string_view name, Result<T> (*parse)(std::string_view), std::optional<T>& value) {
+void read_word(ObjectReader& reader, std::string_view name, Result<T> (*parse)(std::string_view),
+               std::optional<T>& value) {
   if (!reader.has(name)) return;
   std::string word;
   reader.text(name, word);
   auto parsed = parse(word);
   if (parsed) value = *parsed;
-  else reader.complain(Error(parsed.error().code, parsed.error().reason, reader.path_of(name) + ": " + parsed.error().message));
+  else
+    reader.complain(
+        Error(parsed.error().code, parsed.error().reason, reader.path_of(name) + ": " + parsed.error().message));
 }
 
 void read_policy(ObjectReader& outer, std::optional<Error>& error, core::Policy& policy) {
@@ -211,7 +214,8 @@ Result<std::vector<sdk::Submission>> submissions_of_json(std::string_view body) 
   for (std::size_t i = 0; i < array->size() && !error; ++i) {
     const std::string path = "executions[" + std::to_string(i) + "]";
     const json::value& entry = (*array)[i];
-    if (!entry.is_object()) return bad("wrong_type", path + " is " + std::string(kind_name(entry)) + ", must be an object");
+    if (!entry.is_object())
+      return bad("wrong_type", path + " is " + std::string(kind_name(entry)) + ", must be an object");
     submissions.push_back(read_submission(entry.get_object(), texts.at(i), path, error));
   }
   if (error) return std::move(*error);
@@ -222,15 +226,16 @@ Result<sdk::Submission> submission_of_bytes(Request& request) {
   sdk::Submission submission;
   const std::string* kind = request.query("kind");
   if (kind == nullptr) {
-    return bad("missing_field", "kind is missing: a body that is not application/json is the payload itself, and kind is "
-                                "a query parameter");
+    return bad("missing_field",
+               "kind is missing: a body that is not application/json is the payload itself, and kind is "
+               "a query parameter");
   }
   submission.kind = *kind;
   if (const std::string* lane = request.query("lane"); lane != nullptr) submission.lane = *lane;
   std::int64_t delay = 0, deadline = 0, ttl = submission.idempotency_ttl.count(), start_at = 0, deadline_at = 0;
   const std::initializer_list<std::pair<std::string_view, std::int64_t*>> numbers = {
-      {"priority", &submission.priority}, {"delay_ms", &delay}, {"deadline_ms", &deadline},
-      {"idempotency_ttl_ms", &ttl}, {"start_at", &start_at}, {"deadline_at", &deadline_at}};
+      {"priority", &submission.priority}, {"delay_ms", &delay},    {"deadline_ms", &deadline},
+      {"idempotency_ttl_ms", &ttl},       {"start_at", &start_at}, {"deadline_at", &deadline_at}};
   for (const auto& [name, value] : numbers) {
     if (auto read = integer_query(request, name, *value); !read) return std::move(read).error();
   }

@@ -12,11 +12,12 @@ namespace ff::server::http {
 
 inline constexpr std::size_t kBatchMax = 4096;
 
-// {"kind","lane","payload"|"payload_text"|"payload_base64","content_type","priority","start_at","delay_ms","deadline_at",
-//  "deadline_ms","idempotency_key","idempotency_ttl_ms","policy","tags"}
+// {"kind","lane","payload"|"payload_text"|"payload_base64","content_type","priority","start_at","delay_ms",
+//  "deadline_at","deadline_ms","idempotency_key","idempotency_ttl_ms","policy","tags"}
 // `payload` is any JSON value: its text, exactly as it was sent, becomes the payload, with the type application/json.
 // Only the form is checked here; values are checked by sdk::validate().
-// Errors: invalid_argument/bad_json, duplicate_key, unknown_field, missing_field, wrong_type, bad_base64, with the path.
+// Errors: invalid_argument/bad_json, duplicate_key, unknown_field, missing_field, wrong_type, bad_base64, with the
+// path.
 core::Result<sdk::Submission> submission_of_json(std::string_view body);
 // {"executions":[…]}, 1 to 4096 of them.
 core::Result<std::vector<sdk::Submission>> submissions_of_json(std::string_view body);

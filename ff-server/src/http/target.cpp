@@ -23,7 +23,8 @@ Result<std::string> decoded(urls::pct_string_view text, bool plus_is_space) {
   std::string result;
   result.reserve(text.decoded_size());
   text.decode(options, urls::string_token::assign_to(result));
-  if (!core::is_plain_text(result)) return bad_target("has an encoded control character, or encodes bytes that are no UTF-8");
+  if (!core::is_plain_text(result))
+    return bad_target("has an encoded control character, or encodes bytes that are no UTF-8");
   return result;
 }
 

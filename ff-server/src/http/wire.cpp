@@ -15,14 +15,28 @@ struct Phrase {
   std::string_view text;
   constexpr Phrase(int s, std::string_view t) noexcept : status(s), text(t) {}
 };
-constexpr std::array kPhrases = {
-    Phrase(200, "OK"), Phrase(201, "Created"), Phrase(204, "No Content"), Phrase(400, "Bad Request"),
-    Phrase(401, "Unauthorized"), Phrase(403, "Forbidden"), Phrase(404, "Not Found"), Phrase(405, "Method Not Allowed"),
-    Phrase(408, "Request Timeout"), Phrase(409, "Conflict"), Phrase(413, "Content Too Large"), Phrase(414, "URI Too Long"),
-    Phrase(415, "Unsupported Media Type"), Phrase(417, "Expectation Failed"), Phrase(429, "Too Many Requests"),
-    Phrase(431, "Request Header Fields Too Large"), Phrase(500, "Internal Server Error"), Phrase(501, "Not Implemented"),
-    Phrase(503, "Service Unavailable"), Phrase(504, "Gateway Timeout"), Phrase(505, "HTTP Version Not Supported"),
-    Phrase(507, "Insufficient Storage")};
+constexpr std::array kPhrases = {Phrase(200, "OK"),
+                                 Phrase(201, "Created"),
+                                 Phrase(204, "No Content"),
+                                 Phrase(400, "Bad Request"),
+                                 Phrase(401, "Unauthorized"),
+                                 Phrase(403, "Forbidden"),
+                                 Phrase(404, "Not Found"),
+                                 Phrase(405, "Method Not Allowed"),
+                                 Phrase(408, "Request Timeout"),
+                                 Phrase(409, "Conflict"),
+                                 Phrase(413, "Content Too Large"),
+                                 Phrase(414, "URI Too Long"),
+                                 Phrase(415, "Unsupported Media Type"),
+                                 Phrase(417, "Expectation Failed"),
+                                 Phrase(429, "Too Many Requests"),
+                                 Phrase(431, "Request Header Fields Too Large"),
+                                 Phrase(500, "Internal Server Error"),
+                                 Phrase(501, "Not Implemented"),
+                                 Phrase(503, "Service Unavailable"),
+                                 Phrase(504, "Gateway Timeout"),
+                                 Phrase(505, "HTTP Version Not Supported"),
+                                 Phrase(507, "Insufficient Storage")};
 
 bool has_body(int status) noexcept { return status != 204 && status != 304; }
 
@@ -42,7 +56,8 @@ std::string response_head(const Response& response, const HeadOptions& options, 
     if (!response.body.empty()) head += fmt::format("Content-Type: {}\r\n", response.content_type);
     head += fmt::format("Content-Length: {}\r\n", response.body.size());
   }
-  head += fmt::format("X-Request-Id: {}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n", options.request_id);
+  head += fmt::format("X-Request-Id: {}\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n",
+                      options.request_id);
   for (const auto& [name, value] : response.headers) head += fmt::format("{}: {}\r\n", name, value);
   if (!options.keep_alive) head += "Connection: close\r\n";
   else if (options.http10) head += "Connection: keep-alive\r\n";
@@ -51,7 +66,8 @@ std::string response_head(const Response& response, const HeadOptions& options, 
 
 bool valid_request_id(std::string_view text) noexcept {
   const auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
   };
   return !text.empty() && text.size() <= 64 && std::all_of(text.begin(), text.end(), good);
 }
@@ -60,7 +76,8 @@ bool host_is_literal(std::string_view host) noexcept {
   const bool bracket = host.starts_with('[');
   const std::size_t end = bracket ? host.find(']') : host.find(':');
   if (bracket && end == std::string_view::npos) return false;
-  const std::string_view rest = end == std::string_view::npos ? std::string_view() : host.substr(end + (bracket ? 1 : 0));
+  const std::string_view rest =
+      end == std::string_view::npos ? std::string_view() : host.substr(end + (bracket ? 1 : 0));
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
   if (!rest.empty() && (rest[0] != ':' || !std::all_of(rest.begin() + 1, rest.end(), digit))) return false;
   const std::string name(bracket ? host.substr(1, end - 1) : host.substr(0, end));

@@ -14,7 +14,7 @@ std::string_view reason_phrase(int status) noexcept;
 struct HeadOptions {
   std::string request_id;
   bool keep_alive = true;
-  bool http10 = false;         // The client speaks HTTP/1.0 and must be told of a kept connection.
+  bool http10 = false;  // The client speaks HTTP/1.0 and must be told of a kept connection.
   HeadOptions() = default;
 };
 // Status line and fields, the empty line included. `now` goes into Date.
@@ -22,7 +22,8 @@ std::string response_head(const Response& response, const HeadOptions& options, 
 
 // 1 to 64 characters of A-Z a-z 0-9 . _ -
 bool valid_request_id(std::string_view text) noexcept;
-// Whether a Host names this machine in a way no foreign name server can: an IP address or localhost, with or without a port.
+// Whether a Host names this machine in a way no foreign name server can: an IP address or localhost, with or without a
+// port.
 bool host_is_literal(std::string_view host) noexcept;
 
 }  // namespace ff::server::http

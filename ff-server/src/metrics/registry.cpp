@@ -97,7 +97,8 @@ void write_valkey(Families& families, const Snapshot& snapshot) {
   Writer(families, kValkeyRedirects).add(static_cast<double>(stats.redirects));
   Writer(families, kValkeyRetries).add(static_cast<double>(stats.retries));
   Writer(families, kValkeyUnknown).add(static_cast<double>(stats.unknown));
-  Writer(families, kBuildInfo).add(1, {{"version", std::string(core::version())}, {"valkey_version", snapshot.valkey_version}});
+  Writer(families, kBuildInfo)
+      .add(1, {{"version", std::string(core::version())}, {"valkey_version", snapshot.valkey_version}});
 }
 
 }  // namespace
@@ -130,9 +131,9 @@ class Registry::Http {
     counter->Increment();
     auto& histogram = histograms_[name];
     if (histogram == nullptr) {
-      histogram = &durations_.Add({{"route", name}},
-                                  prometheus::Histogram::BucketBoundaries{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                                                                          0.25, 0.5, 1, 2.5, 5, 10, 30, 60});
+      histogram = &durations_.Add(
+          {{"route", name}}, prometheus::Histogram::BucketBoundaries{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                                     0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60});
     }
     histogram->Observe(took);
   }
@@ -168,7 +169,9 @@ std::string Registry::page() {
   }
   Writer(families, kStartTime).add(started_at_);
   std::erase_if(families, [](const prometheus::MetricFamily& one) { return one.metric.empty(); });
-  const auto by_name = [](const prometheus::MetricFamily& a, const prometheus::MetricFamily& b) { return a.name < b.name; };
+  const auto by_name = [](const prometheus::MetricFamily& a, const prometheus::MetricFamily& b) {
+    return a.name < b.name;
+  };
   std::sort(families.begin(), families.end(), by_name);
   return prometheus::TextSerializer().Serialize(families);
 }
