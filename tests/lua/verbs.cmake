@@ -15,4 +15,10 @@ ff_lua_test(NAME verbs SOURCES submit_test.cpp claim_test.cpp complete_test.cpp 
             cancel_test.cpp replay_test.cpp timers_test.cpp look_test.cpp wake_test.cpp clock_test.cpp deployment_test.cpp)
 ff_lua_test(NAME convention SOURCES convention_test.cpp scenarios.cpp)
 ff_lua_test(NAME mirror SOURCES mirror_test.cpp)
-ff_lua_test(NAME damage SOURCES damaged_keys_test.cpp inner_failure_test.cpp scenarios.cpp)
+
+# What differs between one server and a cluster is not touched by damage, so that runs once; migration needs a cluster.
+ff_test(NAME lua_damage KIND lua SOURCES damaged_keys_test.cpp inner_failure_test.cpp scenarios.cpp LINK lua_fixture
+        TIMEOUT 600)
+target_precompile_headers(test_lua_damage PRIVATE fixture.hpp)
+ff_test(NAME lua_migration KIND lua SOURCES migration_test.cpp scenarios.cpp LINK lua_fixture TIMEOUT 300)
+set_tests_properties(lua/lua_migration PROPERTIES ENVIRONMENT FF_TEST_CLUSTER=1)
