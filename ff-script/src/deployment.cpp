@@ -59,8 +59,8 @@ bool function_missing(const Reply& reply) {
   return reply.is_error() && reply.text.starts_with("ERR Function not found");
 }
 
-// A slot on its way to another node: the verb's probe of absent keys raised before anything was written. The first text is
-// the old node's, the second the new one's after ASK.
+// A slot on its way to another node: the verb's probe of absent keys raised before anything was written. The first
+// text is the old node's, the second the new one's after ASK.
 bool slot_moving(const Reply& reply) {
   if (!reply.is_error()) return false;
   return reply.text.find("non local key") != std::string::npos ||
@@ -124,8 +124,8 @@ asio::awaitable<core::Result<void>> Deployment::ensure_library(core::Deadline de
       const auto state = compare_library(*stored, kLibrarySource);
       if (state == LibraryState::differs) {
         co_return Error(Code::incompatible, "library_differs",
-                        fmt::format("library ff1 version {} is loaded with other code than this program carries under the "
-                                    "same version; it was not replaced",
+                        fmt::format("library ff1 version {} is loaded with other code than this program carries under "
+                                    "the same version; it was not replaced",
                                     library_version(stored->code)));
       }
       load = load || state == LibraryState::missing || state == LibraryState::older;
@@ -137,7 +137,8 @@ asio::awaitable<core::Result<void>> Deployment::ensure_library(core::Deadline de
     }
     if (!load) co_return core::Result<void>();
     if (!options_.load_library) {
-      co_return Error(Code::not_found, "library_missing", "library ff1 is not loaded, and this program may not load it");
+      co_return Error(Code::not_found, "library_missing",
+                      "library ff1 is not loaded, and this program may not load it");
     }
     Command command("FUNCTION");
     command.arg("LOAD");
@@ -147,7 +148,8 @@ asio::awaitable<core::Result<void>> Deployment::ensure_library(core::Deadline de
     if (!loaded) co_return std::move(loaded).error();
     for (const auto& reply : *loaded) {
       // "already exists": that node had it, or somebody was faster; the next round looks again.
-      if (reply.is_error() && reply.text.find("already exists") == std::string::npos) co_return answer_error(reply.text);
+      const bool failed = reply.is_error() && reply.text.find("already exists") == std::string::npos;
+      if (failed) co_return answer_error(reply.text);
     }
   }
   co_return Error(Code::unavailable, "library", "library ff1 could not be loaded on every primary; try again");
@@ -178,7 +180,8 @@ asio::awaitable<core::Result<void>> Deployment::open_partitions(std::size_t want
   if (partitions == keys_.partitions()) co_return core::Result<void>();
   if (wanted != 0) {
     co_return Error(Code::incompatible, "partitions",
-                    fmt::format("this deployment was first used with {} partitions, {} are configured; the count is fixed",
+                    fmt::format("this deployment was first used with {} partitions, {} are configured; "
+                                "the count is fixed",
                                 partitions, wanted));
   }
   auto keys = core::Keyspace::make(keys_.prefix(), partitions);

@@ -100,8 +100,8 @@ core::Result<void> check_signatures(const StoredLibrary& stored) {
     const std::string_view theirs = found == stored.signatures.end() ? "missing" : std::string_view(found->second);
     if (!fits(verb.signature, theirs)) {
       return Error(Code::incompatible, "signature",
-                   fmt::format("function {} of the loaded library is '{}', this program was built for '{}'", verb.function,
-                               theirs, verb.signature));
+                   fmt::format("function {} of the loaded library is '{}', this program was built for '{}'",
+                               verb.function, theirs, verb.signature));
     }
   }
   return {};

@@ -6,13 +6,16 @@ local function satellites(at, ulid, core)
   return found[1] or "", found[2] or ""
 end
 
--- Reads all of a ready execution that a claim needs; raises when it cannot. nil when it is none of this queue.
+-- Reads all of a ready execution that a claim needs, and counts its attempt and its epoch on; raises when it cannot.
+-- nil when it is none of this queue.
 local function fetch(at, ulid, queue)
   local core = ff.load(at, ulid)
   if not core or core.s ~= "ready" or core.q ~= queue then return nil end
-  if not tonumber(core.a or 0) or not tonumber(core.e or 0) or not tonumber(core.t or 0) then
+  local attempts, epoch = tonumber(core.a or 0), tonumber(core.e or 0)
+  if not attempts or not epoch or (core.t and not tonumber(core.t)) then
     ff.corrupt("core " .. at.tag .. ":e:" .. ulid)
   end
+  core.a, core.e = string.format("%d", attempts + 1), string.format("%d", math.max(epoch + 1, at.now_us))
   local payload = redis.call("GET", ff.key(at, ulid, "p"))
   return core, payload, satellites(at, ulid, core)
 end
@@ -29,11 +32,8 @@ local function append_row(rows, ulid, core, ready_at, payload, policy, tags)
 end
 
 local function begin_attempt(at, ulid, core, c)
-  local attempt = tonumber(core.a or 0) + 1
-  local epoch = math.max(tonumber(core.e or 0) + 1, at.now_us)
-  core.a, core.e = string.format("%d", attempt), string.format("%d", epoch)
   ff.move(at, ulid, core, "active", at.now + c.lease_ms,
-    { "a", attempt, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now })
+    { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now })
   if core.o then ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "o" }) end -- It was the holder's before.
   if core.t then
     local ends = at.now + tonumber(core.t)
@@ -97,8 +97,9 @@ local function register_idle(at, c, room)
   return math.max(5, math.min(m.next_due - at.now, look_ms * idle))
 end
 
--- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and returns
--- left (how many stay ready), head (rank of the first of them, -1: none) and check_in_ms (0: do not wait, there is more).
+-- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and
+-- returns left (how many stay ready), head (rank of the first of them, -1: none) and check_in_ms (0: do not wait,
+-- there is more).
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
   if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0 end

@@ -9,7 +9,9 @@ function ff.load(at, ulid)
   if count == 0 then return nil end
   local core = {}
   for i = 1, count, 2 do core[flat[i]] = flat[i + 1] end
-  if not core.q or not core.k or not core.c or not core.s or not ff.legal[core.s] then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
+  if not core.q or not core.k or not core.c or not core.s or not ff.legal[core.s] then
+    ff.corrupt("core " .. at.tag .. ":e:" .. ulid)
+  end
   return core
 end
 

@@ -1,8 +1,8 @@
 -- Entering a partition: probe, clock, and the once-a-second check. Time is Valkey's TIME made monotonic: when the clock
 -- steps back, the partition's own clock goes on from the largest value it has seen (`hi`), as fast as TIME does.
 
--- What this node remembers of each partition between calls. Hints only: every entry is either monotonic, rechecked within
--- a second, or healed by the next check, so a failover or a reload may lose or resurrect any of it.
+-- What this node remembers of each partition between calls. Hints only: every entry is either monotonic, rechecked
+-- within a second, or healed by the next check, so a failover or a reload may lose or resurrect any of it.
 local memory = {}
 
 -- Index keys a verb may write without having read them: [key, type]. Checked once a second, so that a key damaged from
@@ -37,7 +37,8 @@ local function new_memory(tag)
            next_due = 0, looked = 0, engine_wakes = false, engine_seen = 0 }
 end
 
--- A queue is about to be written: refuses one that is no sorted set, as check_types does. `queue` is <namespace>/<lane>.
+-- A queue is about to be written: refuses one that is no sorted set, as check_types does. `queue` is
+-- <namespace>/<lane>.
 function ff.check_queue(at, queue)
   local m = at.memory
   local checked = m.queues[queue]
@@ -52,8 +53,8 @@ end
 
 -- Returns the partition as a verb sees it: tag, now (ms), now_us, memory, and the plan of writes.
 function ff.enter(tag, reads)
-  -- A slot on its way to another node must refuse, before anything is written or half of it is taken for the whole. Its old
-  -- node raises at an absent key, its new one only where a command names several: so two keys that never exist.
+  -- A slot on its way to another node must refuse, before anything is written or half of it is taken for the whole.
+  -- Its old node raises at an absent key, its new one only where a command names several: so two keys that never exist.
   redis.call("EXISTS", tag .. ":absent", tag .. ":gone")
   local time = redis.call("TIME")
   local us = time[1] * 1000000 + time[2]

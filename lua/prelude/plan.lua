@@ -1,7 +1,8 @@
--- The plan of writes. Verbs read and check, and only add to the plan; ff.commit performs it in one go, where nothing can
--- refuse any more. So a verb that raises has written nothing. Entries of one index are written by one command.
+-- The plan of writes. Verbs read and check, and only add to the plan; ff.commit performs it in one go, where nothing
+-- can refuse any more. So a verb that raises has written nothing. Entries of one index are written by one command.
 --
--- Should a write be refused after all (a right taken from the user, a bug), the order decides what is left: see ff.commit.
+-- Should a write be refused after all (a right taken from the user, a bug), the order decides what is left: see
+-- ff.commit.
 
 local function bucket(at, kind, key)
   local all = at[kind]
@@ -111,7 +112,8 @@ function ff.tell(at, channel, message)
   list[#list + 1] = message
 end
 
--- A timer was armed at `ms`: claims look from then on, and an engine that meant to sleep longer is told how long is left.
+-- A timer was armed at `ms`: claims look from then on, and an engine that meant to sleep longer is told how long is
+-- left.
 function ff.arm(at, ms)
   if not at.earliest or ms < at.earliest then at.earliest = ms end
 end
@@ -209,9 +211,10 @@ function ff.discard(at)
     at.earliest = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
 end
 
--- Performs the plan. The order makes every prefix of it harmless: satellites and new index entries first, then the cores,
--- which are the truth (the state is in the last write), then what is no longer true. So at each point every execution is
--- in the index of its state, and an entry too many is ignored and removed by whoever meets it. Hints never raise.
+-- Performs the plan. The order makes every prefix of it harmless: satellites and new index entries first, then the
+-- cores, which are the truth (the state is in the last write), then what is no longer true. So at each point every
+-- execution is in the index of its state, and an entry too many is ignored and removed by whoever meets it. Hints
+-- never raise.
 function ff.commit(at)
   write_each(at.writes)
   write_lanes(at)

@@ -2,8 +2,10 @@
 -- registers the function here, and makes the C++ binding and the reference page (tools/bindgen.lua).
 --
 --   ff.verb({
---     name = "renew", kind = "write" | "free" | "read",    free: a write that frees memory or ends work, runs when out of memory
---     doc = "…", args = { { "name", "type", "what it is" }, … }, items = { … }, ok = { … }, rows = { … }, refusals = { … },
+--     name = "renew",
+--     kind = "write" | "free" | "read",    free: a write that frees memory or ends work, runs when out of memory
+--     doc = "…", args = { { "name", "type", "what it is" }, … }, items = { … },
+--     ok = { … }, rows = { … }, refusals = { … },
 --   }, function(at, a) … end)
 --
 -- Types: ulid, int (decimal, exact below 2^53), bool (0 or 1), bytes, words (joined by commas), names (the same, each
@@ -39,8 +41,8 @@ local convert = {
   end,
 }
 
--- Makes, from the declared fields, the function that takes their values from argv behind `base`: straight code, at a third
--- of what a loop over the declaration costs. Field names are the library's own words.
+-- Makes, from the declared fields, the function that takes their values from argv behind `base`: straight code, at a
+-- third of what a loop over the declaration costs. Field names are the library's own words.
 local function unpacker(fields)
   local lines = {}
   for i, field in ipairs(fields) do
@@ -50,7 +52,7 @@ local function unpacker(fields)
     lines[i] = name .. " = " .. value
   end
   local code = "local convert = ... return function(argv, base) return { " .. table.concat(lines, ", ") .. " } end"
-  return assert(loadstring(code))(convert)
+  return assert(loadstring(code))(convert) -- ff-style: allow the code is made of declared names only
 end
 
 -- Signatures are compared at start-up with those compiled into the caller: name:type of every field, in order.

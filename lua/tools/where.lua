@@ -1,8 +1,8 @@
 -- Finds the file and line behind a place in the loaded library, which Valkey names as in "@user_function:1234".
 --   lua5.1 lua/tools/where.lua user_function:1234
 --   valkey-cli … | lua5.1 lua/tools/where.lua        every place in the text, which is printed with them
--- Run from the repository's top, on the sources that the library was made from. The order is that of lua/bundle.txt, the
--- shape that of ci/cmake/FfLuaBundle.cmake: two lines of head, then "do", the file and "end" for each file.
+-- Run from the repository's top, on the sources that the library was made from. The order is that of lua/bundle.txt,
+-- the shape that of ci/cmake/FfLuaBundle.cmake: two lines of head, then "do", the file and "end" for each file.
 
 local files, line_number = {}, 3
 for name in io.lines("lua/bundle.txt") do

@@ -1,7 +1,10 @@
 ff.verb({
   name = "open", kind = "write",
   doc = "Fixes the partition count when the deployment is first used, and answers what is stored. Root tag only.",
-  args = { { "partitions", "int", "wanted, 1 to 1024" }, { "history", "ulid", "proposed id of this deployment's data" } },
+  args = {
+    { "partitions", "int", "wanted, 1 to 1024" },
+    { "history", "ulid", "proposed id of this deployment's data" },
+  },
   ok = {
     { "partitions", "int", "fixed when the deployment was first used" },
     { "history", "ulid", "changes when the data was wiped" },

@@ -2,7 +2,8 @@ local ask_to_end
 
 ff.verb({
   name = "cancel", kind = "free",
-  doc = "Ends an execution as cancelled, at once: the lease is revoked and the worker told. With grace_ms a running one is "
+  doc = "Ends an execution as cancelled, at once: the lease is revoked and the worker told. With grace_ms a "
+    .. "running one is "
     .. "asked to end by itself first, and may still complete; it is cancelled when the grace is over.",
   args = {
     { "namespace", "bytes", "tenant" }, { "id", "ulid", "the execution" },

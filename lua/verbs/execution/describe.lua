@@ -9,11 +9,13 @@ end
 
 ff.verb({
   name = "describe", kind = "read",
-  doc = "Everything about an execution but its payload and result. The rows are its history, oldest first: what happened "
+  doc = "Everything about an execution but its payload and result. The rows are its history, oldest first: "
+    .. "what happened "
     .. "before the current or last attempt.",
   args = { { "namespace", "bytes", "tenant" }, { "id", "ulid", "the execution" } },
   ok = {
-    { "state", "bytes", "" }, { "queue", "bytes", "namespace/lane" }, { "kind", "bytes", "" }, { "priority", "int", "" },
+    { "state", "bytes", "" }, { "queue", "bytes", "namespace/lane" }, { "kind", "bytes", "" },
+    { "priority", "int", "" },
     { "generation", "int", "replays so far" }, { "attempt", "int", "attempts begun in this generation" },
     { "failures", "int", "counted against the retry policy" }, { "crashes", "int", "counted against the crash cap" },
     { "epoch", "int", "of the last claim, 0: never claimed" }, { "worker", "bytes", "of the last claim" },
@@ -27,7 +29,8 @@ ff.verb({
     { "content_type", "bytes", "of the payload" }, { "result_content_type", "bytes", "" },
     { "policy", "bytes", "retry and crash policy as canonical JSON, empty: defaults" },
     { "tags", "bytes", "JSON object, empty: none" },
-    { "percent", "int", "progress, -1: unknown" }, { "message", "bytes", "progress" }, { "progress_at", "int", "ms, 0: never" },
+    { "percent", "int", "progress, -1: unknown" }, { "message", "bytes", "progress" },
+    { "progress_at", "int", "ms, 0: never" },
     { "now", "int", "ms of Valkey's clock" },
   },
   rows = { { "entry", "bytes", "JSON object" } },

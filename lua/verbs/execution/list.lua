@@ -22,7 +22,8 @@ end
 
 ff.verb({
   name = "list", kind = "read",
-  doc = "Executions of one state in one partition, in the order of their index: ready by rank, others by their time. Ready "
+  doc = "Executions of one state in one partition, in the order of their index: ready by rank, others by "
+    .. "their time. Ready "
     .. "ones are listed for one lane; for others a lane is a filter. One call looks at a bounded number of entries.",
   args = {
     { "namespace", "bytes", "tenant" }, { "state", "bytes", "" }, { "lane", "bytes", "empty: all; needed for ready" },

@@ -18,7 +18,8 @@ ff.verb({
   local key, result = at.tag .. ":e:" .. a.id, ff.key(at, a.id, "r")
   local changes = { "g", generation + 1, "a", 0, "f", 0, "n", 0 }
   local entry = ff.attempt_entry(core, "replayed")
-  entry.state, entry.ended, entry.class, entry.content_type, entry.outcome = core.s, tonumber(core.z), core.x, core.rt, core.o
+  entry.state, entry.ended, entry.outcome = core.s, tonumber(core.z), core.o
+  entry.class, entry.content_type = core.x, core.rt
   ff.remember(at, a.id, core, changes, entry)
   if redis.call("EXISTS", result) == 1 then ff.write(at, { "RENAME", result, result .. generation }) end
   ff.unlink(at, ff.key(at, a.id, "x"))

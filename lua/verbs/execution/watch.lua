@@ -1,6 +1,7 @@
 ff.verb({
   name = "watch", kind = "free",
-  doc = "Asks that the end of an execution be published on its watch channel. Subscribe first, then call: an end that comes "
+  doc = "Asks that the end of an execution be published on its watch channel. Subscribe first, then call: an "
+    .. "end that comes "
     .. "before the call is in the answer, a later one on the channel.",
   args = { { "namespace", "bytes", "tenant" }, { "id", "ulid", "the execution" } },
   ok = { { "state", "bytes", "now" } },

@@ -20,7 +20,8 @@ ff.claim_rows = {
 
 ff.verb({
   name = "claim", kind = "write",
-  doc = "Does a bounded piece of due work, then hands over up to `want` ready executions of the queues, best first. What it "
+  doc = "Does a bounded piece of due work, then hands over up to `want` ready executions of the queues, best "
+    .. "first. What it "
     .. "cannot fill, it registers as idle room: something that becomes ready wakes the caller on its channel.",
   args = {
     { "worker", "bytes", "worker instance" },

@@ -2,7 +2,8 @@ local release_one
 
 ff.verb({
   name = "release", kind = "free",
-  doc = "Gives leases back. Unstarted executions return to the front of their priority and spend no attempt; started ones "
+  doc = "Gives leases back. Unstarted executions return to the front of their priority and spend no attempt; "
+    .. "started ones "
     .. "queue again after delay_ms, and no failure is counted.",
   args = {
     { "started", "bool", "1: a handler had begun" },

@@ -1,6 +1,7 @@
 ff.verb({
   name = "run_due", kind = "free",
-  doc = "Does what is due: expired leases, delayed and timed-out executions, deadlines, retention, and wakes that nobody "
+  doc = "Does what is due: expired leases, delayed and timed-out executions, deadlines, retention, and wakes "
+    .. "that nobody "
     .. "answered. Safe to repeat and to run on two servers at once.",
   args = {
     { "limit", "int", "items at the most" },

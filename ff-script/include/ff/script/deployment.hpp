@@ -19,7 +19,7 @@ namespace ff::script {
 
 struct DeploymentOptions {
   std::string prefix = "ff";       // Of every key; several deployments can share a Valkey.
-  std::size_t partitions = 0;      // 0: as stored, or 64 for a new deployment. Else refused when it differs from the stored.
+  std::size_t partitions = 0;      // 0: as stored, or 64 for a new deployment. Refused when it differs from the stored.
   bool load_library = true;        // false: a missing library is an error (for users without the right to load one).
   DeploymentOptions() = default;
 };
@@ -35,10 +35,10 @@ class Deployment {
                                                                                 DeploymentOptions options,
                                                                                 core::Deadline deadline);
 
-  // Calls a verb on a partition. A node without the library gets it and the call is repeated, once, within the deadline.
-  // Errors: those of Connection::send; a refusal of the verb, with the word as reason and the code of refusal_code();
-  // exhausted/"oom"; unavailable/"misconf", "noreplicas"; permission_denied/"noperm"; corrupt for FF_CORRUPT and for
-  // answers that do not fit the declaration; internal/"bad_call" for FF_BAD_CALL.
+  // Calls a verb on a partition. A node without the library gets it and the call is repeated, once, within the
+  // deadline. Errors: those of Connection::send; a refusal of the verb, with the word as reason and the code of
+  // refusal_code(); exhausted/"oom"; unavailable/"misconf", "noreplicas"; permission_denied/"noperm"; corrupt for
+  // FF_CORRUPT and for answers that do not fit the declaration; internal/"bad_call" for FF_BAD_CALL.
   // Cancellation: as Connection::send. After unknown_outcome every verb is safe to repeat with the same arguments.
   template <class Verb>
   boost::asio::awaitable<core::Result<typename Verb::Ok>> call(core::Partition partition, typename Verb::Args args,
