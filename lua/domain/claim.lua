@@ -42,6 +42,9 @@ local function begin_attempt(at, ulid, core, c)
   end
 end
 
+-- One answer carries about this much payload at the most; what is left waits for the next call.
+local answer_bytes_max, claim_max = 4194304, 256
+
 -- Plans the claim of up to `room` from one queue. Returns how many, how many entries that takes from the queue, and the
 -- rank of the first one left behind.
 local function take(at, queue, c, room, rows)
@@ -50,12 +53,13 @@ local function take(at, queue, c, room, rows)
   for i = 1, #heads, 2 do
     local ulid = heads[i]
     rank = tonumber(heads[i + 1])
-    if taken == room then return taken, gone, rank end
+    if taken == room or c.bytes >= answer_bytes_max then return taken, gone, rank end
     gone = gone + 1
     local readable, core, payload, policy, tags = pcall(fetch, at, ulid, queue)
     if readable and core then
       begin_attempt(at, ulid, core, c)
       append_row(rows, ulid, core, ff.ready_at(rank), payload, policy, tags)
+      c.bytes = c.bytes + (payload and #payload or 0)
       taken = taken + 1
     else
       if not readable then ff.set_aside(at, ":delayed", ulid, core) end
@@ -81,20 +85,33 @@ local function given_before(at, c, rows)
   return found
 end
 
-local engine_silent_ms, look_ms, engine_look_ms = 30000, 1000, 60000
+local engine_silent_ms, look_ms, engine_look_ms, off_duty = 30000, 1000, 60000, 20
 
--- Registers the caller as idle and says when it should look again without being woken: rarely while an engine runs the
--- timers, else at the next timer; shared among all idle workers of the queue, so that a large fleet is as quiet as one.
+-- When the caller should look again without being woken. One idle worker of a queue is on duty: it looks once a minute
+-- while an engine runs the timers, else at the next timer or within a second. The others look a twentieth as often, so
+-- that a large fleet is as quiet as a small one, and take over when the one on duty is late.
+local function next_look(at, queue, worker)
+  local m = at.memory
+  local look = engine_look_ms
+  if at.now - m.engine_seen >= engine_silent_ms then look = math.max(5, math.min(m.next_due - at.now, look_ms)) end
+  local duty = m.duty[queue]
+  if duty and duty.worker ~= worker and at.now < duty.ends and duty.ends - at.now <= 2 * engine_look_ms then
+    return look * off_duty
+  end
+  m.duty[queue] = { worker = worker, ends = at.now + 2 * look }
+  return look
+end
+
+-- Registers the caller as idle, and says when it should look again.
 local function register_idle(at, c, room)
-  local idle = 1
+  local look = math.huge
   for i = 1, #c.queues do
     local index = ":idle:" .. c.queues[i]
-    idle = math.max(idle, redis.call("ZCARD", at.tag .. index))
+    redis.call("ZCARD", at.tag .. index) -- Raises now, not half-way, if the key is no sorted set.
     ff.add(at, index, c.worker, room)
+    look = math.min(look, next_look(at, c.queues[i], c.worker))
   end
-  local m = at.memory
-  if at.now - m.engine_seen < engine_silent_ms then return engine_look_ms * idle end
-  return math.max(5, math.min(m.next_due - at.now, look_ms * idle))
+  return look
 end
 
 -- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and
@@ -103,7 +120,8 @@ end
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
   if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0 end
-  local taken, left, head, want = 0, 0, -1, math.max(0, c.want)
+  local taken, left, head, want = 0, 0, -1, math.max(0, math.min(c.want, claim_max))
+  c.bytes = 0
   for i = 1, #c.queues do
     local queue = c.queues[i]
     local got, gone, rank = take(at, queue, c, want - taken, rows)
