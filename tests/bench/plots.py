@@ -24,9 +24,9 @@ def nice_ticks(top):
 
 def label(value):
     if value >= 1_000_000:
-        return f'{value / 1_000_000:g} M'
+        return f'{value / 1_000_000:.4g} M'
     if value >= 10_000:
-        return f'{value / 1000:g} k'
+        return f'{value / 1000:.3g} k'
     return f'{value:g}' if value >= 10 or value == int(value) else f'{value:.2g}'
 
 

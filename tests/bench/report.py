@@ -128,7 +128,7 @@ def command_table(run):
 def steps_plot(run, folder):
     groups, series = [], {'submit': [], 'claim': [], 'complete': []}
     for mode in ('record', 'lean'):
-        for way, words in (('1', 'one at a time'), ('1_16', '16 in flight'), ('16', 'batches of 16'), ('64', 'batches of 64')):
+        for way, words in (('1', 'one a call'), ('1_16', '16 in flight'), ('16', 'batch 16'), ('64', 'batch 64')):
             if run.median(f'lifecycle.{mode}.{way}.valkey_us') is None:
                 continue
             groups.append(f'{mode}, {words}')
