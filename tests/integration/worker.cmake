@@ -1,3 +1,10 @@
 ff_test(NAME worker KIND integration LINK sdk engine test_support TIMEOUT 300 LABELS threads SOURCES
         client_fixture.cpp worker_fixture.cpp
         worker_handler_test.cpp worker_lease_test.cpp worker_drain_test.cpp worker_wake_test.cpp timers_test.cpp)
+if(TARGET file_worker)
+  ff_test(NAME files_example KIND integration LINK sdk engine test_support TIMEOUT 300 SOURCES
+          client_fixture.cpp worker_fixture.cpp files_example_test.cpp)
+  target_compile_definitions(test_files_example PRIVATE FF_FILE_WORKER="$<TARGET_FILE:file_worker>"
+                                                        FF_FILE_SUBMIT="$<TARGET_FILE:file_submit>")
+  add_dependencies(test_files_example file_worker file_submit)
+endif()

@@ -97,6 +97,7 @@ using RunningEngine = Running<EngineService>;
 class WorkerSetup : public Setup {
  public:
   explicit WorkerSetup(Store store = Store::standalone, std::size_t partitions = 8);
+  explicit WorkerSetup(SetupOptions setup) : Setup(std::move(setup)) {}
 
   std::shared_ptr<script::Deployment> deployment();  // On a connection of its own.
   // Running, with these handlers; `prepare` gets the worker before it runs.
