@@ -2,9 +2,11 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <algorithm>
+#include <sstream>
 
 #include "lua/fixture.hpp"
 #include "lua/scenarios.hpp"
+#include "support/process.hpp"
 
 namespace ff::test {
 namespace {
@@ -236,6 +238,48 @@ TEST_CASE("an answer has the declared number of fields") {
     CHECK((row == 0 ? behind == 0 : behind % row == 0));
     for (const auto& element : reply.elements) CHECK((element.type == '$' || element.type == ':'));
   }
+}
+
+std::string run_where(const std::string& place) {
+  auto found = run_program({"sh", "-c", "cd '" FF_SOURCE_DIR "' && exec lua5.1 lua/tools/where.lua " + place});
+  while (!found.empty() && found.back() == '\n') found.pop_back();
+  return found;
+}
+
+TEST_CASE("where.lua knows the first line of every file, and its last") {
+  const auto& source = LuaFixture::product_library();
+  std::string places, wanted, file;
+  std::size_t number = 0, first = 0;
+  std::istringstream lines(source);
+  const std::string mark = "do -- file: ";
+  for (std::string line; std::getline(lines, line);) {
+    ++number;
+    if (!line.starts_with(mark) && number != 1) continue;
+    if (!file.empty()) {
+      places += " " + std::to_string(number - 2);
+      wanted += file + ":" + std::to_string(number - 2 - first) + "\n";
+    }
+    if (!line.starts_with(mark)) continue;
+    file = line.substr(mark.size());
+    first = number;
+    places += " user_function:" + std::to_string(number + 1);
+    wanted += file + ":1\n";
+  }
+  wanted.pop_back();
+
+  CHECK(run_where(places) == wanted);
+}
+
+TEST_CASE("where.lua finds the line of an error") {
+  LuaFixture lua;
+  lua.text({"SET", lua.tag(), "no hash"});
+  const auto error = lua.command(lua.words<script::Version>(script::Version::Args())).text;
+  const auto at = error.find("user_function:");
+  REQUIRE(at != std::string::npos);
+
+  const auto place = run_where(error.substr(at, error.find('.', at) - at));
+
+  CHECK(place.starts_with("lua/prelude/clock.lua:"));
 }
 
 }  // namespace
