@@ -11,8 +11,8 @@ cd "$(dirname "$0")/../.."
 out=build/bench/profile
 scenarios=$(IFS=,; echo "${*:-lifecycle}")
 
-cmake --preset release >/dev/null
-cmake --build --preset release --parallel "${FF_CI_JOBS:-$(nproc)}" --target ff_bench >/dev/null
+# shellcheck source=tests/bench/build.sh
+. tests/bench/build.sh
 mkdir -p "$out"
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ff-profile-XXXXXX")
 trap 'rm -rf "$scratch"' EXIT

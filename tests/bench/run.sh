@@ -10,8 +10,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-cmake --preset release >/dev/null
-cmake --build --preset release --parallel "${FF_CI_JOBS:-$(nproc)}" --target ff_bench
+# shellcheck source=tests/bench/build.sh
+. tests/bench/build.sh
 
 peer=tests/bench/peer
 if command -v npm >/dev/null; then
