@@ -2,10 +2,15 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <exception>
+#include <optional>
 
 #include "ff/core/limits.hpp"
 #include "library_plan.hpp"
@@ -18,14 +23,13 @@ namespace asio = boost::asio;
 using core::Code;
 using core::Error;
 
-constexpr std::array<std::pair<std::string_view, Code>, 10> kRefusals{{
+constexpr std::array<std::pair<std::string_view, Code>, 9> kRefusals{{
     {"not_found", Code::not_found},
     {"no_such_generation", Code::not_found},
     {"stale_lease", Code::stale_lease},
     {"already_finished", Code::conflict},
     {"not_finished", Code::conflict},
     {"other_generation", Code::conflict},
-    {"idempotency_mismatch", Code::conflict},
     {"bad_state", Code::invalid_argument},
     {"lane_needed", Code::invalid_argument},
     {"bad_cursor", Code::invalid_argument},
@@ -47,12 +51,36 @@ constexpr std::array<AnswerWord, 7> kAnswerWords{{
     {"NOAUTH ", Code::unauthenticated, "noauth"},
 }};
 
-Error answer_error(const std::string& text) {
+const AnswerWord* find_word(const std::string& text) {
   for (const auto& word : kAnswerWords) {
-    if (text.starts_with(word.prefix)) return Error(word.code, std::string(word.reason), text);
+    if (text.starts_with(word.prefix)) return &word;
   }
+  return nullptr;
+}
+
+Error answer_error(const std::string& text) {
+  if (const auto* word = find_word(text)) return Error(word->code, std::string(word->reason), text);
   // Raised inside a function by something the verb could not check: it may have run in part.
   return Error(Code::corrupt, "script_error", text);
+}
+
+// What a node answered instead of doing an administrative command of ours: no function ran.
+Error admin_error(std::string_view what, const std::string& text) {
+  const auto* word = find_word(text);
+  if (!word) return Error(Code::incompatible, "library_refused", fmt::format("{}: {}", what, text));
+  const bool right = word->code == Code::permission_denied;
+  return Error(word->code, std::string(word->reason),
+               fmt::format("{}: {}{}", what, text,
+                           right ? "; the user needs +info, +function|list, +fcall, +fcall_ro and, to load the "
+                                   "library itself, +function|load"
+                                 : ""));
+}
+
+// Causes that pass by themselves: worth another look while the deadline lasts.
+bool passing(const Error& error) { return error.code == Code::unavailable || error.code == Code::unknown_outcome; }
+
+Error library_missing(const std::string& why) {
+  return Error(Code::unavailable, "library_missing", "library ff1 is not loaded: " + why);
 }
 
 bool function_missing(const Reply& reply) {
@@ -68,8 +96,43 @@ bool slot_moving(const Reply& reply) {
 }
 
 constexpr core::Millis kSlotMovingPause{20};
+constexpr core::Millis kReloadPauseMin{20}, kReloadPauseMax{320};  // Between looks at a node that loses it again.
+constexpr core::Millis kReloadTime{5000};                          // Of one reload, whoever waits for it.
+
+Error cancelled() { return Error(Code::cancelled, "cancelled", "the caller gave up"); }
+
+// False when the deadline would come first, or the caller has given up.
+asio::awaitable<bool> pause_for(core::Millis duration, core::Deadline deadline) {
+  if (std::chrono::steady_clock::now() + duration >= deadline.at) co_return false;
+  asio::steady_timer timer(co_await asio::this_coro::executor, duration);
+  boost::system::error_code woken;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, woken));
+  co_return !woken;
+}
+
+// The fields behind "ok", of a function's own answer.
+core::Result<std::vector<Reply>> settle(Reply reply) {
+  if (reply.is_error()) return answer_error(reply.text);
+  auto& fields = reply.elements;
+  if (reply.kind != Reply::Kind::array || fields.empty() || fields[0].text.empty()) {
+    return Error(Code::corrupt, "bad_reply", "a function answered without ok or refused");
+  }
+  if (fields[0].text == "refused" && fields.size() >= 2) {
+    const auto& word = fields[1].text;
+    return Error(refusal_code(word), word, "refused: " + word);
+  }
+  if (fields[0].text != "ok") return Error(Code::corrupt, "bad_reply", "a function answered " + fields[0].text);
+  fields.erase(fields.begin());
+  return std::move(fields);
+}
 
 }  // namespace
+
+// One look at every primary and what it took to repair them, for all calls that found the library missing meanwhile.
+struct Deployment::Reload {
+  std::optional<core::Result<void>> result;
+  std::vector<std::weak_ptr<asio::steady_timer>> waiting;  // One of each caller, which expires at its deadline.
+};
 
 Code refusal_code(std::string_view word) noexcept {
   for (const auto& [known, code] : kRefusals) {
@@ -103,70 +166,93 @@ asio::awaitable<core::Result<void>> Deployment::check_server(core::Deadline dead
   command.arg("server");
   auto info = co_await connection_->send(keys_.root_slot(), std::move(command), deadline);
   if (!info) co_return std::move(info).error();
-  if (info->is_error()) co_return answer_error(info->text);
+  if (info->is_error()) co_return admin_error("INFO", info->text);
   auto version = check_server_info(info->text);
   if (!version) co_return std::move(version).error();
   server_version_ = std::move(version).value();
   co_return core::Result<void>();
 }
 
+asio::awaitable<core::Result<std::vector<Library>>> Deployment::stored_libraries(core::Deadline deadline) {
+  Command list("FUNCTION");
+  list.arg("LIST").arg("LIBRARYNAME").arg("ff1").arg("WITHCODE");
+  auto replies = co_await connection_->send_to_primaries(std::move(list), deadline);
+  if (!replies) co_return std::move(replies).error();
+  std::vector<Library> libraries;
+  for (const auto& reply : *replies) {
+    if (reply.is_error()) co_return admin_error("FUNCTION LIST", reply.text);
+    auto library = parse_library_list(reply);
+    if (!library) co_return std::move(library).error();
+    libraries.push_back(std::move(library).value());
+  }
+  co_return libraries;
+}
+
 asio::awaitable<core::Result<void>> Deployment::ensure_library(core::Deadline deadline) {
-  // Another server may load at the same time; then the second look finds the library.
+  // Another program may load at the same time; then the second look finds the library.
   for (int round = 0; round < 3; ++round) {
-    Command list("FUNCTION");
-    list.arg("LIST").arg("LIBRARYNAME").arg("ff1").arg("WITHCODE");
-    auto replies = co_await connection_->send_to_primaries(std::move(list), deadline);
-    if (!replies) co_return std::move(replies).error();
-    bool load = false, replace = false;
-    for (const auto& reply : *replies) {
-      auto stored = parse_library_list(reply);
-      if (!stored) co_return std::move(stored).error();
-      const auto state = compare_library(*stored, kLibrarySource);
-      if (state == LibraryState::differs) {
-        co_return Error(Code::incompatible, "library_differs",
-                        fmt::format("library ff1 version {} is loaded with other code than this program carries under "
-                                    "the same version; it was not replaced",
-                                    library_version(stored->code)));
-      }
-      load = load || state == LibraryState::missing || state == LibraryState::older;
-      replace = replace || state == LibraryState::older;
-      if (state == LibraryState::newer || state == LibraryState::current) {
-        auto fits = check_signatures(*stored);
-        if (!fits) co_return std::move(fits).error();
-      }
-    }
-    if (!load) co_return core::Result<void>();
+    auto stored = co_await stored_libraries(deadline);
+    if (!stored) co_return std::move(stored).error();
+    auto plan = plan_library(*stored, kLibrarySource);
+    if (!plan) co_return std::move(plan).error();
+    if (!plan->load) co_return core::Result<void>();
     if (!options_.load_library) {
-      co_return Error(Code::not_found, "library_missing",
-                      "library ff1 is not loaded, and this program may not load it");
+      co_return library_missing(std::string(plan->replace ? "some node has an older one" : "some node has none") +
+                                ", and this program may not load it");
     }
     Command command("FUNCTION");
     command.arg("LOAD");
-    if (replace) command.arg("REPLACE");
-    command.arg(kLibrarySource);
+    if (plan->replace) command.arg("REPLACE");
+    command.arg(plan->code);
     auto loaded = co_await connection_->send_to_primaries(std::move(command), deadline);
     if (!loaded) co_return std::move(loaded).error();
     for (const auto& reply : *loaded) {
-      // "already exists": that node had it, or somebody was faster; the next round looks again.
-      const bool failed = reply.is_error() && reply.text.find("already exists") == std::string::npos;
-      if (failed) co_return answer_error(reply.text);
+      // That node had it, or somebody was faster: the next round looks again.
+      if (reply.is_error() && !reply.text.starts_with("ERR Library 'ff1' already exists")) {
+        co_return admin_error("FUNCTION LOAD of ff1", reply.text);
+      }
     }
   }
-  co_return Error(Code::unavailable, "library", "library ff1 could not be loaded on every primary; try again");
+  co_return library_missing("it could not be loaded on every primary");
+}
+
+asio::awaitable<void> Deployment::run_reload(std::shared_ptr<Deployment> self, std::shared_ptr<Reload> reload) {
+  auto ensured = co_await self->ensure_library(core::Deadline::in(kReloadTime));
+  reload->result.emplace(std::move(ensured));
+}
+
+void Deployment::start_reload() {
+  auto reload = std::make_shared<Reload>();
+  auto ended = [self = shared_from_this(), reload](std::exception_ptr error) {
+    if (!reload->result) {
+      std::string what = "unknown";
+      try {
+        if (error) std::rethrow_exception(error);
+      } catch (const std::exception& thrown) {
+        what = thrown.what();
+      }
+      reload->result.emplace(Error(Code::internal, "exception", "loading library ff1 threw: " + what));
+    }
+    self->loading_.reset();
+    for (const auto& caller : reload->waiting) {
+      if (auto timer = caller.lock()) timer->cancel();
+    }
+  };
+  asio::co_spawn(connection_->executor(), run_reload(shared_from_this(), reload), std::move(ended));
+  if (!reload->result) loading_ = std::move(reload);
 }
 
 asio::awaitable<core::Result<void>> Deployment::reload_library(core::Deadline deadline) {
-  if (loading_) {
-    auto others = loading_;
-    boost::system::error_code ignored;
-    co_await others->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    co_return core::Result<void>();  // Loaded, or not: the repeated call finds out.
-  }
-  loading_ = std::make_shared<asio::steady_timer>(connection_->executor(), asio::steady_timer::time_point::max());
-  auto loaded = co_await ensure_library(deadline);
-  loading_->cancel();
-  loading_.reset();
-  co_return loaded;
+  if (!loading_) start_reload();
+  const auto reload = loading_;
+  if (!reload) co_return core::Result<void>();  // Loaded, or not: the repeated call finds out.
+  const auto timer = std::make_shared<asio::steady_timer>(connection_->executor(), deadline.at);
+  reload->waiting.push_back(timer);
+  boost::system::error_code ignored;
+  co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  if (reload->result) co_return *reload->result;
+  if (std::chrono::steady_clock::now() < deadline.at) co_return cancelled();
+  co_return library_missing("it is being loaded, and the call's time is over");
 }
 
 asio::awaitable<core::Result<void>> Deployment::open_partitions(std::size_t wanted, core::Deadline deadline) {
@@ -198,35 +284,36 @@ Command Deployment::begin(std::string_view function, bool read_only, const std::
 
 asio::awaitable<core::Result<std::vector<Reply>>> Deployment::perform(Slot slot, Command command,
                                                                       core::Deadline deadline) {
-  bool healed = false;
+  core::Millis reload_pause{0};  // The first repeat follows at once.
   while (true) {
     auto reply = co_await connection_->send(slot, command, deadline);
     if (!reply) co_return std::move(reply).error();
-    if (function_missing(*reply) && !healed) {
-      healed = true;
-      auto loaded = co_await reload_library(deadline);
-      if (!loaded) co_return std::move(loaded).error();
-      continue;
+    core::Millis pause = kSlotMovingPause;
+    Error why;
+    if (function_missing(*reply)) {
+      why = library_missing(reply->text);
+      if (options_.load_library) {
+        auto loaded = co_await reload_library(deadline);
+        if (!loaded && !passing(loaded.error())) co_return std::move(loaded).error();
+        if (!loaded) why = library_missing(loaded.error().message);
+        if (loaded && reload_pause.count() == 0) {
+          reload_pause = kReloadPauseMin;
+          continue;
+        }
+      }
+      pause = std::clamp(reload_pause, kReloadPauseMin, kReloadPauseMax);
+      reload_pause = pause * 2;
+    } else if (slot_moving(*reply)) {
+      why = Error(Code::unavailable, "slot_moving", reply->text, kSlotMovingPause.count());
+    } else {
+      co_return settle(std::move(*reply));
     }
-    if (slot_moving(*reply) && std::chrono::steady_clock::now() + kSlotMovingPause < deadline.at) {
-      asio::steady_timer pause(co_await asio::this_coro::executor, kSlotMovingPause);
-      boost::system::error_code ignored;
-      co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-      continue;
+    const bool time_left = co_await pause_for(pause, deadline);
+    if (!time_left) {
+      const auto state = co_await asio::this_coro::cancellation_state;
+      if (state.cancelled() != asio::cancellation_type::none) co_return cancelled();
+      co_return why;
     }
-    if (slot_moving(*reply)) co_return Error(Code::unavailable, "slot_moving", reply->text, kSlotMovingPause.count());
-    if (reply->is_error()) co_return answer_error(reply->text);
-    auto& fields = reply->elements;
-    if (reply->kind != Reply::Kind::array || fields.empty() || fields[0].text.empty()) {
-      co_return Error(Code::corrupt, "bad_reply", "a function answered without ok or refused");
-    }
-    if (fields[0].text == "refused" && fields.size() >= 2) {
-      const auto& word = fields[1].text;
-      co_return Error(refusal_code(word), word, "refused: " + word);
-    }
-    if (fields[0].text != "ok") co_return Error(Code::corrupt, "bad_reply", "a function answered " + fields[0].text);
-    fields.erase(fields.begin());
-    co_return std::move(fields);
   }
 }
 

@@ -2,8 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
-#include <vector>
 
 #include "ff/script/verbs.gen.hpp"
 
@@ -32,13 +32,6 @@ std::vector<std::string_view> parts(std::string_view signature) {
   }
 }
 
-bool fits(std::string_view own, std::string_view stored) {
-  if (own == stored) return true;
-  const auto a = parts(own), b = parts(stored);
-  if (a.size() != 4 || b.size() != 4 || a[0] != b[0] || a[1] != b[1] || a[3] != b[3] || a[3] != "w=") return false;
-  return b[2].starts_with(a[2]) && (a[2] == "r=" || b[2].size() == a[2].size() || b[2][a[2].size()] == ',');
-}
-
 std::string_view info_line(std::string_view info, std::string_view key) {
   std::size_t begin = 0;
   while (begin < info.size()) {
@@ -54,11 +47,28 @@ std::string_view info_line(std::string_view info, std::string_view key) {
   return {};
 }
 
+Error unfit(std::string_view reason, std::string_view name, std::string text) {
+  return Error(Code::incompatible, std::string(reason), fmt::format("function {} {}", name, text));
+}
+
+// Whether programs built for `caller` can go on with `library`. The error names the function, its reason is `reason`.
+core::Result<void> check_functions(const Library& caller, const Library& library, std::string_view reason) {
+  for (const auto& [name, wanted] : caller.functions) {
+    const auto found = library.functions.find(name);
+    if (found == library.functions.end()) return unfit(reason, name, "is missing");
+    const auto& has = found->second;
+    if (!fits(wanted.signature, has.signature)) {
+      return unfit(reason, name, fmt::format("is '{}', its callers need '{}'", has.signature, wanted.signature));
+    }
+    if (wanted.read_only && !has.read_only) return unfit(reason, name, "may write, its callers call it by FCALL_RO");
+  }
+  return {};
+}
+
 }  // namespace
 
-core::Result<StoredLibrary> parse_library_list(const Reply& reply) {
-  StoredLibrary stored;
-  if (reply.is_error()) return Error(Code::permission_denied, "noperm", "FUNCTION LIST: " + reply.text);
+core::Result<Library> parse_library_list(const Reply& reply) {
+  Library stored;
   if (reply.kind != Reply::Kind::array) return Error(Code::corrupt, "bad_reply", "FUNCTION LIST is not a list");
   if (reply.elements.empty()) return stored;
   const Reply& library = reply.elements.front();
@@ -70,9 +80,32 @@ core::Result<StoredLibrary> parse_library_list(const Reply& reply) {
   for (const auto& function : functions->elements) {
     const Reply* name = member(function, "name");
     const Reply* description = member(function, "description");
-    if (name && description) stored.signatures[name->text] = description->text;
+    const Reply* flags = member(function, "flags");
+    if (!name || !description || !flags) return Error(Code::corrupt, "bad_reply", "FUNCTION LIST lacks a function");
+    auto& known = stored.functions[name->text];
+    known.signature = description->text;
+    for (const auto& flag : flags->elements) known.read_only = known.read_only || flag.text == "no-writes";
   }
   return stored;
+}
+
+Library own_library(std::string_view source) {
+  Library own;
+  own.present = true;
+  own.code = source;
+  for (const auto& verb : verbs()) {
+    auto& function = own.functions[std::string(verb.function)];
+    function.signature = verb.signature;
+    function.read_only = verb.read_only;
+  }
+  return own;
+}
+
+bool fits(std::string_view own, std::string_view stored) {
+  if (own == stored) return true;
+  const auto a = parts(own), b = parts(stored);
+  if (a.size() != 4 || b.size() != 4 || a[0] != b[0] || a[1] != b[1] || a[3] != b[3] || a[3] != "w=") return false;
+  return b[2].starts_with(a[2]) && (a[2] == "r=" || b[2].size() == a[2].size() || b[2][a[2].size()] == ',');
 }
 
 std::int64_t library_version(std::string_view source) {
@@ -86,7 +119,7 @@ std::int64_t library_version(std::string_view source) {
   return version;
 }
 
-LibraryState compare_library(const StoredLibrary& stored, std::string_view own_source) {
+LibraryState compare_library(const Library& stored, std::string_view own_source) {
   if (!stored.present) return LibraryState::missing;
   if (stored.code == own_source) return LibraryState::current;
   const auto theirs = library_version(stored.code), ours = library_version(own_source);
@@ -94,25 +127,44 @@ LibraryState compare_library(const StoredLibrary& stored, std::string_view own_s
   return theirs > ours ? LibraryState::newer : LibraryState::differs;
 }
 
-core::Result<void> check_signatures(const StoredLibrary& stored) {
-  for (const auto& verb : verbs()) {
-    const auto found = stored.signatures.find(std::string(verb.function));
-    const std::string_view theirs = found == stored.signatures.end() ? "missing" : std::string_view(found->second);
-    if (!fits(verb.signature, theirs)) {
-      return Error(Code::incompatible, "signature",
-                   fmt::format("function {} of the loaded library is '{}', this program was built for '{}'",
-                               verb.function, theirs, verb.signature));
-    }
+core::Result<LibraryPlan> plan_library(const std::vector<Library>& stored, std::string_view own_source) {
+  const Library own = own_library(own_source);
+  const Library* newest = &own;
+  for (const auto& library : stored) {
+    if (compare_library(library, newest->code) == LibraryState::newer) newest = &library;
   }
-  return {};
+  LibraryPlan plan;
+  for (const auto& library : stored) {
+    const auto state = compare_library(library, newest->code);
+    if (state == LibraryState::differs) {
+      return Error(Code::incompatible, "library_differs",
+                   fmt::format("library ff1 version {} is loaded with other code than this program, or another node, "
+                               "has under the same version; it was not replaced",
+                               library_version(library.code)));
+    }
+    if (state == LibraryState::current) {
+      auto usable = check_functions(own, library, "signature");
+      if (!usable) return std::move(usable).error();
+    }
+    if (state == LibraryState::older) {
+      auto kept = check_functions(library, *newest, "library_breaks");
+      if (!kept) return std::move(kept).error();
+      plan.replace = true;
+    }
+    plan.load = plan.load || state != LibraryState::current;
+  }
+  if (plan.load) plan.code = newest->code;
+  return plan;
 }
 
 core::Result<std::string> check_server_info(std::string_view info) {
   const auto name = info_line(info, "server_name");
   if (name != "valkey") {
+    const auto version = info_line(info, "redis_version");
+    std::string what = "not to be told from INFO";
+    if (!version.empty()) what = fmt::format("{} {}", name.empty() ? "Redis" : name, version);
     return Error(Code::incompatible, "not_valkey",
-                 fmt::format("the server is {} {}; FlowFabric needs Valkey 7.2 or newer",
-                             name.empty() ? "Redis" : std::string(name), info_line(info, "redis_version")));
+                 fmt::format("the server is {}; FlowFabric needs Valkey 7.2 or newer", what));
   }
   auto version = info_line(info, "valkey_version");
   if (version.empty()) version = info_line(info, "redis_version");

@@ -1,0 +1,162 @@
+// Answers that do not fit the declaration.
+#include <catch2/catch_test_macros.hpp>
+
+#include <optional>
+
+#include "codec.hpp"
+
+using namespace ff;
+using script::Reply;
+using script::codec::Reader;
+
+namespace {
+
+Reply bulk(std::string text) {
+  Reply reply;
+  reply.kind = Reply::Kind::bulk;
+  reply.text = std::move(text);
+  return reply;
+}
+
+Reply of(Reply::Kind kind) {
+  Reply reply;
+  reply.kind = kind;
+  return reply;
+}
+
+Reply integer(std::int64_t number) {
+  Reply reply = of(Reply::Kind::integer);
+  reply.integer = number;
+  return reply;
+}
+
+// Reads one field as a T; "" when it fits, else the error's message.
+template <class T>
+std::string misfit(Reply reply, T* read = nullptr) {
+  std::vector<Reply> fields;
+  fields.push_back(std::move(reply));
+  Reader reader(fields, "ff1_verb", 1, 0);
+  T value{};
+  reader.get(value, "field");
+  auto result = reader.finish(std::move(value));
+  if (!result) {
+    CHECK(result.error().code == core::Code::corrupt);
+    CHECK(result.error().reason == "bad_reply");
+    return result.error().message;
+  }
+  if (read) *read = *result;
+  return "";
+}
+
+// How many rows a reader of `head` fields and rows of `width` sees in `count` fields; nullopt: a misfit.
+std::optional<std::size_t> rows(std::size_t count, std::size_t head, std::size_t width) {
+  std::vector<Reply> fields;
+  for (std::size_t i = 0; i < count; ++i) fields.push_back(bulk("x"));
+  Reader reader(fields, "ff1_verb", head, width);
+  const std::size_t seen = reader.rows();
+  const bool more = reader.more();
+  auto result = reader.finish(seen);
+  if (!result) {
+    CHECK(seen == 0);
+    CHECK_FALSE(more);
+    CHECK(result.error().message.find(std::to_string(count) + " fields") != std::string::npos);
+    return std::nullopt;
+  }
+  return *result;
+}
+
+}  // namespace
+
+TEST_CASE("too few fields are a misfit, more are of a newer library") {
+  CHECK_FALSE(rows(0, 1, 0));
+  CHECK_FALSE(rows(2, 3, 0));
+  CHECK(rows(3, 3, 0) == 0);
+  CHECK(rows(5, 3, 0) == 0);
+}
+
+TEST_CASE("rows must come out even") {
+  CHECK(rows(2, 2, 3) == 0);
+  CHECK(rows(5, 2, 3) == 1);
+  CHECK(rows(8, 2, 3) == 2);
+  CHECK_FALSE(rows(7, 2, 3));
+  CHECK_FALSE(rows(3, 2, 3));
+  CHECK_FALSE(rows(1, 2, 3));
+}
+
+TEST_CASE("reading behind the last field is a misfit that names the field") {
+  std::vector<Reply> fields;
+  fields.push_back(bulk("1"));
+  Reader reader(fields, "ff1_verb", 1, 0);
+  std::string first, second;
+
+  reader.get(first, "first");
+  reader.get(second, "second");
+
+  const auto result = reader.finish(0);
+  REQUIRE_FALSE(result);
+  CHECK(result.error().message == "ff1_verb answered: second is missing");
+}
+
+TEST_CASE("integers are whole, in range, and nothing else") {
+  std::int64_t read = 0;
+  CHECK(misfit<std::int64_t>(integer(-7), &read).empty());
+  CHECK(read == -7);
+  CHECK(misfit<std::int64_t>(bulk("9223372036854775807"), &read).empty());
+  CHECK(read == INT64_MAX);
+  CHECK(misfit<std::int64_t>(bulk("-9223372036854775808"), &read).empty());
+  CHECK(read == INT64_MIN);
+  for (const char* text : {"9223372036854775808", "-9223372036854775809", "99999999999999999999", "", " 1", "1 ", "+1",
+                           "1.0", "1e3", "0x1", "one"}) {
+    CHECK(misfit<std::int64_t>(bulk(text)) == "ff1_verb answered: field is not an integer");
+  }
+  for (const auto kind : {Reply::Kind::nil, Reply::Kind::status, Reply::Kind::error, Reply::Kind::array}) {
+    CHECK(misfit<std::int64_t>(of(kind)) == "ff1_verb answered: field is not an integer");
+  }
+}
+
+TEST_CASE("strings are strings, and integers as text") {
+  std::string read;
+  CHECK(misfit<std::string>(bulk(std::string("a\0b", 3)), &read).empty());
+  CHECK(read == std::string("a\0b", 3));
+  CHECK(misfit<std::string>(integer(-5), &read).empty());
+  CHECK(read == "-5");
+  for (const auto kind : {Reply::Kind::nil, Reply::Kind::error, Reply::Kind::array}) {
+    CHECK(misfit<std::string>(of(kind)) == "ff1_verb answered: field is not a string");
+  }
+}
+
+TEST_CASE("a bool is 0 or 1") {
+  bool read = false;
+  CHECK(misfit<bool>(integer(1), &read).empty());
+  CHECK(read);
+  CHECK(misfit<bool>(bulk("0"), &read).empty());
+  CHECK_FALSE(read);
+  CHECK(misfit<bool>(integer(2)) == "ff1_verb answered: field is not 0 or 1");
+  CHECK(misfit<bool>(bulk("-1")) == "ff1_verb answered: field is not 0 or 1");
+  CHECK(misfit<bool>(bulk("true")) == "ff1_verb answered: field is not an integer");
+}
+
+TEST_CASE("words are what stands between commas") {
+  std::vector<std::string> read;
+  CHECK(misfit<std::vector<std::string>>(bulk("a,,b"), &read).empty());
+  CHECK(read == std::vector<std::string>{"a", "", "b"});
+  CHECK(misfit<std::vector<std::string>>(bulk(""), &read).empty());
+  CHECK(read.empty());
+  CHECK(misfit<std::vector<std::string>>(of(Reply::Kind::nil)) == "ff1_verb answered: field is not a string");
+}
+
+TEST_CASE("the first misfit is the one that is told") {
+  std::vector<Reply> fields;
+  fields.push_back(of(Reply::Kind::nil));
+  fields.push_back(bulk("x"));
+  Reader reader(fields, "ff1_verb", 2, 0);
+  std::string first;
+  std::int64_t second = 0;
+
+  reader.get(first, "first");
+  reader.get(second, "second");
+
+  const auto result = reader.finish(0);
+  REQUIRE_FALSE(result);
+  CHECK(result.error().message == "ff1_verb answered: first is not a string");
+}
