@@ -104,7 +104,7 @@ end
 
 -- Registers the caller as idle, and says when it should look again.
 local function register_idle(at, c, room)
-  local look = math.huge
+  local look = engine_look_ms * off_duty
   for i = 1, #c.queues do
     local index = ":idle:" .. c.queues[i]
     redis.call("ZCARD", at.tag .. index) -- Raises now, not half-way, if the key is no sorted set.
