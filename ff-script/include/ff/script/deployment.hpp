@@ -36,10 +36,10 @@ class Deployment : public std::enable_shared_from_this<Deployment> {
   // signature, and fixes or checks the partition count. A library of a lower version is replaced if it is certain that
   // programs which use it can go on: each of its verbs has the same form in the new one, or more answer fields at the
   // end of a verb without rows. One of a higher version is used if the same holds for this program.
-  // Errors: those of call, but for refusals; incompatible/"not_valkey", "valkey_too_old", "partitions" (another count is
-  // stored), "library_differs" (other code under the same version), "signature" (a newer library that this program
+  // Errors: those of call, but for refusals; incompatible/"not_valkey", "valkey_too_old", "partitions" (another count
+  // is stored), "library_differs" (other code under the same version), "signature" (a newer library that this program
   // cannot use), "library_breaks" (an older one whose users could not use this program's), "library_refused" (Valkey
-  // does not load it, and says why); unavailable/"library_missing" (the same when it may not be loaded);
+  // does not load it, and says why); unavailable/"library_missing" (also: it may not be loaded by this program);
   // invalid_argument/"bad_prefix", "bad_partitions".
   // Cancellation: as Connection::send.
   static boost::asio::awaitable<core::Result<std::shared_ptr<Deployment>>> open(std::shared_ptr<Connection> connection,
