@@ -27,8 +27,8 @@ void audit_ended(Report& report, Session& session, core::Mode mode, long ended, 
   const auto counts = session.count();
   // Lean ones are deleted as they end.
   const long wanted = mode == core::Mode::lean ? 0 : ended;
-  report.audit(what + ": " + std::to_string(wanted) + " completed, none elsewhere", exactly(counts, "completed", wanted),
-               text_of(counts));
+  report.audit(what + ": " + std::to_string(wanted) + " completed, none elsewhere",
+               exactly(counts, "completed", wanted), text_of(counts));
 }
 
 void audit_queued(Report& report, Session& session, long ready, const std::string& what) {

@@ -1,6 +1,6 @@
 #pragma once
-// Child: a forked process of the benchmark. It says when it is ready, waits for the word, and ends when it is told to or when
-// its parent ends.
+// Child: a forked process of the benchmark. It says when it is ready, waits for the word, and ends when it is told to
+// or when its parent ends.
 
 #include <sys/types.h>
 

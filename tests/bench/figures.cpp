@@ -102,8 +102,9 @@ void add_memory(Table& table) {
 }
 
 void add_curves(Table& table) {
-  const auto curve = [&table](const std::string& id, const std::string& axis, std::string text, std::string unit, Better b) {
-    add(table, id, std::move(text), std::move(unit), b).axis = axis;
+  const auto curve = [&table](const std::string& id, const std::string& axis, std::string text, std::string unit,
+                              Better better) {
+    add(table, id, std::move(text), std::move(unit), better).axis = axis;
   };
   const std::string queued = "executions queued", partitions = "partitions";
   curve("backlog.rate", queued, "lifecycles in batches of 16 on a backlog", "/s", Better::higher);

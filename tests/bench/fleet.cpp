@@ -46,7 +46,8 @@ void note(FleetBoard* board, Handler handler, const sdk::Task& task) {
 // One process of the fleet.
 class Crew {
  public:
-  Crew(FleetOptions options, FleetBoard* board, std::size_t index) : options_(std::move(options)), board_(board), index_(index) {}
+  Crew(FleetOptions options, FleetBoard* board, std::size_t index)
+      : options_(std::move(options)), board_(board), index_(index) {}
 
   asio::awaitable<void> open(asio::io_context& context) {
     for (int i = 0; i < options_.workers; ++i) {

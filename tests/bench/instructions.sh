@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Instructions for each execution, counted by callgrind: what no noise touches. The load is fixed (one connection, one call at
-# a time, one partition); Valkey and the client are counted apart, each in runs of their own.
+# Instructions for each execution, counted by callgrind: what no noise touches. The load is fixed (one connection, one
+# call at a time, one partition); Valkey and the client are counted apart, each in runs of their own. Of Valkey that is
+# reading, performing and answering commands, without its background work.
 #
 #   tests/bench/instructions.sh            counts, and compares with the budget, tests/bench/instructions.txt
 #   tests/bench/instructions.sh --write    writes the budget anew: commit it with the change that moved it
@@ -96,10 +97,11 @@ for shape in 'record 1 400' 'record 64 3200' 'lean 1 400' 'lean 64 3200'; do
   stop_server
 done
 
-versions="$(valkey-server --version | sed -n 's/.* v=\([^ ]*\).*/valkey \1/p'), $(g++ --version | head -1 | sed 's/.* /g++ /')"
+versions=$(valkey-server --version | sed -n 's/.* v=\([^ ]*\).*/valkey \1/p')
+versions="$versions, $(g++ --version | head -1 | sed 's/.* /g++ /')"
 if [ "${1:-}" = --write ]; then
   {
-    echo '# Instructions for each execution, as tests/bench/instructions.sh counts them; it compares with these figures.'
+    echo '# Instructions for each execution, as tests/bench/instructions.sh counts them and compares them.'
     echo "# versions: $versions"
     echo "# tolerance in percent: $tolerances"
     echo '# side mode batch step instructions'

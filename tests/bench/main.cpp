@@ -1,6 +1,7 @@
 // ff_bench: measures FlowFabric on a Valkey of its own. See tests/bench/README.md.
 //
-//   ff_bench [--quick] [--runs N] [--aof off|everysec|always] [--only a,b] [--skip a,b] [--out DIR] [--peer DIR] [--unpinned]
+//   ff_bench [--quick] [--runs N] [--aof off|everysec|always] [--only a,b] [--skip a,b] [--out DIR] [--peer DIR]
+//            [--unpinned]
 //   ff_bench --list
 //   ff_bench --script SOCKET N BATCH record|lean [HOOK]    a fixed load, step by step; for instruction counts
 //
@@ -56,7 +57,8 @@ struct Words {
 int positive(const std::string& text) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size() || value < 1) throw BadWords("not a number above 0: " + text);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  if (!whole || value < 1) throw BadWords("not a number above 0: " + text);
   return value;
 }
 

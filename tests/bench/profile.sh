@@ -3,8 +3,8 @@
 #
 #   tests/bench/profile.sh [SCENARIO…]    one or more of ff_bench --list; default: lifecycle
 #
-# Writes build/bench/profile/<program>.svg (open in a browser) and <program>.txt (the same as a list). Valkey's own functions
-# have names only as far as its package exports them; with a build that has symbols first in PATH all have.
+# Writes build/bench/profile/<program>.svg (open in a browser) and <program>.txt (the same as a list). Valkey's own
+# functions have names only as far as its package exports them; with a build that has symbols first in PATH all have.
 # Needs perf; without it only the commands' costs are printed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -21,8 +21,10 @@ trap 'rm -rf "$scratch"' EXIT
 bench=(build/release/tests/bench/ff_bench --only "$scenarios" --quick --runs 2 --out "$scratch/json" --peer "$scratch")
 if perf record -e cpu-clock -F 99 -o "$scratch/probe" -- true >/dev/null 2>&1; then
   # Everything it starts is recorded with it. The stacks of both are found by their unwind tables.
-  timeout 600 perf record -q -e cpu-clock -F 499 --call-graph dwarf,8192 -o "$scratch/perf.data" -- "${bench[@]}" >/dev/null
-  perf script --no-inline -i "$scratch/perf.data" -F comm,pid,ip,sym 2>/dev/null | /usr/bin/python3 tests/bench/flame.py "$out"
+  timeout 600 perf record -q -e cpu-clock -F 499 --call-graph dwarf,8192 -o "$scratch/perf.data" -- \
+    "${bench[@]}" >/dev/null
+  perf script --no-inline -i "$scratch/perf.data" -F comm,pid,ip,sym 2>/dev/null |
+    /usr/bin/python3 tests/bench/flame.py "$out"
 else
   echo 'profile.sh: perf cannot record here, so there are no flame graphs' >&2
   timeout 600 "${bench[@]}" >/dev/null

@@ -85,7 +85,8 @@ std::string to_string(test::Aof aof) {
   return aof == test::Aof::always ? "always" : "everysec";
 }
 
-Report::Report(std::string scenario, Settings settings) : scenario_(std::move(scenario)), settings_(std::move(settings)) {}
+Report::Report(std::string scenario, Settings settings)
+    : scenario_(std::move(scenario)), settings_(std::move(settings)) {}
 
 void Report::sample(const std::string& id, double x, double value) {
   figure(id);  // Throws for an unknown one.

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Measures FlowFabric: builds the release, starts a Valkey on core 0, runs the scenarios on core 1, prints a table with the
-# bars beside the figures, writes build/bench/<scenario>.json and, from a whole run, docs/performance.md.
+# Measures FlowFabric: builds the release, starts a Valkey on core 0, runs the scenarios on core 1, prints a table with
+# the bars beside the figures, writes build/bench/<scenario>.json and, from a whole run, docs/performance.md.
 #
 #   tests/bench/run.sh                  all scenarios, five runs: about 15 minutes on a quiet machine
 #   tests/bench/run.sh --quick          shows that all works, in about two minutes; not a measurement

@@ -11,8 +11,8 @@
 namespace ff::bench {
 namespace {
 
-void measure_lifecycles(Report& report, BenchServer& server, const script::ConnectionOptions& way, const std::string& id,
-                        int batch, long executions) {
+void measure_lifecycles(Report& report, BenchServer& server, const script::ConnectionOptions& way,
+                        const std::string& id, int batch, long executions) {
   server.fresh();
   Session session(way);
   Lifecycles load(session, Shape(core::Mode::record, batch));
@@ -28,7 +28,8 @@ void measure_aof(const Settings& settings, Report& report, test::Aof aof) {
   BenchServer server(settings, aof);
   const auto id = "aof." + to_string(aof);
   const bool slow = aof == test::Aof::always;
-  measure_lifecycles(report, server, over_unix(server), id + ".one", 1, settings.amount(slow ? 4'096 : 8'192) / 64 * 64);
+  const long singles = settings.amount(slow ? 4'096 : 8'192) / 64 * 64;
+  measure_lifecycles(report, server, over_unix(server), id + ".one", 1, singles);
   measure_lifecycles(report, server, over_unix(server), id + ".16", 16, settings.amount(32'768) / 1024 * 1024 + 1024);
   const auto cost = drain(server, report, over_unix(server), core::Mode::record, 1, 16, 0, settings.amount(24'576));
   sample_cost(report, id + ".drain", cost);

@@ -22,8 +22,8 @@ boost::asio::awaitable<void> caller(Load* load) {
   }
 }
 
-void measure(Report& report, BenchServer& server, const script::ConnectionOptions& way, const std::string& id, int depth,
-             long commands) {
+void measure(Report& report, BenchServer& server, const script::ConnectionOptions& way, const std::string& id,
+             int depth, long commands) {
   Session session(way);
   server.command({"SET", "hundred", std::string(100, 'x')});
   Load load(session.deployment().connection().get(), commands);

@@ -1,4 +1,4 @@
-// Curves: nothing may get slower as the backlog or the number of partitions grows; and a million executions come and go.
+// Curves: nothing may get slower as the backlog or the number of partitions grows. A million executions come and go.
 
 #include <fmt/format.h>
 
@@ -131,7 +131,7 @@ void run_partitions(const Settings& settings, Report& report, BenchServer& serve
 
 void run_million(const Settings& settings, Report& report, BenchServer& server) {
   const long executions = (settings.quick ? 40'000 : 1'000'000) / 256 * 256;
-  report.note(fmt::format("one run of {} executions, kept 2 s after their end; one engine purges while the drain goes on",
+  report.note(fmt::format("one run of {} executions, kept 2 s after their end; one engine purges during the drain",
                           executions));
   server.fresh();
   Session session(over_unix(server));

@@ -34,9 +34,10 @@ bool peer_there(const Settings& settings) {
 void measure_peer(const Settings& settings, Report& report, BenchServer& server, const DrainShape& shape, bool keep) {
   server.fresh();
   const long jobs = settings.amount(shape.executions) / 2;
+  const auto script = (std::filesystem::path(settings.peer) / "drain.mjs").string();
   const auto output = test::run_program(
-      {"node", (std::filesystem::path(settings.peer) / "drain.mjs").string(), server.unix_socket(), std::to_string(jobs),
-       std::to_string(shape.processes), std::to_string(shape.concurrency), keep ? "keep" : "remove"},
+      {"node", script, server.unix_socket(), std::to_string(jobs), std::to_string(shape.processes),
+       std::to_string(shape.concurrency), keep ? "keep" : "remove"},
       std::chrono::seconds(kLimitSeconds));
   const auto line = output.substr(output.find('{'));
   const auto result = boost::json::parse(line.substr(0, line.find('\n')));
@@ -53,7 +54,8 @@ void measure_peer(const Settings& settings, Report& report, BenchServer& server,
               std::string(result.at("node").as_string()));
 }
 
-void sample_drain(const Settings& settings, Report& report, BenchServer& server, core::Mode mode, const DrainShape& shape) {
+void sample_drain(const Settings& settings, Report& report, BenchServer& server, core::Mode mode,
+                  const DrainShape& shape) {
   const auto cost = drain(server, report, over_unix(server), mode, shape.processes, shape.concurrency, 0,
                           settings.amount(shape.executions));
   sample_cost(report, fmt::format("drain.{}.{}", name_of(mode), shape.name), cost);
@@ -70,8 +72,8 @@ void report_ratios(Report& report, const DrainShape& shape) {
 
 }  // namespace
 
-Cost drain(BenchServer& server, Report& report, const script::ConnectionOptions& workers_way, core::Mode mode, int processes,
-           std::size_t concurrency, std::size_t prefetch, long executions) {
+Cost drain(BenchServer& server, Report& report, const script::ConnectionOptions& workers_way, core::Mode mode,
+           int processes, std::size_t concurrency, std::size_t prefetch, long executions) {
   server.fresh();
   Session session(over_unix(server));
   Shape shape(mode, 16);

@@ -135,7 +135,8 @@ void measure_delayed(Report& report, BenchServer& server, long executions, core:
   std::sort(times.begin(), times.end());
   report.sample("delayed.p50", quantile(times, 0.5));
   report.sample("delayed.p99", quantile(times, 0.99));
-  report.sample("delayed.early", static_cast<double>(std::lower_bound(times.begin(), times.end(), 0.0) - times.begin()));
+  const auto on_time = std::lower_bound(times.begin(), times.end(), 0.0);
+  report.sample("delayed.early", static_cast<double>(on_time - times.begin()));
   audit_ended(report, session, core::Mode::record, executions, "delayed");
 }
 

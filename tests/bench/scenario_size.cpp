@@ -72,8 +72,8 @@ IdleSample look(const BenchServer& server) {
   sample.pings = calls_of(stats, "ping");
   sample.calls = calls_of(stats, "fcall") + calls_of(stats, "fcall_ro");
   sample.commands = sample.pings + sample.calls;
-  for (const auto* name : {"hello", "auth", "client|setname", "client|setinfo", "info", "function|list", "function|load",
-                           "ssubscribe", "sunsubscribe", "cluster|shards", "cluster|slots", "select"}) {
+  for (const auto* name : {"hello", "auth", "client|setname", "client|setinfo", "info", "function|list",
+                           "function|load", "ssubscribe", "sunsubscribe", "cluster|shards", "cluster|slots"}) {
     sample.commands += calls_of(stats, name);
   }
   sample.cpu_us = server.cpu_us();
@@ -84,7 +84,7 @@ IdleSample look(const BenchServer& server) {
 
 void run_memory(const Settings& settings, Report& report, BenchServer& server) {
   const long executions = settings.quick ? 16'384 : 98'304;
-  report.note(fmt::format("{} executions, submitted in batches of 16 over 64 partitions; growth of used_memory", executions));
+  report.note(fmt::format("{} executions, in batches of 16 over 64 partitions; growth of used_memory", executions));
   for (int run = 0; run < settings.runs; ++run) {
     measure_queued(report, server, core::Mode::record, executions);
     measure_queued(report, server, core::Mode::lean, executions);

@@ -31,10 +31,10 @@ void run_transport(const Settings& settings, Report& report, BenchServer& server
 void run_million(const Settings& settings, Report& report, BenchServer& server);
 void run_connection(const Settings& settings, Report& report, BenchServer& server);
 
-// Empties the server, submits `executions` of 100 B and lets `processes` workers run them to their end. Audits that each
-// ended once. `queue_through`: the way the workers reach the server.
-Cost drain(BenchServer& server, Report& report, const script::ConnectionOptions& workers_way, core::Mode mode, int processes,
-           std::size_t concurrency, std::size_t prefetch, long executions);
+// Empties the server, submits `executions` of 100 B and lets `processes` workers, which reach it by `workers_way`, run
+// them to their end. Audits that each ended once.
+Cost drain(BenchServer& server, Report& report, const script::ConnectionOptions& workers_way, core::Mode mode,
+           int processes, std::size_t concurrency, std::size_t prefetch, long executions);
 
 // What must hold when `ended` executions have ended and nothing else is there.
 void audit_ended(Report& report, Session& session, core::Mode mode, long ended, const std::string& what);

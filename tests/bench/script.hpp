@@ -7,8 +7,8 @@
 
 namespace ff::bench {
 
-// `executions` through submit, claim and complete in batches, on the Valkey at `socket`. After a warm-up and after each step
-// it runs `hook` (if not empty) with the step's name as argument: "warm", "submit", "claim", "complete".
+// `executions` through submit, claim and complete in batches, on the Valkey at `socket`. After a warm-up and after each
+// step it runs `hook` (if not empty) with the step's name as argument: "warm", "submit", "claim", "complete".
 void run_script(const std::string& socket, long executions, int batch, core::Mode mode, const std::string& hook);
 
 }  // namespace ff::bench

@@ -55,7 +55,8 @@ void pin_self(int core) {
 }
 
 BenchServer::BenchServer(const Settings& settings, test::Aof aof)
-    : server_(server_options(aof)), admin_(test::RespClient::over_unix(server_.unix_socket(), std::chrono::minutes(2))) {
+    : server_(server_options(aof)),
+      admin_(test::RespClient::over_unix(server_.unix_socket(), std::chrono::minutes(2))) {
   pin_process(server_.pid(), settings.server_core);
   version_ = server_.info("valkey_version");
 }
@@ -72,8 +73,8 @@ double BenchServer::info(const std::string& section, const std::string& field) c
 
 double BenchServer::cpu_us() const {
   const auto text = admin_.command({"INFO", "cpu"}).text;
-  return (std::stod(field_of(text, "used_cpu_sys_main_thread")) + std::stod(field_of(text, "used_cpu_user_main_thread"))) *
-         1e6;
+  const auto seconds = [&text](const char* field) { return std::stod(field_of(text, field)); };
+  return (seconds("used_cpu_sys_main_thread") + seconds("used_cpu_user_main_thread")) * 1e6;
 }
 
 double BenchServer::memory_bytes() const { return info("memory", "used_memory"); }
@@ -99,14 +100,16 @@ double BenchServer::event_bytes(std::size_t partitions, const std::string& prefi
   const core::Keyspace keys(prefix, partitions);
   double bytes = 0;
   for (std::size_t p = 0; p < partitions; ++p) {
-    const auto reply = admin_.command({"MEMORY", "USAGE", keys.events(static_cast<core::Partition>(p)), "SAMPLES", "0"});
+    const auto stream = keys.events(static_cast<core::Partition>(p));
+    const auto reply = admin_.command({"MEMORY", "USAGE", stream, "SAMPLES", "0"});
     if (reply.type == ':') bytes += static_cast<double>(reply.integer());
   }
   return bytes;
 }
 
 Meter::Meter(const BenchServer& server)
-    : server_(server), valkey_us_(server.cpu_us()), client_us_(own_cpu_us()), start_(std::chrono::steady_clock::now()) {}
+    : server_(server), valkey_us_(server.cpu_us()), client_us_(own_cpu_us()),
+      start_(std::chrono::steady_clock::now()) {}
 
 Cost Meter::stop(double executions) const {
   const auto seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();

@@ -38,8 +38,8 @@ Session::Session(script::ConnectionOptions options, std::size_t partitions)
     : connection_(script::make_connection(context_.get_executor(), std::move(options))) {
   script::DeploymentOptions deployment;
   deployment.partitions = partitions;
-  deployment_ = insist(test::run(context_, script::Deployment::open(connection_, deployment, call_deadline()), kCallLimit),
-                       "open the deployment");
+  auto opened = test::run(context_, script::Deployment::open(connection_, deployment, call_deadline()), kCallLimit);
+  deployment_ = insist(std::move(opened), "open the deployment");
 }
 
 Session::~Session() {
@@ -146,7 +146,9 @@ boost::asio::awaitable<void> Lifecycles::submitter(Lifecycles* self) {
   while (self->calls_left_ > 0) {
     --self->calls_left_;
     const auto partition = self->next_partition(self->submit_turn_);
-    auto answer = co_await self->session_.deployment().call<script::Submit>(partition, self->submit_args(), call_deadline());
+    auto args = self->submit_args();
+    auto answer =
+        co_await self->session_.deployment().call<script::Submit>(partition, std::move(args), call_deadline());
     auto rows = insist(std::move(answer), "submit").rows;
     for (const auto& row : rows) {
       if (row.outcome != "created") throw std::runtime_error("submit answered " + row.outcome);

@@ -1,6 +1,6 @@
 #pragma once
-// Session: one client, driven to an end from plain code. Lifecycles: executions taken through submit, claim and complete by
-// bare verb calls, each step apart, so that each step's cost can be told.
+// Session: one client, driven to an end from plain code. Lifecycles: executions taken through submit, claim and
+// complete by bare verb calls, each step apart, so that each step's cost can be told.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
