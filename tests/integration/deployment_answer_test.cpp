@@ -69,7 +69,6 @@ TEST_CASE("too few replicas is unavailable") {
 
   CHECK(program.submit().second == "unavailable/noreplicas");
   CHECK(program.version() == "ok");
-
 }
 
 TEST_CASE("a library that cannot be loaded again for want of replicas is missing until it can") {

@@ -78,12 +78,13 @@ TEST_CASE("prefixes separate two deployments of one Valkey") {
   }
 }
 
-// How long an open with a limit of 300 ms takes, which must end as unavailable.
+// How long an open with a limit of 300 ms takes, which must end as one that may be repeated: not run, or sent and not
+// answered.
 Millis time_of_failed_open(Program& program) {
   const auto begin = std::chrono::steady_clock::now();
   const auto answer = program.open(script::DeploymentOptions(), 300ms);
   INFO(answer << " " << program.message());
-  CHECK(answer.starts_with("unavailable/"));
+  CHECK((answer.starts_with("unavailable/") || answer == "unknown_outcome/deadline"));
   return std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - begin);
 }
 
