@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -45,10 +44,8 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
         ended_(deployment_->connection()->executor(), SteadyTime::max()) {}
 
   static asio::awaitable<void> run(std::shared_ptr<Impl> self) {
-    const auto executor = self->deployment_->connection()->executor();
-    self->work_ = 2;
-    asio::co_spawn(executor, keep_membership(self), asio::detached);
-    asio::co_spawn(executor, fire(self), asio::detached);
+    self->spawn(keep_membership(self));
+    self->spawn(fire(self));
     boost::system::error_code ignored;
     while (self->work_ > 0) co_await self->ended_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     for (auto& partition : self->owned_) partition = Owned();
@@ -81,9 +78,15 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     if (options_.logger) options_.logger->log(level, message, {{"error", error.to_string()}});
   }
 
-  void done() {
-    --work_;
-    ended_.cancel();
+  // Counts an operation that run() waits for.
+  void spawn(asio::awaitable<void> operation) {
+    ++work_;
+    asio::co_spawn(deployment_->connection()->executor(), std::move(operation),
+                   [self = shared_from_this()](std::exception_ptr thrown) {
+                     if (thrown) std::rethrow_exception(thrown);  // A broken invariant; nothing of ours throws.
+                     --self->work_;
+                     self->ended_.cancel();
+                   });
   }
 
   // Renews the membership and takes over or gives up partitions as servers come and go.
@@ -105,7 +108,6 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       boost::system::error_code ignored;
       co_await self->pulse_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
-    self->done();
   }
 
   void share(const std::vector<std::string>& servers) {
@@ -163,7 +165,6 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       boost::system::error_code ignored;
       co_await self->alarm_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
-    self->done();
   }
 
   void begin_call(core::Partition partition, SteadyTime now) {
@@ -173,8 +174,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     owned.calling = true;
     owned.look_at = SteadyTime::max();
     ++calling_;
-    ++work_;
-    asio::co_spawn(deployment_->connection()->executor(), run_due(shared_from_this(), partition), asio::detached);
+    spawn(run_due(shared_from_this(), partition));
   }
 
   static asio::awaitable<void> run_due(std::shared_ptr<Impl> self, core::Partition partition) {
@@ -198,7 +198,6 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     owned.look_at = std::min(owned.look_at, look_at);
     --self->calling_;
     self->alarm_.cancel();
-    self->done();
   }
 
   std::shared_ptr<script::Deployment> deployment_;

@@ -31,8 +31,8 @@ std::string instance_name(std::string name) {
   for (const char* c = host; *c && safe.size() < 24; ++c) {
     safe += std::isalnum(static_cast<unsigned char>(*c)) ? *c : '-';
   }
-  if (safe.empty() || safe.front() == '-') safe.insert(0, "w");
-  return fmt::format("{}-{}-{}", safe, ::getpid(), core::Ulid::make().str().substr(16));
+  const std::string_view lead = safe.empty() || safe.front() == '-' ? "w" : "";
+  return fmt::format("{}{}-{}-{}", lead, safe, ::getpid(), core::Ulid::make().str().substr(16));
 }
 
 }  // namespace
@@ -133,6 +133,7 @@ void Worker::Impl::pump() {
   }
   send_completions();
   if (!stopping_) make_claims();
+  pass_wakes_on();
   stats_.running = running_;
   stats_.prefetched = queued_.size();
   if (drained()) ended_.cancel();

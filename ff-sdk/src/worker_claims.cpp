@@ -44,7 +44,7 @@ void Worker::Impl::on_message(core::Partition partition, std::string_view messag
   message.remove_prefix(word_end + 1);
   if (word == "ready") {
     ++stats_.wakes;
-    if (stopping_ || room() == 0) spawn(pass_wake(shared_from_this(), partition, std::string(message)));
+    woken_.insert_or_assign(partition, std::string(message));
     planner_.opened(partition);
     schedule_pump();
     return;
@@ -66,6 +66,14 @@ asio::awaitable<void> Worker::Impl::pass_wake(Self self, core::Partition partiti
   auto passed = co_await self->deployment_->call<script::PassWake>(partition, args, self->deadline());
   // Not passed: a handoff timer wakes another within a second.
   if (!passed) self->log(core::LogLevel::debug, "wake not passed on", passed.error());
+}
+
+// A wake that no claim follows, because there is no room, is another idle worker's.
+void Worker::Impl::pass_wakes_on() {
+  for (auto& [partition, queue] : woken_) {
+    if (!planner_.calling_at(partition)) spawn(pass_wake(shared_from_this(), partition, std::move(queue)));
+  }
+  woken_.clear();
 }
 
 void Worker::Impl::make_claims() {

@@ -87,6 +87,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   void on_message(core::Partition partition, std::string_view message);
   void on_gap(core::Partition partition);
   void make_claims();
+  void pass_wakes_on();
   script::Claim::Args claim_args(std::size_t want, std::string lease) const;
   // `sent_at`: when the call left that may have been given leases under this id; `again`: its reply was lost.
   static asio::awaitable<void> claim(Self self, core::Partition partition, std::size_t want, std::string lease,
@@ -141,6 +142,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   std::vector<std::unique_ptr<script::Connection::Subscription>> subscriptions_;
 
   std::unordered_map<std::string, AttemptPtr> held_;             // By ULID: queued, running, or being reported.
+  std::map<core::Partition, std::string> woken_;                 // Since the last pump: who was meant by the wake.
   std::deque<AttemptPtr> queued_;                                // Claimed, not started.
   std::map<core::Partition, std::vector<Finished>> finished_;    // Completed, to be sent.
   std::map<core::Partition, bool> completing_;                   // A complete call is under way.

@@ -53,7 +53,6 @@ void Worker::Impl::look_at_clock() {
 void Worker::Impl::renew_all() {
   std::map<core::Partition, std::vector<AttemptPtr>> by_partition;
   for (const auto& [ulid, attempt] : held_) {
-    if (attempt->reporting) continue;
     auto& batch = by_partition[attempt->partition()];
     batch.push_back(attempt);
     if (batch.size() == core::limits::kBatchItems) {

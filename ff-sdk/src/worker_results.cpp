@@ -89,11 +89,17 @@ Attempt::Attempt(std::weak_ptr<Worker::Impl> worker, core::ExecutionId id, scrip
     : Task(std::move(id), std::move(row)), lease(std::move(lease_id)), epoch_text(std::to_string(epoch())),
       worker_(std::move(worker)) {}
 
+// Nothing begins under a lease that may be over: this process may have stood still.
 void Worker::Impl::start_handlers() {
+  const auto now = steady_clock::now();
   while (running_ < options_.concurrency && !queued_.empty()) {
     auto attempt = std::move(queued_.front());
     queued_.pop_front();
-    start(std::move(attempt));
+    if (attempt->held_until > now) {
+      start(std::move(attempt));
+    } else {
+      lose(std::move(attempt));
+    }
   }
 }
 

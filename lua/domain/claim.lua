@@ -87,19 +87,18 @@ end
 
 local engine_silent_ms, look_ms, engine_look_ms, off_duty = 30000, 1000, 60000, 20
 
--- When the caller should look again without being woken. One idle worker of a queue is on duty: it looks once a minute
--- while an engine runs the timers, else at the next timer or within a second. The others look a twentieth as often, so
--- that a large fleet is as quiet as a small one, and take over when the one on duty is late.
+-- When the caller should look again without being woken. While an engine runs the timers, one idle worker of a queue is on
+-- duty: it looks once a minute, the others a twentieth as often, so that a large fleet is as quiet as a small one. Without
+-- an engine, whoever is idle looks at the next timer, or shares a look a second with the others.
 local function next_look(at, queue, worker)
-  local m = at.memory
-  local look = engine_look_ms
-  if at.now - m.engine_seen >= engine_silent_ms then look = math.max(5, math.min(m.next_due - at.now, look_ms)) end
-  local duty = m.duty[queue]
-  if duty and duty.worker ~= worker and at.now < duty.ends and duty.ends - at.now <= 2 * engine_look_ms then
-    return look * off_duty
+  local m, idle = at.memory, redis.call("ZCARD", at.tag .. ":idle:" .. queue)
+  if at.now - m.engine_seen >= engine_silent_ms then
+    return math.max(5, math.min(m.next_due - at.now, look_ms * math.max(1, idle)))
   end
-  m.duty[queue] = { worker = worker, ends = at.now + 2 * look }
-  return look
+  local duty = m.duty[queue]
+  if duty and duty.worker ~= worker and at.now < duty.ends then return engine_look_ms * off_duty end
+  m.duty[queue] = { worker = worker, ends = at.now + 2 * engine_look_ms }
+  return engine_look_ms
 end
 
 -- Registers the caller as idle, and says when it should look again.
@@ -107,9 +106,8 @@ local function register_idle(at, c, room)
   local look = engine_look_ms * off_duty
   for i = 1, #c.queues do
     local index = ":idle:" .. c.queues[i]
-    redis.call("ZCARD", at.tag .. index) -- Raises now, not half-way, if the key is no sorted set.
-    ff.add(at, index, c.worker, room)
     look = math.min(look, next_look(at, c.queues[i], c.worker))
+    ff.add(at, index, c.worker, room)
   end
   return look
 end

@@ -66,13 +66,18 @@ local timers = {
   { scanner = "retention_trimmer", index = "skipped", fire = purge },
 }
 
--- Queues whose woken worker has not come: another one is woken if work still waits.
+-- Queues whose woken worker has not come: another one is woken while work still waits. The handoff stays until the
+-- queue is empty, whether or not anybody is idle now: the one that was woken may be back by then.
 local function renew_handoffs(at, limit)
   local queues = redis.call("ZRANGE", at.tag .. ":handoffs", "-inf", at.now, "BYSCORE", "LIMIT", 0, limit)
   for i = 1, #queues do
     ff.remove(at, ":handoffs", queues[i])
     local waiting = redis.call("ZCARD", at.tag .. ":q:" .. queues[i])
-    if waiting > 0 then ff.offer(at, queues[i], waiting) end
+    if waiting > 0 then
+      ff.offer(at, queues[i], waiting)
+      at.ready.handed_off = at.ready.handed_off or {}
+      at.ready.handed_off[queues[i]] = true
+    end
   end
 end
 

@@ -1,6 +1,7 @@
 -- Reading an execution once and whole, and what belongs to it: satellites, history, deletion.
 
 local history_max = 64
+ff.results_kept = 8 -- Of replayed generations.
 
 -- The core as a table of strings, or nil when there is none.
 function ff.load(at, ulid)
@@ -75,5 +76,8 @@ function ff.delete(at, ulid, core)
   if core.m ~= "lean" then ff.unlink(at, base .. ":r") end
   if not core.j then return end
   for _, satellite in ipairs({ ":x", ":y", ":t", ":o", ":h" }) do ff.unlink(at, base .. satellite) end
-  for generation = 0, tonumber(core.g or 0) - 1 do ff.unlink(at, base .. ":r" .. generation) end
+  local generations = tonumber(core.g or 0)
+  for generation = math.max(0, generations - ff.results_kept), generations - 1 do
+    ff.unlink(at, base .. ":r" .. generation)
+  end
 end

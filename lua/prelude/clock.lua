@@ -1,5 +1,5 @@
 -- Entering a partition: probe, clock, and the once-a-second check. Time is Valkey's TIME made monotonic: when the clock
--- steps back, the partition's own clock goes on from the largest value it has seen (`hi`), as fast as TIME does.
+-- steps back, the partition's own clock goes on from the largest value it has seen (`hi`).
 
 -- What this node remembers of each partition between calls. Hints only: every entry is either monotonic, rechecked
 -- within a second, or healed by the next check, so a failover or a reload may lose or resurrect any of it.
@@ -33,8 +33,8 @@ end
 
 local function new_memory(tag)
   if string.sub(tag, 1, 1) ~= "{" or string.sub(tag, -1) ~= "}" then ff.bad_call("the key is not a partition's tag") end
-  return { hi = stored_clock(tag), skew = 0, checked = 0, queues = {}, queue_count = 0, lanes = {},
-           next_due = 0, looked = 0, engine_wakes = false, engine_seen = 0 }
+  return { hi = stored_clock(tag), skew = 0, clock_ms = 0, checked = 0, queues = {}, queue_count = 0, lanes = {},
+           duty = {}, next_due = 0, looked = 0, engine_wakes = false, engine_seen = 0 }
 end
 
 -- A queue is about to be written: refuses one that is no sorted set, as check_types does. `queue` is
@@ -45,10 +45,23 @@ function ff.check_queue(at, queue)
   if checked and at.clock_ms - checked < check_every_ms and at.clock_ms >= checked then return end
   redis.call("ZCARD", at.tag .. ":q:" .. queue)
   if not checked then
-    if m.queue_count == queues_remembered then m.queues, m.lanes, m.queue_count = {}, {}, 0 end
+    if m.queue_count == queues_remembered then m.queues, m.lanes, m.duty, m.queue_count = {}, {}, {}, 0 end
     m.queue_count = m.queue_count + 1
   end
   m.queues[queue] = at.clock_ms
+end
+
+-- The partition's time, which never goes back. When the clock steps back, time goes on from where it was, at nine
+-- tenths of the clock's pace until the clock has caught up: leases last at most a ninth longer meanwhile, none ends
+-- early.
+local function tell_time(m, clock_ms)
+  if m.skew > 0 and clock_ms > m.clock_ms then
+    m.skew = math.max(0, m.skew - (clock_ms - m.clock_ms) / 10) -- Not rounded: calls may be a millisecond apart.
+  end
+  m.clock_ms = clock_ms
+  if clock_ms + m.skew < m.hi then m.skew = m.hi - clock_ms end
+  m.hi = math.floor(clock_ms + m.skew)
+  return m.hi
 end
 
 -- Returns the partition as a verb sees it: tag, now (ms), now_us, memory, and the plan of writes.
@@ -71,15 +84,7 @@ function ff.enter(tag, reads)
     -- This node may have been a replica meanwhile, and what it remembers be old.
     m.hi = math.max(m.hi, stored_clock(tag))
   end
-  local ms = clock_ms
-  if ms >= m.hi then
-    m.skew = 0
-  else
-    -- The clock stepped back: keep the distance, so that time goes on from where it was.
-    if ms + m.skew < m.hi then m.skew = m.hi - ms end
-    us = us + m.skew * 1000
-    ms = ms + m.skew
-  end
-  m.hi = ms
+  local ms = tell_time(m, clock_ms)
+  us = us + (ms - clock_ms) * 1000
   return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = checks }
 end

@@ -164,31 +164,33 @@ local function write_events(at)
 end
 
 -- Wakes idle workers for `count` executions that became ready in `queue`, the ones with most room first. A worker that
--- nobody hears is dead: its entry is dropped and the next one is tried, at most 8 times.
--- Returns whether somebody was woken.
+-- nobody hears is dead: its entry is dropped and the next one is tried, at most 8 times in one call.
+-- Returns whether somebody was woken, and whether somebody may still be idle.
 function ff.wake(at, queue, count)
   local woken = false
   for _ = 1, 8 do
     local idle = redis.pcall("ZPOPMAX", at.tag .. ":idle:" .. queue)
-    if idle.err or not idle[1] then break end
+    if idle.err or not idle[1] then return woken, false end
     if redis.pcall("SPUBLISH", at.tag .. ":w:" .. idle[1], "ready " .. queue) ~= 0 then
       woken = true
       count = count - tonumber(idle[2])
-      if count <= 0 then break end
+      if count <= 0 then return true, true end
     end
   end
-  return woken
+  return woken, true
 end
 
 local handoff_ms = 1000
 
+-- A woken worker may die before it claims, or never have got the message: the handoff looks again in a second. Where
+-- nobody is idle there is none: whoever gets free claims by itself.
 local function wake_workers(at)
   local ready = at.ready
   if not ready then return end
   for i = 1, #ready.order do
     local queue = ready.order[i]
-    if ff.wake(at, queue, ready[queue]) then
-      -- The woken one may die before it claims: look again in a second.
+    local woken, more = ff.wake(at, queue, ready[queue])
+    if woken or more or (ready.handed_off and ready.handed_off[queue]) then
       redis.pcall("ZADD", at.tag .. ":handoffs", at.now + handoff_ms, queue)
       ff.arm(at, at.now + handoff_ms)
     end

@@ -67,6 +67,8 @@ end
 
 local flags = { read = { "no-writes" }, write = {}, free = { "allow-oom" } }
 
+local items_max = 256
+
 function ff.verb(d, body)
   local args, items = d.args or {}, d.items or {}
   local arg_count, item_size = #args, #items
@@ -79,6 +81,7 @@ function ff.verb(d, body)
     if extra < 0 or (item_size == 0 and extra > 0) or (item_size > 0 and extra % item_size ~= 0) then
       ff.bad_call("wrong number of arguments for " .. d.name)
     end
+    if item_size > 0 and extra > items_max * item_size then ff.bad_call("more than 256 items") end
     if not unpack_args then unpack_args, unpack_item = unpacker(args), unpacker(items) end
     local a = unpack_args(argv, 0)
     if item_size > 0 then

@@ -1,6 +1,7 @@
 ff.verb({
   name = "replay", kind = "write",
-  doc = "Runs a finished execution again: a new generation with its own retry allowance. The old result is put aside.",
+  doc = "Runs a finished execution again: a new generation with its own retry allowance. The old result is "
+    .. "put aside; the last 8 are kept.",
   args = {
     { "namespace", "bytes", "tenant" }, { "id", "ulid", "the execution" },
     { "generation", "int", "the one to replay, as described; a repeated call is recognised by it" },
@@ -22,6 +23,7 @@ ff.verb({
   entry.class, entry.content_type = core.x, core.rt
   ff.remember(at, a.id, core, changes, entry)
   if redis.call("EXISTS", result) == 1 then ff.write(at, { "RENAME", result, result .. generation }) end
+  if generation >= ff.results_kept then ff.unlink(at, result .. generation - ff.results_kept) end
   ff.unlink(at, ff.key(at, a.id, "x"))
   -- The receipt (l, e, o) stays, and in the history: a late repeat of the last complete still gets its first answer.
   ff.clear_fields(at, key, { "z", "x", "d", "u", "rt" })

@@ -65,6 +65,7 @@ class ClaimPlanner {
   // When next() may have something without being told anything; none while all are open or calling.
   std::optional<core::SteadyTime> next_look() const;
   std::size_t calling() const noexcept { return calling_; }
+  bool calling_at(core::Partition p) const { return entries_[p].condition == Condition::calling; }
 
  private:
   enum class Condition : std::uint8_t { waiting, open, calling };

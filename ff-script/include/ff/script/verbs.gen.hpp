@@ -268,7 +268,7 @@ struct ChangePriority {
 };
 
 // Runs a finished execution again: a new generation with its own retry allowance. The old result is
-// put aside.
+// put aside; the last 8 are kept.
 struct Replay {
   static constexpr std::string_view kFunction = "ff1_replay";
   static constexpr bool kReadOnly = false;
