@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <set>
 #include <stdexcept>
 
@@ -28,7 +29,9 @@ std::string words(const std::vector<std::string>& list) {
 void sort_rows(std::vector<std::string>& fields, std::size_t from, std::size_t size) {
   if (size == 0 || fields.size() <= from || (fields.size() - from) % size != 0) return;
   std::vector<std::vector<std::string>> rows;
-  for (auto i = from; i < fields.size(); i += size) rows.emplace_back(fields.begin() + long(i), fields.begin() + long(i + size));
+  for (auto i = from; i < fields.size(); i += size) {
+    rows.emplace_back(fields.begin() + long(i), fields.begin() + long(i + size));
+  }
   std::sort(rows.begin(), rows.end());
   fields.resize(from);
   for (auto& row : rows) fields.insert(fields.end(), row.begin(), row.end());
@@ -40,7 +43,16 @@ bool in_range(const std::string& text, const Reply::Range& range) {
   return value >= range.low && value <= range.high;
 }
 
-std::string printable(std::string_view bytes) { return bytes.size() > 200 ? std::string(bytes.substr(0, 200)) + "..." : std::string(bytes); }
+bool is_number(std::string_view text, std::int64_t value) {
+  std::array<char, 24> digits;
+  auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value).ptr;
+  return text == std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data()));
+}
+
+std::string printable(std::string_view bytes) {
+  std::string text(bytes.substr(0, 200));
+  return bytes.size() > 200 ? text + "..." : text;
+}
 
 }  // namespace
 
@@ -62,7 +74,8 @@ std::string difference(const Reply& expected, const RespValue& got) {
   if (found == wanted) return {};
   std::size_t at = 0;
   while (at < found.size() && at < wanted.size() && found[at] == wanted[at]) ++at;
-  return "reply differs at field " + std::to_string(at) + "\n  expected: " + words(wanted) + "\n  answered: " + words(found);
+  return "reply differs at field " + std::to_string(at) + "\n  expected: " + words(wanted) + "\n  answered: " +
+      words(found);
 }
 
 std::string StateCompare::difference(const Model& model, const ff::test::Snapshot& snapshot) {
@@ -161,7 +174,8 @@ void StateCompare::core(const Key& key, const Execution& execution) {
     }
     ++seen;
     if (want->value != values[i + 1]) {
-      wrong(key, "field " + std::string(values[i]) + ": expected " + want->value + ", holds " + std::string(values[i + 1]));
+      wrong(key, "field " + std::string(values[i]) + ": expected " + want->value + ", holds " +
+          std::string(values[i + 1]));
     }
   }
   if (seen == count) return;
@@ -204,7 +218,7 @@ void StateCompare::history(const Key& key, const Execution& execution) {
   equal(key, key.note, std::to_string(expected.size()));
   auto values = snapshot_->values(key);
   for (std::size_t i = 0; i < values.size() && i < expected.size(); ++i) {
-    std::string text(values[values.size() - 1 - i]);
+    auto text = values[values.size() - 1 - i];
     auto parsed = parsed_.find(text);
     if (parsed == parsed_.end()) parsed = parsed_.emplace(text, canonical(text)).first;
     const auto& want = expected[expected.size() - 1 - i];
@@ -212,23 +226,25 @@ void StateCompare::history(const Key& key, const Execution& execution) {
   }
 }
 
-void StateCompare::sorted(const Key& key, std::vector<std::pair<std::int64_t, std::string>> expected) {
+void StateCompare::sorted(const Key& key, Scores expected) {
   std::sort(expected.begin(), expected.end());
   auto values = snapshot_->values(key);
   bool same = values.size() == 2 * expected.size();
   for (std::size_t i = 0; same && i < expected.size(); ++i) {
-    same = values[2 * i] == expected[i].second && values[2 * i + 1] == std::to_string(expected[i].first);
+    same = values[2 * i] == expected[i].second && is_number(values[2 * i + 1], expected[i].first);
   }
   if (same) return;
   std::string want, have;
-  for (auto& [score, member] : expected) want += member + "=" + std::to_string(score) + " ";
-  for (std::size_t i = 0; i + 1 < values.size(); i += 2) have += std::string(values[i]) + "=" + std::string(values[i + 1]) + " ";
+  for (auto& [score, member] : expected) want += std::string(member) + "=" + std::to_string(score) + " ";
+  for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
+    have += std::string(values[i]) + "=" + std::string(values[i + 1]) + " ";
+  }
   wrong(key, "expected " + want + ", holds " + have);
 }
 
 void StateCompare::index_key(const Key& key) {
-  std::vector<std::pair<std::int64_t, std::string>> expected;
-  std::string rest(key.rest);
+  Scores expected;
+  auto rest = key.rest;
   if (rest == "ev") return events(key);
   if (rest.substr(0, 2) == "i:") return known(key);
   if (rest == "lanes") {
@@ -240,9 +256,10 @@ void StateCompare::index_key(const Key& key) {
   if (rest == "handoffs") {
     for (const auto& [queue, at] : model_->handoffs()) expected.emplace_back(at, queue);
   } else if (rest.substr(0, 2) == "q:") {
-    for (const auto* execution : model_->in_queue(rest.substr(2))) expected.emplace_back(rank(*execution), execution->id);
+    for (const auto* execution : model_->in_queue(std::string(rest.substr(2))))
+      expected.emplace_back(rank(*execution), execution->id);
   } else if (rest.substr(0, 5) == "idle:") {
-    auto idle = model_->idle().find(rest.substr(5));
+    auto idle = model_->idle().find(std::string(rest.substr(5)));
     if (idle == model_->idle().end()) return wrong(key, "nobody is idle");
     for (const auto& [worker, room] : idle->second) expected.emplace_back(room, worker);
   } else if (rest == "timeouts" || rest == "deadlines") {
@@ -285,36 +302,33 @@ void StateCompare::events(const Key& key) {
 
 // All keys there are have been compared; so it is enough to count what must be there.
 void StateCompare::count_keys() {
-  std::set<std::string> due;
-  for (const auto& [id, execution] : model_->executions()) {
-    std::string base = "e:" + id;
-    due.insert(base);
-    auto add = [&](bool there, const std::string& suffix) {
-      if (there) due.insert(base + ":" + suffix);
-    };
-    add(!execution.payload.empty(), "p");
-    add(!execution.result.empty(), "r");
-    add(!execution.text.empty(), "x");
-    add(execution.stores_policy(), "y");
-    add(!execution.tags.empty(), "t");
-    add(execution.progress.has_value(), "o");
-    add(!execution.history.empty(), "h");
-    for (const auto& [generation, _] : execution.old_results) add(true, "r" + std::to_string(generation));
-    due.insert(execution.state == State::ready ? "q:" + execution.queue() : std::string(ff::core::to_string(execution.state)));
-    if (execution.deadline_entry()) due.insert("deadlines");
-    if (execution.state == State::active && execution.timeout_ms() > 0) due.insert("timeouts");
+  std::size_t due = model_->known().size() + model_->idle().size();
+  std::array<bool, ff::core::kStates.size()> states{};
+  std::vector<std::pair<std::string_view, std::string_view>> queues;
+  bool timeouts = false, deadlines = false;
+  for (const auto& [id, have] : model_->executions()) {
+    due += 1 + have.old_results.size();
+    for (bool there : {!have.payload.empty(), !have.result.empty(), !have.text.empty(), have.stores_policy(),
+                       !have.tags.empty(), have.progress.has_value(), !have.history.empty()}) {
+      due += there ? 1 : 0;
+    }
+    timeouts = timeouts || (have.state == State::active && have.timeout_ms() > 0);
+    deadlines = deadlines || have.deadline_entry().has_value();
+    std::pair<std::string_view, std::string_view> queue(have.ns, have.lane);
+    if (have.state != State::ready) states[static_cast<std::size_t>(have.state)] = true;
+    else if (std::find(queues.begin(), queues.end(), queue) == queues.end()) queues.push_back(queue);
   }
-  for (const auto& [key, _] : model_->known()) due.insert("i:" + key);
-  for (const auto& [queue, _] : model_->idle()) due.insert("idle:" + queue);
-  if (!model_->handoffs().empty()) due.insert("handoffs");
-  if (!model_->lanes().empty()) due.insert("lanes");
-  if (model_->event_count() != 0) due.insert("ev");
+  due += queues.size() + static_cast<std::size_t>(std::count(states.begin(), states.end(), true));
+  for (bool there : {timeouts, deadlines, !model_->handoffs().empty(), !model_->lanes().empty(),
+      model_->event_count() != 0}) {
+    due += there ? 1 : 0;
+  }
   std::size_t found = 0;
   for (const auto& key : snapshot_->keys()) found += key.rest.empty() ? 0 : 1;
-  if (found == due.size()) return;
-  for (const auto& key : snapshot_->keys()) due.erase(std::string(key.rest));
-  for (const auto& rest : due) problems_ += "  " + rest + ": is missing\n";
-  if (due.empty()) problems_ += "  a key is stored twice\n";
+  if (found == due) return;
+  problems_ += "  " + std::to_string(due) + " keys are due, there are " + std::to_string(found) + ":";
+  for (const auto& key : snapshot_->keys()) problems_ += " " + std::string(key.rest);
+  problems_ += "\n";
 }
 
 }  // namespace ff::model

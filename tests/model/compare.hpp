@@ -1,7 +1,9 @@
 #pragma once
 // Comparison of what the model says with what Valkey answered and holds.
 
+#include <functional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -27,7 +29,8 @@ class StateCompare {
   void history(const Key& key, const Execution& execution);
   void execution_key(const Key& key);
   void index_key(const Key& key);
-  void sorted(const Key& key, std::vector<std::pair<std::int64_t, std::string>> expected);
+  using Scores = std::vector<std::pair<std::int64_t, std::string_view>>;
+  void sorted(const Key& key, Scores expected);
   void partition(const Key& key);
   void events(const Key& key);
   void known(const Key& key);
@@ -38,7 +41,11 @@ class StateCompare {
   const Model* model_ = nullptr;
   const ff::test::Snapshot* snapshot_ = nullptr;
   std::string problems_;
-  std::unordered_map<std::string, Entry> parsed_;
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  std::unordered_map<std::string, Entry, Hash, std::equal_to<>> parsed_;
 };
 
 }  // namespace ff::model

@@ -11,7 +11,8 @@ constexpr std::int64_t kStartUs = 1'800'000'000'000'000;  // January 2027.
 constexpr std::size_t kSeenMax = 40, kRecentMax = 6, kResendMax = 4;
 const std::vector<std::string> kNamespaces = {"acme", "beta"}, kLanes = {"default", "bulk"};
 const std::vector<std::string> kClasses = {"unavailable", "internal", "invalid_input", "not_found", "mine"};
-const std::vector<std::string> kTexts = {"", "boom", "line one\nline \"two\"\\", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x8e\x89",
+const std::vector<std::string> kTexts = {"", "boom", "line one\nline \"two\"\\",
+    "\xc3\xa4\xe2\x82\xac\xf0\x9f\x8e\x89",
                                          std::string(511, 'a') + "\xe2\x82\xac tail"};
 
 struct Weight {
@@ -19,8 +20,10 @@ struct Weight {
   std::uint64_t share;
 };
 constexpr Weight kWeights[] = {
-    {"submit", 16}, {"claim", 18},         {"complete", 10}, {"fail", 9},     {"release", 7},   {"renew", 6}, {"progress", 3},
-    {"cancel", 6},  {"change_priority", 3}, {"replay", 5},   {"purge", 2},    {"watch", 2},     {"describe", 2}, {"list", 2},
+    {"submit", 16}, {"claim", 18},         {"complete", 10}, {"fail", 9},     {"release", 7},   {"renew", 6},
+        {"progress", 3},
+    {"cancel", 6},  {"change_priority", 3}, {"replay", 5},   {"purge", 2},    {"watch", 2},     {"describe", 2},
+        {"list", 2},
     {"count", 1},   {"result", 2},         {"payload", 1},   {"run_due", 9},  {"pass_wake", 2}, {"leave", 1}};
 
 std::string padded(const std::string& prefix, std::uint64_t number) {
@@ -105,7 +108,8 @@ Op Generator::next(const Model& model) {
     return op;
   }
   auto at = rng_.below(weights_.back().second);
-  auto found = std::find_if(weights_.begin(), weights_.end(), [at](const auto& weight) { return at < weight.second; });
+  auto found = std::find_if(weights_.begin(), weights_.end(),
+      [at](const auto& weight) { return at < weight.second; });
   op.verb = found->first;
   op.args = make(op.verb, model);
   move_clock(model, op);
@@ -171,7 +175,8 @@ void Generator::add_leases(const Model& model, Words& words, bool with_result) {
   do {
     auto one = lease(model);
     words.insert(words.end(), {one.id, one.lease, one.epoch});
-    if (with_result) words.insert(words.end(), {rng_.chance(0.5) ? "text/plain" : "", rng_.chance(0.6) ? pick(kTexts) : ""});
+    if (with_result) words.insert(words.end(), {rng_.chance(0.5) ? "text/plain" : "",
+        rng_.chance(0.6) ? pick(kTexts) : ""});
   } while (rng_.chance(0.35));
 }
 
@@ -208,7 +213,8 @@ Generator::Words Generator::submit(const Model& model) {
 }
 
 Generator::Words Generator::claim(const Model& model) {
-  Words words = {pick(workers()), fresh_lease(), number({1, 30, 100, 1000, 30000}), number({0, 1, 1, 2, 5}), "0", queues()};
+  Words words = {pick(workers()), fresh_lease(), number({1, 30, 100, 1000, 30000}), number({0, 1, 1, 2, 5}), "0",
+      queues()};
   if (!rng_.chance(0.15)) return words;
   words[4] = "1";
   auto old = lease(model);

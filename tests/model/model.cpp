@@ -62,7 +62,7 @@ std::string Op::text() const {
   std::string line = (reload ? "(reload) " : "") + std::to_string(clock_us) + " " + verb;
   for (const auto& arg : args) {
     std::string shown = arg.substr(0, 60);
-    for (char& c : shown) c = static_cast<unsigned char>(c) < 0x20 ? '?' : c;
+    for (char& c : shown) c = static_cast<unsigned char>(c - 0x20) > 0x5e ? '?' : c;
     bool quoted = shown.empty() || shown.find(' ') != std::string::npos;
     line += (quoted ? " '" : " ") + shown + (quoted ? "'" : "") + (arg.size() > 60 ? "..." : "");
   }
@@ -75,14 +75,16 @@ void Counters::add(const Counters& other) {
   for (const auto& [what, times] : other.events) events[what] += times;
 }
 
-// Time is TIME, made monotonic: after a step back it goes on from the largest value seen, as fast as TIME does.
+// Time is TIME, made monotonic: after a step back it goes on from the largest value seen, at nine tenths of TIME's pace
+// until TIME has caught up.
 void Model::read_clock(std::int64_t clock_us) {
   std::int64_t ms = clock_us / 1000;
-  if (ms >= now_) skew_ = 0;
-  else skew_ = std::max(skew_, now_ - ms);
-  if (skew_ > 0) counters_.count("clock behind");
-  now_ = ms + skew_;
-  now_us_ = clock_us + skew_ * 1000;
+  skew_tenths_ = std::max<std::int64_t>(0, skew_tenths_ - std::max<std::int64_t>(0, ms - clock_ms_));
+  if (10 * ms + skew_tenths_ < 10 * now_) skew_tenths_ = 10 * (now_ - ms);
+  if (skew_tenths_ > 0) counters_.count("clock behind");
+  clock_ms_ = ms;
+  now_ = ms + skew_tenths_ / 10;
+  now_us_ = clock_us + (now_ - ms) * 1000;
 }
 
 Execution* Model::find(const std::string& ns, const std::string& id) {
@@ -183,7 +185,8 @@ State Model::fail_attempt(Execution& execution, const Failure& failure, std::int
   } else if (ff::core::may_retry(execution.policy.retry, failure.cls, execution.failures)) {
     std::int64_t delay = failure.retry_after_ms;
     if (delay < 0) {
-      delay = ff::core::retry_delay(execution.policy.retry, execution.failures, chance(now_us_, execution.id)).count();
+      delay = ff::core::retry_delay(execution.policy.retry, execution.failures,
+          chance(now_us_, execution.id)).count();
     }
     to = delay > 0 ? State::delayed : State::ready;
     retry_at = now_ + delay;
@@ -213,7 +216,8 @@ void Model::crash(Execution& execution) {
   if (execution.crashes > cap) {
     counters_.count("crash cap reached");
     if (!execution.lean) {
-      execution.text = "the lease expired " + std::to_string(execution.crashes) + " times, the cap is " + std::to_string(cap);
+      execution.text = "the lease expired " + std::to_string(execution.crashes) + " times, the cap is " +
+          std::to_string(cap);
     }
     return finish(execution, State::failed);
   }
@@ -262,7 +266,8 @@ std::optional<std::int64_t> Model::earliest() const {
     if (auto deadline = execution.deadline_entry()) look(*deadline);
     bool waits = execution.state == State::active || execution.state == State::delayed || execution.ended_already();
     if (waits) look(execution.timer);
-    if (execution.state == State::active && execution.timeout_ms() > 0) look(execution.began + execution.timeout_ms());
+    if (execution.state == State::active && execution.timeout_ms() > 0) look(execution.began +
+        execution.timeout_ms());
   }
   for (const auto& [_, at] : handoffs_) look(at);
   return first;
@@ -320,8 +325,10 @@ std::int64_t Model::do_due(std::int64_t limit, std::map<std::string, std::int64_
   for (const auto& [index, id] : todo) fire(index, executions_.at(id));
   for (const auto& [_, queue] : unanswered) {
     handoffs_.erase(queue);
-    if (waiting[queue] > 0) offer(queue, waiting[queue]);
     counters_.count("timer handoff");
+    if (waiting[queue] == 0) continue;
+    offer(queue, waiting[queue]);
+    unanswered_.push_back(queue);
   }
   commit();
   return done;
@@ -355,10 +362,12 @@ void Model::offer(const std::string& queue, std::int64_t count) {
 }
 
 // Wakes idle workers for `count` executions, the ones with most room first; who is not heard of is dead and forgotten.
-bool Model::wake(const std::string& queue, std::int64_t count) {
+Model::Woken Model::wake(const std::string& queue, std::int64_t count) {
   auto idle = idle_.find(queue);
-  bool woken = false;
-  for (int i = 0; i < kWakeTries && idle != idle_.end() && !idle->second.empty(); ++i) {
+  Woken woken;
+  for (int i = 0; i < kWakeTries; ++i) {
+    woken.more = idle != idle_.end() && !idle->second.empty();
+    if (!woken.more) break;
     auto best = idle->second.begin();
     for (auto at = idle->second.begin(); at != idle->second.end(); ++at) {
       if (at->second >= best->second) best = at;
@@ -371,7 +380,7 @@ bool Model::wake(const std::string& queue, std::int64_t count) {
     }
     messages_.emplace_back("w:" + worker, "ready " + queue);
     counters_.count("worker woken");
-    woken = true;
+    woken.any = true;
     count -= room;
     if (count <= 0) break;
   }
@@ -387,10 +396,14 @@ void Model::commit() {
     ++event_count_;
     if (events_.size() > kEventsKept) events_.pop_front();
   }
+  // Somebody looks again in a second: what was woken may be dead. Where nobody was idle, who gets free claims by itself.
   for (const auto& [queue, count] : offers_) {
-    if (wake(queue, count)) handoffs_[queue] = now_ + kHandoffMs;
+    auto woken = wake(queue, count);
+    bool stays = std::find(unanswered_.begin(), unanswered_.end(), queue) != unanswered_.end();
+    if (woken.any || woken.more || stays) handoffs_[queue] = now_ + kHandoffMs;
   }
   offers_.clear();
+  unanswered_.clear();
   for (auto& told : tells_) messages_.push_back(std::move(told));
   tells_.clear();
 }

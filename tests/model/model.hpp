@@ -53,7 +53,8 @@ struct Message {
   friend bool operator==(const Message&, const Message&) = default;
 };
 
-// A flat JSON object as names and values, strings with a quote in front, numbers as text. Throws std::invalid_argument.
+// A flat JSON object as names and values, strings with a quote in front, numbers as text. Throws
+// std::invalid_argument.
 using Entry = std::map<std::string, std::string>;
 Entry canonical(std::string_view json);
 
@@ -62,7 +63,8 @@ struct Execution {
   ff::core::Policy policy;
   State state = State::ready;
   std::int64_t timer = 0;  // Of its index: start, lease end, purge; of a ready one the time it ranks by, 0 in front.
-  std::int64_t created = 0, priority = 0, generation = 0, attempts = 0, failures = 0, crashes = 0, epoch = 0, began = 0;
+  std::int64_t created = 0, priority = 0, generation = 0, attempts = 0, failures = 0, crashes = 0, epoch = 0,
+      began = 0;
   std::optional<std::int64_t> ended, deadline, cancel_requested, cancel_by;
   std::optional<std::string> lease, outcome, failure_class;
   std::string worker, result, result_type, text;
@@ -104,7 +106,7 @@ class Model {
   // Of the last call, in order; hints to the engine are left out.
   const std::vector<Message>& messages() const noexcept { return messages_; }
   std::int64_t now() const noexcept { return now_; }
-  std::int64_t behind_ms() const noexcept { return skew_; }  // How far TIME is behind this clock.
+  std::int64_t behind_ms() const noexcept { return now_ - clock_ms_; }  // How far TIME is behind this clock.
   // When the next timer is due; none: nothing waits for a time.
   std::optional<std::int64_t> earliest() const;
   // The last call went through and wrote.
@@ -177,12 +179,15 @@ class Model {
   void fire(const std::string& index, Execution& execution);
   void end_by_deadline(Execution& execution);
   void offer(const std::string& queue, std::int64_t count);
-  bool wake(const std::string& queue, std::int64_t count);
+  struct Woken {
+    bool any = false, more = false;  // Whether somebody was; whether others may be idle.
+  };
+  Woken wake(const std::string& queue, std::int64_t count);
   void tell(const std::string& worker, const std::string& text);
   void commit();
 
   std::set<std::string> listened_;
-  std::int64_t now_ = 0, now_us_ = 0, skew_ = 0, engine_seen_ = 0;
+  std::int64_t now_ = 0, now_us_ = 0, clock_ms_ = 0, skew_tenths_ = 0, engine_seen_ = 0;
   std::map<std::string, Execution> executions_;
   std::map<std::string, Known> known_;
   std::map<std::string, std::map<std::string, std::int64_t>> idle_;
@@ -195,6 +200,7 @@ class Model {
   // Of the commit under way.
   std::vector<std::string> commit_events_;
   std::vector<std::pair<std::string, std::int64_t>> offers_;
+  std::vector<std::string> unanswered_;  // Queues whose handoff was due.
   std::vector<Message> tells_;
   std::vector<Message> messages_;
 };

@@ -22,7 +22,8 @@ std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
   return text == nullptr || *text == '\0' ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-ff::test::Rng rng_of(std::uint64_t seed, std::uint64_t run) { return ff::test::Rng(seed ^ (run * 0x9e3779b97f4a7c15u)).fork(); }
+ff::test::Rng rng_of(std::uint64_t seed,
+    std::uint64_t run) { return ff::test::Rng(seed ^ (run * 0x9e3779b97f4a7c15u)).fork(); }
 
 std::string story(const RunResult& failed, std::uint64_t run) {
   std::string text = "run " + std::to_string(run) + " of the seed, step " + std::to_string(failed.steps) + ": " +
@@ -56,7 +57,8 @@ std::string coverage(const Counters& counters) {
   }
   for (const auto& [move, _] : counters.moves) {
     bool legal = ff::core::is_legal(move.first, move.second);
-    if (!legal) missing += "illegal: " + std::string(to_string(move.first)) + " -> " + std::string(to_string(move.second)) + "; ";
+    if (!legal) missing += "illegal: " + std::string(to_string(move.first)) + " -> " +
+        std::string(to_string(move.second)) + "; ";
   }
   return missing;
 }
@@ -73,9 +75,11 @@ std::string events(const Counters& counters) {
       "crash cap reached", "lean deletion", "purged", "watched end", "worker woken", "dead worker dropped",
       "wake passed on", "registered idle", "timer execution_deadline", "timer attempt_timeout", "timer lease_expiry",
       "timer delayed_promoter", "timer retention_trimmer", "timer handoff", "clock behind", "library loaded anew",
-      "engine told of a timer", "list continued", "list continued behind what is gone", "result of an earlier generation",
+      "engine told of a timer", "list continued", "list continued behind what is gone",
+          "result of an earlier generation",
       "refused not_found", "refused already_finished", "refused not_finished", "refused other_generation",
-      "refused stale_lease", "refused bad_state", "refused lane_needed", "refused bad_cursor", "refused no_such_generation"};
+      "refused stale_lease", "refused bad_state", "refused lane_needed", "refused bad_cursor",
+          "refused no_such_generation"};
   std::string missing;
   for (const auto& [what, times] : counters.events) {
     std::printf("  %-44s %10llu\n", what.c_str(), static_cast<unsigned long long>(times));
@@ -108,8 +112,12 @@ TEST_CASE("the library does what the model says, step by step", "[model]") {
     done += result.steps;
     counters.add(result.counters);
     if (result.failure) {
+      // Printed, not told to Catch2: it wraps lines, and calls are there to be copied.
       std::printf("%s", story(result, run).c_str());
-      FAIL(story(harness.shrink(std::move(result), kShrinkTries), run));
+      std::fflush(stdout);
+      std::printf("with fewer calls: %s", story(harness.shrink(std::move(result), kShrinkTries), run).c_str());
+      std::fflush(stdout);
+      FAIL("the library and the model differ: FF_TEST_SEED=" << seed << " FF_MODEL_RUN=" << run << " repeats it");
     }
     if (alone != nullptr) return;
   }
@@ -117,7 +125,8 @@ TEST_CASE("the library does what the model says, step by step", "[model]") {
   auto missing = coverage(counters);
   std::printf("events:\n");
   missing += events(counters);
-  std::printf("%llu steps in %.1f s: %.0f steps/s\n", static_cast<unsigned long long>(done), took.count(), double(done) / took.count());
+  std::printf("%llu steps in %.1f s: %.0f steps/s\n", static_cast<unsigned long long>(done), took.count(),
+      double(done) / took.count());
 
   // A short run on demand may miss some.
   if (steps >= kStepsDefault) CHECK(missing == "");

@@ -9,6 +9,7 @@ namespace ff::model {
 namespace {
 
 constexpr std::int64_t kEngineSilentMs = 30000, kEngineLookMs = 60000, kLookMs = 1000, kDueOfAClaim = 8;
+constexpr std::int64_t kResultsKept = 8, kOffDuty = 20, kAnyTime = std::int64_t(1) << 53;
 
 std::string text(std::int64_t value) { return std::to_string(value); }
 std::string word(State state) { return std::string(ff::core::to_string(state)); }
@@ -90,7 +91,8 @@ std::pair<std::string, std::string> Model::submit_one(const std::string& ns, Arg
   item.lane = args.bytes();
   item.kind = args.bytes();
   item.priority = args.integer();
-  auto start_at = args.integer(), delay_ms = args.integer(), deadline_at = args.integer(), deadline_ms = args.integer();
+  auto start_at = args.integer(), delay_ms = args.integer(), deadline_at = args.integer(),
+      deadline_ms = args.integer();
   std::string key = args.bytes();
   auto ttl_ms = args.integer();
   std::string fingerprint = args.bytes();
@@ -149,9 +151,11 @@ void Model::hand_over(Execution& execution, std::int64_t ready_at, Reply& reply)
   auto& out = reply.fields;
   for (auto& field :
        {execution.id, execution.queue(), execution.kind, text(execution.priority), text(execution.generation),
-        text(execution.attempts), text(execution.epoch), text(execution.created), text(ready_at), text(execution.failures),
+        text(execution.attempts), text(execution.epoch), text(execution.created), text(ready_at),
+            text(execution.failures),
         text(execution.timeout_ms()), text(execution.deadline.value_or(0)),
-        execution.stores_policy() ? execution.policy_text : "", execution.tags, execution.content_type, execution.payload}) {
+        execution.stores_policy() ? execution.policy_text : "", execution.tags, execution.content_type,
+            execution.payload}) {
     out.push_back(field);
   }
 }
@@ -172,6 +176,8 @@ Reply Model::claim(Args& args) {
 
 // Due work first; then what this lease was given before, or the best of each queue in turn.
 void Model::do_claim(const Claim& claim, Reply& reply) {
+  auto first_due = earliest();
+  bool wrote = committed_ || (first_due && *first_due <= now_);
   std::map<std::string, std::int64_t> fired;
   do_due(kDueOfAClaim, fired);
   if (claim.again) {
@@ -183,7 +189,10 @@ void Model::do_claim(const Claim& claim, Reply& reply) {
       any = true;
     }
     counters_.count(any ? "claim repeated" : "claim repeated in vain");
-    if (any) return;
+    if (any) {
+      committed_ = wrote;
+      return;
+    }
   }
   auto next = earliest();
   std::int64_t taken = 0, left = 0, head = -1;
@@ -215,19 +224,17 @@ void Model::do_claim(const Claim& claim, Reply& reply) {
   commit();
 }
 
-// Registers idle room. While an engine runs, a look a minute, else at the next timer or each second; shared by all idle.
+// Registers idle room. One idle worker of a queue is on duty: it looks each minute while an engine runs, else at
+// the next
+// timer or within a second; the others look a twentieth as often. Who is on duty is the library's choice.
 std::int64_t Model::check_in(const Claim& claim, std::int64_t room, std::optional<std::int64_t> next, Reply& reply) {
-  std::int64_t idle = 1;
-  for (const auto& queue : claim.queues) {
-    auto& workers = idle_[queue];
-    idle = std::max(idle, static_cast<std::int64_t>(workers.size()));
-    workers[claim.worker] = room;
-  }
+  for (const auto& queue : claim.queues) idle_[queue][claim.worker] = room;
   counters_.count("registered idle");
-  if (engine_seen_ != 0 && now_ - engine_seen_ < kEngineSilentMs) return kEngineLookMs * idle;
-  std::int64_t latest = kLookMs * idle;
-  if (next) latest = std::min(latest, *next - now_);
-  reply.ranges.emplace_back(claim.slot + 2, 5, std::max<std::int64_t>(5, latest));
+  if (claim.queues.empty()) return reply.ranges.emplace_back(claim.slot + 2, 0, kAnyTime), 0;
+  bool engine = engine_seen_ != 0 && now_ - engine_seen_ < kEngineSilentMs;
+  std::int64_t latest = engine ? kEngineLookMs : kLookMs;
+  if (next && !engine) latest = std::max<std::int64_t>(5, std::min(latest, *next - now_));
+  reply.ranges.emplace_back(claim.slot + 2, engine ? kEngineLookMs : 5, latest * kOffDuty);
   return 0;
 }
 
@@ -475,6 +482,7 @@ Reply Model::replay(Args& args) {
   if (execution->outcome) more["outcome"] = "\"" + *execution->outcome;
   remember(*execution, "replayed", std::move(more));
   if (!execution->result.empty()) execution->old_results[generation] = execution->result;
+  execution->old_results.erase(generation - kResultsKept);
   execution->generation = generation + 1;
   execution->attempts = execution->failures = execution->crashes = 0;
   execution->result.clear();
@@ -556,8 +564,10 @@ Reply Model::list(Args& args) {
     // Behind the entry where it still stands; else behind all of an earlier score.
     auto at = std::stoll(cursor.substr(0, space));
     auto id = cursor.substr(space + 1);
-    bool there = std::any_of(all.begin(), all.end(), [&](const Execution* e) { return e->id == id && score(*e) == at; });
-    while (first < all.size() && (score(*all[first]) < at || (there && score(*all[first]) == at && all[first]->id <= id))) {
+    bool there = std::any_of(all.begin(), all.end(), [&](const Execution* e) { return e->id == id &&
+        score(*e) == at; });
+    while (first < all.size() && (score(*all[first]) < at || (there && score(*all[first]) == at &&
+        all[first]->id <= id))) {
       ++first;
     }
     counters_.count(there ? "list continued" : "list continued behind what is gone");
@@ -646,7 +656,7 @@ Reply Model::run_due(Args& args) {
 Reply Model::pass_wake(Args& args) {
   std::string queue = args.bytes();
   auto waiting = static_cast<std::int64_t>(in_queue(queue).size());
-  bool woken = waiting > 0 && wake(queue, waiting);
+  bool woken = waiting > 0 && wake(queue, waiting).any;
   if (woken) counters_.count("wake passed on");
   commit();
   return ok(std::string(woken ? "1" : "0"));

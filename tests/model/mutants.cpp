@@ -5,15 +5,70 @@
 namespace ff::model {
 
 const std::vector<Mutant>& mutants() {
-  static const std::vector<Mutant> all = {};
+  static const std::vector<Mutant> all = {
+      {"the fence does not compare leases", "if core.l == lease and core.e == epoch then", "if core.e == epoch then"},
+      {"the fence does not compare epochs", "if core.l == lease and core.e == epoch then", "if core.l == lease then"},
+      {"renew does not compare epochs", "and held[3] == item.epoch then", "then"},
+      {"renew does not arm the timer", "ff.add(at, \":active\", item.id, at.now + a.lease_ms)",
+       "ff.add(at, \":active\", item.id, at.now)"},
+      {"due is strictly before now", "local due = redis.call(\"ZRANGE\", at.tag .. \":\" .. index, \"-inf\", at.now,",
+       "local due = redis.call(\"ZRANGE\", at.tag .. \":\" .. index, \"-inf\", \"(\" .. at.now,"},
+      {"the old index keeps its entry", "    ff.remove(at, \":\" .. from, ulid)\n", "\n"},
+      {"the queue keeps its entry", "    ff.remove(at, \":q:\" .. core.q, ulid)\n  else", "  else"},
+      {"deadlines stay behind", "if core.d or core.u then ff.remove(at, \":deadlines\", ulid) end", ""},
+      {"deadlines of a cancel's grace stay behind", "if core.d or core.u then ff.remove", "if core.d then ff.remove"},
+      {"timeouts stay behind", "if from == \"active\" and core.t then ff.remove(at, \":timeouts\", ulid) end", ""},
+      {"a revoked lease stays", "ff.clear_fields(at, at.tag .. \":e:\" .. ulid, { \"l\", \"o\" })", ""},
+      {"an unstarted give-back spends its attempt", "local attempts = tonumber(core.a) - 1",
+          "local attempts = tonumber(core.a)"},
+      {"an idempotency key never expires", "if tonumber(expires) <= at.now then return nil end", ""},
+      {"fingerprints are not compared", "if first and fingerprint ~= item.fingerprint then", "if false then"},
+      {"a replay keeps its failures", "local changes = { \"g\", generation + 1, \"a\", 0, \"f\", 0, \"n\", 0 }",
+       "local changes = { \"g\", generation + 1, \"a\", 0, \"n\", 0 }"},
+      {"a replay forgets the old result", "ff.write(at, { \"RENAME\", result, result .. generation })",
+          "ff.unlink(at, result)"},
+      {"the crash cap is off by one", "elseif crashes > crash.max then", "elseif crashes >= crash.max then"},
+      {"retries are off by one", "if failures >= retry.max_attempts or", "if failures > retry.max_attempts or"},
+      {"no receipt of a failure", "changes[5], changes[6] = \"o\", entry.outcome", ""},
+      {"no receipt of a completion", "local changes = { \"o\", \"completed\" }", "local changes = {}"},
+      {"old receipts are not looked for",
+          "if core.j and core.m ~= \"lean\" then return ff.receipt(at, ulid, lease, epoch) end", ""},
+      {"epochs do not grow within a microsecond", "math.max(epoch + 1, at.now_us)", "at.now_us"},
+      {"a cancel does not wait for its grace", "if core.s == \"active\" and a.grace_ms > 0 then", "if false then"},
+      {"a later cancel prolongs the grace", "if armed then until_ms = math.min(until_ms, tonumber(armed)) end", ""},
+      {"time steps back with the clock", "if ms + m.skew < m.hi then m.skew = m.hi - ms end", ""},
+      {"a deletion leaves the payload", "  ff.unlink(at, base .. \":p\")\n", ""},
+      {"a deletion leaves the satellites", "if not core.j then return end", "if core.j then return end"},
+      {"nobody is woken", "if ff.wake(at, queue, ready[queue]) then", "if false then"},
+      {"no second wake", "redis.pcall(\"ZADD\", at.tag .. \":handoffs\", at.now + handoff_ms, queue)", ""},
+      {"claims do no due work", "if at.now >= m.next_due or at.now - m.looked >= look_every_ms then",
+          "if false then"},
+      {"an armed timer is not remembered", "if ms < m.next_due then m.next_due = ms end", ""},
+      {"an engine is not told of an earlier timer", "if not m.engine_wakes or ms < m.engine_wakes then",
+          "if false then"},
+      {"a resend creates anew", "  if there then\n", "  if false then\n"},
+      {"a foreign namespace is let in",
+          "if core and string.sub(core.q, 1, #namespace + 1) == namespace .. \"/\" then return core end",
+       "if core then return core end"},
+      {"a watcher is not told", "if core.v then ff.tell(at, \":v:\" .. ulid, to) end", ""},
+      {"an earlier priority loses its place", "ff.rank(a.priority, ready_at > 0 and ready_at or nil)",
+          "ff.rank(a.priority, at.now)"},
+      {"a lost claim reply claims anew", "if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0 end", ""},
+      {"what runs again shows its earlier outcome",
+          "if core.o then ff.clear_fields(at, at.tag .. \":e:\" .. ulid, { \"o\" }) end", ""},
+      {"retention counts from the creation", "return at.now + tonumber(core.r or ff.default_retention_ms)",
+       "return tonumber(core.c) + tonumber(core.r or ff.default_retention_ms)"},
+      {"a lean execution stays", "if core.m == \"lean\" and ff.terminal[to] then", "if false then"},
+  };
   return all;
 }
 
 std::string mutated(std::string_view library, const Mutant& mutant) {
   std::string text(library);
   auto at = text.find(mutant.from);
-  if (at == std::string::npos) throw std::runtime_error(std::string(mutant.name) + ": its line is not in the library");
-  if (text.find(mutant.from, at + 1) != std::string::npos) throw std::runtime_error(std::string(mutant.name) + ": not one line");
+  std::string name(mutant.name);
+  if (at == std::string::npos) throw std::runtime_error(name + ": its line is not in the library");
+  if (text.find(mutant.from, at + 1) != std::string::npos) throw std::runtime_error(name + ": not one line");
   return text.replace(at, std::string_view(mutant.from).size(), mutant.to);
 }
 

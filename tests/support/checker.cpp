@@ -24,8 +24,9 @@ constexpr std::size_t kFieldBytes = 64, kHistoryMax = 64, kEventsAbout = 4096, k
 
 // The fields of a core in the order of their enumerators.
 enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, ct, rt, fields };
-constexpr std::array<string_view, fields> kFieldNames = {"s", "q", "k", "c", "p", "g", "a", "f", "n", "e", "l", "w", "b",
-                                                         "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "ct", "rt"};
+constexpr std::array<string_view, fields> kFieldNames = {
+    "s", "q", "k", "c", "p", "g", "a", "f", "n", "e", "l", "w", "b",
+    "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "ct", "rt"};
 constexpr std::array kNumbers = {c, p, g, a, f, n, e, b, z, d, u, t, r};
 constexpr std::array<string_view, 5> kOutcomes = {"completed", "failed", "retried", "released", "cancelled"};
 constexpr string_view kSatellites = "prxyto";  // And h, and r<generation>.
@@ -52,6 +53,15 @@ std::int64_t json_number(string_view json, string_view name, std::int64_t otherw
   return number(text.substr(0, text.find_first_not_of("0123456789"))).value_or(otherwise);
 }
 
+// The field of this name; `fields` when there is none.
+std::size_t field_of(string_view name) {
+  if (name == kFieldNames[ct]) return ct;
+  if (name == kFieldNames[rt]) return rt;
+  if (name.size() != 1) return fields;
+  constexpr string_view letters = "sqkcpgafnelwbozxduvmtrj";  // In the order of the enumerators.
+  return std::min<std::size_t>(letters.find(name[0]), fields);
+}
+
 struct Execution {
   string_view ulid;
   std::array<string_view, fields> core;
@@ -70,9 +80,8 @@ struct Execution {
 void read_fields(const Snapshot& snapshot, const StoredKey& key, Execution& execution) {
   auto values = snapshot.values(key);
   for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
-    auto at = std::find(kFieldNames.begin(), kFieldNames.end(), values[i]);
-    if (at == kFieldNames.end()) continue;
-    auto field = static_cast<std::size_t>(at - kFieldNames.begin());
+    auto field = field_of(values[i]);
+    if (field == fields) continue;
     execution.core[field] = values[i + 1];
     execution.number[field] = number(values[i + 1]).value_or(0);
   }
@@ -115,16 +124,13 @@ class Checker {
   void no_ttl(const StoredKey& key, string_view ulid = {}) {
     if (key.ttl_ms >= 0) complain(ulid, key.rest, "no expiry", "a TTL of " + std::to_string(key.ttl_ms) + " ms");
   }
-  void must(const Execution& execution, bool holds, string_view field, string expected) {
+  void must(const Execution& execution, bool holds, Field field, string_view expected) {
     if (holds) return;
-    auto at = std::find(kFieldNames.begin(), kFieldNames.end(), field);
-    string found = "absent";
-    if (at != kFieldNames.end()) {
-      auto value = execution.core[static_cast<std::size_t>(at - kFieldNames.begin())];
-      if (value.data() != nullptr) found = string(value);
-    }
+    auto value = execution.core[field];
+    string found = value.data() == nullptr ? "absent" : string(value);
     complain(execution.ulid, "e:" + string(execution.ulid),
-             "field " + string(field) + ": " + expected + " (state " + string(execution.core[s]) + ")", std::move(found));
+             "field " + string(kFieldNames[field]) + ": " + string(expected) + " (state " +
+                 string(execution.core[s]) + ")", std::move(found));
   }
 
   void root_key(const StoredKey& key);
@@ -178,17 +184,18 @@ void Checker::core_key(const StoredKey& key) {
   no_ttl(key, ulid);
   execution.readable = of_type(key, "hash", ulid);
   if (!execution.readable) return;
-  if (key.note != "listpack") complain(ulid, key.rest, "listpack encoding", string(key.note));
+  if (!key.note.empty() && key.note != "listpack") complain(ulid, key.rest, "listpack encoding", string(key.note));
   auto values = snapshot_.values(key);
   for (std::size_t i = 0; i < values.size(); i += 2) {
-    bool known = std::find(kFieldNames.begin(), kFieldNames.end(), values[i]) != kFieldNames.end();
-    if (!known) complain(ulid, key.rest, "a known field", string(values[i]));
+    if (field_of(values[i]) == fields) complain(ulid, key.rest, "a known field", string(values[i]));
     if (values[i + 1].size() > kFieldBytes) {
       complain(ulid, key.rest, "at most 64 bytes in " + string(values[i]), std::to_string(values[i + 1].size()));
     }
   }
   read_fields(snapshot_, key, execution);
-  ++report_.by_state[string(execution.core[s])];
+  auto count = report_.by_state.find(execution.core[s]);
+  if (count == report_.by_state.end()) count = report_.by_state.emplace(string(execution.core[s]), 0).first;
+  ++count->second;
 }
 
 // What is neither a core nor an index of executions.
@@ -215,7 +222,8 @@ void Checker::partition_hash(const StoredKey& key) {
   for (std::size_t i = 0; i < values.size(); i += 2) {
     bool known = values[i] == "hi" || values[i] == "skew";
     if (!known) complain({}, "", "the fields hi and skew", string(values[i]));
-    if (number(values[i + 1]).value_or(-1) < 0) complain({}, "", "milliseconds in " + string(values[i]), string(values[i + 1]));
+    if (number(values[i + 1]).value_or(-1) < 0) complain({}, "", "milliseconds in " + string(values[i]),
+        string(values[i + 1]));
   }
 }
 
@@ -246,11 +254,11 @@ void Checker::note_satellite(const StoredKey& key, Execution& execution, string_
   if (!known) return complain(execution.ulid, key.rest, "a known satellite", string(which));
   string_view type = which == "h" ? "list" : which == "o" ? "hash" : "string";
   if (!of_type(key, type, execution.ulid)) return;
-  if (type == "string" && which != "p" && key.note == "0") complain(execution.ulid, key.rest, "bytes", "an empty string");
-  if (which == "p" && key.note == "0") complain(execution.ulid, key.rest, "no key for an empty payload", "one");
+  if (type == "string" && key.note == "0") complain(execution.ulid, key.rest, "bytes", "an empty string");
   if (which == "h") {
     execution.history = true;
-    if (number(key.note).value_or(0) > std::int64_t(kHistoryMax)) complain(execution.ulid, key.rest, "at most 64", string(key.note));
+    if (number(key.note).value_or(0) > std::int64_t(kHistoryMax))
+      complain(execution.ulid, key.rest, "at most 64", string(key.note));
   }
   if (which == "y" && key.count == 1) execution.policy = snapshot_.values(key)[0];
   execution.progress |= which == "o";
@@ -258,7 +266,8 @@ void Checker::note_satellite(const StoredKey& key, Execution& execution, string_
   execution.result |= which == "r";
   execution.more_satellites |= which != "p" && which != "r";
   if (old_result && *number(which.substr(1)) >= execution.number[g]) {
-    complain(execution.ulid, key.rest, "a result of a generation below " + std::to_string(execution.number[g]), string(which));
+    complain(execution.ulid, key.rest, "a result of a generation below " + std::to_string(execution.number[g]),
+        string(which));
   }
 }
 
@@ -279,7 +288,8 @@ void Checker::index_key(const StoredKey& key) {
   }
   auto state = state_of(rest);
   if (state && *state != ff::core::State::ready) return state_index(key, *state);
-  bool known = rest.empty() || rest == "lanes" || rest == "ev" || rest == "absent" || rest == "gone" || starts(rest, "e:") ||
+  bool known = rest.empty() || rest == "lanes" || rest == "ev" || rest == "absent" || rest == "gone" ||
+      starts(rest, "e:") ||
                starts(rest, "i:");
   if (!known) complain({}, rest, "no such key", string(key.type));
 }
@@ -318,7 +328,8 @@ void Checker::check_score(const Execution& execution, const StoredKey& key, std:
   if (state == State::delayed) want(score > 0, "the time it starts");
   if (state == State::blocked) want(score == 0, "0");
   if (state == State::suspended) want(score >= 0, "its timeout, or 0");
-  if (state == State::active) want(score >= execution.number[b], "no earlier than it began, " + string(execution.core[b]));
+  if (state == State::active) want(score >= execution.number[b], "no earlier than it began, " +
+      string(execution.core[b]));
   if (ff::core::is_terminal(state)) {
     auto purged = execution.number[z] + (execution.has(r) ? execution.number[r] : kDefaultRetentionMs);
     want(score == purged, "its end and its retention, " + std::to_string(purged));
@@ -341,7 +352,8 @@ void Checker::queue_index(const StoredKey& key) {
     ++execution->in_its_index;
     auto rank = number(values[i + 1]).value_or(-1);
     if (rank < 0 || rank / kRankSpan != kPriorityMax - execution->number[p]) {
-      complain(values[i], key.rest, "a rank of priority " + std::to_string(execution->number[p]), string(values[i + 1]));
+      complain(values[i], key.rest, "a rank of priority " + std::to_string(execution->number[p]),
+          string(values[i + 1]));
     }
   }
 }
@@ -385,72 +397,75 @@ void Checker::check(Execution& execution) {
 }
 
 void Checker::check_fields(const Execution& execution) {
-  must(execution, execution.state.has_value(), "s", "a state");
+  must(execution, execution.state.has_value(), s, "a state");
   auto queue = execution.core[q];
   auto slash = queue.find('/');
   bool named = slash != string_view::npos && slash > 0 && slash + 1 < queue.size();
-  must(execution, named, "q", "<namespace>/<lane>");
-  must(execution, lanes_.count(queue) != 0, "q", "a member of lanes");
-  must(execution, !execution.core[k].empty(), "k", "a kind");
-  must(execution, execution.has(c), "c", "a time");
+  must(execution, named, q, "<namespace>/<lane>");
+  must(execution, lanes_.count(queue) != 0, q, "a member of lanes");
+  must(execution, !execution.core[k].empty(), k, "a kind");
+  must(execution, execution.has(c), c, "a time");
   for (auto field : kNumbers) {
     bool good = !execution.has(field) || number(execution.core[field]).value_or(-1) >= 0;
-    must(execution, good, kFieldNames[field], "a whole number");
+    must(execution, good, field, "a whole number");
   }
-  must(execution, execution.number[p] <= kPriorityMax, "p", "0 to 9000");
-  must(execution, !execution.has(t) || execution.number[t] > 0, "t", "above 0");
-  must(execution, !execution.has(v) || execution.core[v] == "1", "v", "1");
-  must(execution, !execution.has(j) || execution.core[j] == "1", "j", "1");
-  must(execution, !execution.has(m) || execution.core[m] == "lean", "m", "lean");
-  must(execution, execution.has(z) == execution.ended(), "z", "present exactly when it has ended");
-  must(execution, !execution.has(u) || execution.active() || execution.ended(), "u", "only of a running attempt");
-  must(execution, !(execution.has(m) && execution.ended()), "m", "a lean execution is deleted as it ends");
-  must(execution, !execution.has(rt) || execution.state == ff::core::State::completed, "rt", "only of a result");
-  must(execution, execution.state != ff::core::State::failed || execution.has(x), "x", "the class it failed with");
+  must(execution, execution.number[p] <= kPriorityMax, p, "0 to 9000");
+  must(execution, !execution.has(t) || execution.number[t] > 0, t, "above 0");
+  must(execution, !execution.has(v) || execution.core[v] == "1", v, "1");
+  must(execution, !execution.has(j) || execution.core[j] == "1", j, "1");
+  must(execution, !execution.has(m) || execution.core[m] == "lean", m, "lean");
+  must(execution, execution.has(z) == execution.ended(), z, "present exactly when it has ended");
+  must(execution, !execution.has(u) || execution.active() || execution.ended(), u, "only of a running attempt");
+  must(execution, !(execution.has(m) && execution.ended()), m, "a lean execution is deleted as it ends");
+  must(execution, !execution.has(rt) || execution.state == ff::core::State::completed, rt, "only of a result");
+  must(execution, execution.state != ff::core::State::failed || execution.has(x), x, "the class it failed with");
 }
 
 void Checker::check_lease(const Execution& execution) {
   bool claimed = execution.has(e);
-  must(execution, execution.has(w) == claimed, "w", "present exactly when it was claimed");
-  must(execution, execution.has(b) == claimed, "b", "present exactly when it was claimed");
-  must(execution, !claimed || execution.number[e] > 0, "e", "above 0");
-  must(execution, !execution.has(l) || claimed, "l", "only of one that was claimed");
+  must(execution, execution.has(w) == claimed, w, "present exactly when it was claimed");
+  must(execution, execution.has(b) == claimed, b, "present exactly when it was claimed");
+  must(execution, !claimed || execution.number[e] > 0, e, "above 0");
+  must(execution, !execution.has(l) || claimed, l, "only of one that was claimed");
   if (execution.active()) {
-    must(execution, execution.has(l), "l", "the lease of the holder");
-    must(execution, !execution.has(o), "o", "absent while its holder works");
+    must(execution, execution.has(l), l, "the lease of the holder");
+    must(execution, !execution.has(o), o, "absent while its holder works");
     return;
   }
-  must(execution, execution.has(l) == execution.has(o), "l", "present exactly with an outcome its holder reported");
+  must(execution, execution.has(l) == execution.has(o), l, "present exactly with an outcome its holder reported");
   if (execution.has(o)) {
     bool word = std::find(kOutcomes.begin(), kOutcomes.end(), execution.core[o]) != kOutcomes.end();
-    must(execution, word, "o", "an outcome");
+    must(execution, word, o, "an outcome");
   }
-  if (execution.state == ff::core::State::completed) must(execution, execution.core[o] == "completed", "o", "completed");
+  if (execution.state == ff::core::State::completed) must(execution, execution.core[o] == "completed", o,
+      "completed");
 }
 
 void Checker::check_counts(const Execution& execution) {
   const auto& have = execution.number;
   bool running = execution.active();
-  must(execution, have[a] == 0 || execution.has(e), "a", "0 for one never claimed");
-  must(execution, !running || have[a] > 0, "a", "above 0");
-  must(execution, have[f] + have[n] + (running ? 1 : 0) <= have[a], "a", "at least its failures and crashes, and the one that runs");
-  must(execution, execution.has(x) == (have[f] + have[n] > 0), "x", "present exactly after a failure or crash");
+  must(execution, have[a] == 0 || execution.has(e), a, "0 for one never claimed");
+  must(execution, !running || have[a] > 0, a, "above 0");
+  must(execution, have[f] + have[n] + (running ? 1 : 0) <= have[a], a,
+      "at least its failures and crashes, and the one that runs");
+  must(execution, execution.has(x) == (have[f] + have[n] > 0), x, "present exactly after a failure or crash");
   if (execution.ended()) return;
   auto attempts = json_number(execution.policy, "\"max_attempts\":", 3);
   auto crashes = json_number(execution.policy, "\"max\":", 3);
-  must(execution, have[f] < attempts || have[f] == 0, "f", "below " + std::to_string(attempts));
-  must(execution, have[n] <= crashes, "n", "at most " + std::to_string(crashes));
+  must(execution, have[f] < attempts || have[f] == 0, f, "below " + std::to_string(attempts));
+  must(execution, have[n] <= crashes, n, "at most " + std::to_string(crashes));
 }
 
 void Checker::check_satellites(const Execution& execution) {
-  must(execution, execution.has(j) == execution.more_satellites, "j", "1 exactly when there are more satellites");
+  must(execution, execution.has(j) == execution.more_satellites, j, "1 exactly when there are more satellites");
   bool completed = execution.state == ff::core::State::completed;
-  if (execution.result && !completed) complain(execution.ulid, "e:" + string(execution.ulid) + ":r", "no result", "one");
+  if (execution.result && !completed) complain(execution.ulid, "e:" + string(execution.ulid) + ":r", "no result",
+      "one");
   if (execution.has(m)) {
     bool kept = execution.history || execution.text || execution.result;
-    must(execution, !kept, "m", "no history, text or result of a lean one");
+    must(execution, !kept, m, "no history, text or result of a lean one");
   }
-  must(execution, execution.history || execution.number[g] == 0, "g", "a history of what was replayed");
+  must(execution, execution.history || execution.number[g] == 0, g, "a history of what was replayed");
 }
 
 void Checker::check_membership(const Execution& execution) {
@@ -498,13 +513,15 @@ std::vector<Violation> check_step(const Snapshot& before, const Snapshot& after)
     auto expect = [&](bool holds, Field field, string what) {
       if (holds) return;
       violations.emplace_back(string(found->first), after.tag() + ":" + string(key.rest),
-                              "field " + string(kFieldNames[field]) + ": " + what + ", was " + string(was.core[field]),
+                              "field " + string(kFieldNames[field]) + ": " + what + ", was " +
+                                  string(was.core[field]),
                               string(now.core[field]));
     };
     bool replayed = now.number[g] > was.number[g];
     expect(now.number[g] >= was.number[g], g, "never smaller");
     expect(now.number[e] >= was.number[e], e, "never smaller");
-    expect(now.core[l] == was.core[l] || now.core[l].empty() || now.number[e] > was.number[e], l, "a new epoch with a new lease");
+    expect(now.core[l] == was.core[l] || now.core[l].empty() || now.number[e] > was.number[e], l,
+        "a new epoch with a new lease");
     expect(now.core[q] == was.core[q], q, "unchanged");
     expect(now.core[k] == was.core[k], k, "unchanged");
     expect(!was.ended() || replayed || now.core[s] == was.core[s], s, "unchanged after the end");

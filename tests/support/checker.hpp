@@ -32,8 +32,10 @@ struct CheckReport {
 // All of one tag. `snapshot` needs no more than what SnapshotScope has by default.
 CheckReport check_snapshot(const Snapshot& snapshot);
 
-// Whether `after` may follow `before` in one or more steps: epochs grow, generations grow by replays only, what has ended
-// stays as it ended, what was submitted stays as it was. An id that was deleted and submitted again in between is told by
+// Whether `after` may follow `before` in one or more steps: epochs grow, generations grow by replays only, what has
+// ended
+// stays as it ended, what was submitted stays as it was. An id that was deleted and submitted again in between is
+// told by
 // its creation time.
 std::vector<Violation> check_step(const Snapshot& before, const Snapshot& after);
 

@@ -137,34 +137,48 @@ std::vector<std::string> scan(RespClient& client, const std::string& pattern) {
 }  // namespace
 
 const std::string_view kDumpScript = R"(
-local tag, histories, events, strings, ttls = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1', ARGV[5] == '1'
-local keys, out = KEYS, {}
-if #keys == 0 then keys = redis.call('KEYS', tag .. '*') end
+local call = redis.call
+local tag, histories, events = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local strings, quick = ARGV[4] == '1', ARGV[5] == '1'
+local keys, out, from = KEYS, {}, #tag + 2
+if #keys == 0 then keys = call('KEYS', tag .. '*') end
 local read = {}
-function read.hash(key) return redis.call('OBJECT', 'ENCODING', key), redis.call('HGETALL', key) end
-function read.zset(key) return '', redis.call('ZRANGE', key, 0, -1, 'WITHSCORES') end
-function read.set(key) return '', redis.call('SMEMBERS', key) end
+function read.hash(key) return quick and '' or call('OBJECT', 'ENCODING', key), call('HGETALL', key) end
+function read.zset(key) return '', call('ZRANGE', key, 0, -1, 'WITHSCORES') end
+function read.set(key) return '', call('SMEMBERS', key) end
 function read.list(key)
-  return tostring(redis.call('LLEN', key)), histories > 0 and redis.call('LRANGE', key, -histories, -1) or {}
+  return tostring(call('LLEN', key)), histories > 0 and call('LRANGE', key, -histories, -1) or {}
 end
 function read.string(key)
-  local wanted = strings or string.sub(key, -2) == ':y' or string.sub(key, 1, #tag + 3) == tag .. ':i:'
-  return tostring(redis.call('STRLEN', key)), wanted and { redis.call('GET', key) } or {}
+  local wanted = strings or string.sub(key, -2) == ':y' or string.sub(key, from, from + 1) == 'i:'
+  if not wanted then return tostring(call('STRLEN', key)), {} end
+  local bytes = call('GET', key)
+  return tostring(#bytes), { bytes }
 end
 function read.stream(key)
-  local values, newest = {}, events > 0 and redis.call('XREVRANGE', key, '+', '-', 'COUNT', events) or {}
+  local values, newest = {}, events > 0 and call('XREVRANGE', key, '+', '-', 'COUNT', events) or {}
   for _, entry in ipairs(newest) do
     values[#values + 1] = tostring(#entry[2])
     for _, value in ipairs(entry[2]) do values[#values + 1] = value end
   end
-  return tostring(redis.call('XLEN', key)), values
+  return tostring(call('XLEN', key)), values
 end
-for i, key in ipairs(keys) do
-  local kind = redis.call('TYPE', key).ok
+local satellite = { o = 'hash', h = 'list', p = 'string', r = 'string', x = 'string', y = 'string', t = 'string' }
+-- What the type must be by the key's name; nil: look.
+local function by_name(key)
+  local rest = string.sub(key, from)
+  local kind = string.sub(rest, 1, 2)
+  if kind == 'e:' then return #rest == 28 and 'hash' or satellite[string.sub(rest, 30, 30)] end
+  if kind == 'i:' then return 'string' end
+  if kind == 'q:' then return 'zset' end
+end
+for i = 1, #keys do
+  local key = keys[i]
+  local kind = quick and by_name(key) or call('TYPE', key).ok
   local note, values = '', {}
   if read[kind] then note, values = read[kind](key) end
-  local ttl = ttls and tostring(redis.call('PTTL', key)) or '-2'
-  if kind ~= 'none' then out[#out + 1] = { key, kind, note, ttl, values } end
+  if kind ~= 'none' then out[#out + 1] = { key, kind, note, quick and '-2' or tostring(call('PTTL', key)),
+      values } end
 end
 return cmsgpack.pack(out)
 )";
@@ -175,7 +189,7 @@ std::vector<std::string> dump_arguments(const std::string& tag, const SnapshotSc
   arguments.push_back(std::to_string(scope.history_entries));
   arguments.push_back(std::to_string(scope.events));
   arguments.push_back(scope.all_strings ? "1" : "0");
-  arguments.push_back(scope.ttls ? "1" : "0");
+  arguments.push_back(scope.quick ? "1" : "0");
   return arguments;
 }
 
@@ -183,6 +197,8 @@ void Snapshot::add(std::string packed) {
   replies_.push_back(std::move(packed));
   Unpacker unpacker(replies_.back());
   std::size_t rows = unpacker.array();
+  keys_.reserve(keys_.size() + rows);
+  values_.reserve(values_.size() + rows * 12);
   for (std::size_t row = 0; row < rows; ++row) {
     if (unpacker.array() != 5) throw std::runtime_error("snapshot: not a row of the dump");
     StoredKey key;

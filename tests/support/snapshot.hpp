@@ -15,7 +15,7 @@ namespace ff::test {
 struct StoredKey {
   std::string_view rest;    // What follows "<tag>:"; empty for the tag itself.
   std::string_view type;    // As TYPE says.
-  std::string_view note;    // hash: its encoding; list and stream: the length; string: the length.
+  std::string_view note;    // hash: its encoding, if asked for; list, stream and string: the length.
   std::int64_t ttl_ms = -2; // -1: none; -2: not asked for.
   std::size_t first = 0, count = 0;  // Its values, see Snapshot::values.
   StoredKey() = default;
@@ -26,7 +26,8 @@ struct SnapshotScope {
   std::int64_t history_entries = 0;  // The newest of each history; 0: none.
   std::int64_t events = 0;           // The newest entries of the event stream; 0: none.
   bool all_strings = false;          // false: only policies and idempotency records.
-  bool ttls = true;
+  // true: types are taken from the names of keys (a wrong one raises), encodings and expiries are not asked for.
+  bool quick = false;
   SnapshotScope() = default;
 };
 
@@ -61,7 +62,8 @@ class Snapshot {
 extern const std::string_view kDumpScript;
 std::vector<std::string> dump_arguments(const std::string& tag, const SnapshotScope& scope);
 
-// Everything under one tag, by SCAN and pipelined reads: no single call is long, so what changes meanwhile may show half
+// Everything under one tag, by SCAN and pipelined reads: no single call is long, so what changes meanwhile may show
+// half
 // changed. Reads values of strings as `scope` says.
 Snapshot read_snapshot(RespClient& client, const std::string& tag, const SnapshotScope& scope);
 
