@@ -87,9 +87,9 @@ end
 
 local engine_silent_ms, look_ms, engine_look_ms, off_duty = 30000, 1000, 60000, 20
 
--- When the caller should look again without being woken. While an engine runs the timers, one idle worker of a queue is on
--- duty: it looks once a minute, the others a twentieth as often, so that a large fleet is as quiet as a small one. Without
--- an engine, whoever is idle looks at the next timer, or shares a look a second with the others.
+-- When the caller should look again without being woken. While an engine runs the timers, one idle worker of a queue
+-- is on duty: it looks once a minute, the others a twentieth as often, so that a large fleet is as quiet as a small
+-- one. Without an engine, whoever is idle looks at the next timer, or shares a look a second with the others.
 local function next_look(at, queue, worker)
   local m, idle = at.memory, redis.call("ZCARD", at.tag .. ":idle:" .. queue)
   if at.now - m.engine_seen >= engine_silent_ms then

@@ -70,7 +70,7 @@ TEST_CASE("every file of any name is examined once, though a worker is killed ha
 TEST_CASE("a result that is wrong, and an execution that failed for no reason, are told from good ones") {
   SetupOptions options;
   options.prefix = "ff";
-  WorkerSetup setup(options);
+  WorkerSetup setup(options, the_server());
   TempDir folder;
   for (const std::string name : {"good", "lied", "failed"}) put(folder.path() / name, name);
   auto wanted = worker_options();

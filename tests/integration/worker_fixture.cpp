@@ -51,9 +51,17 @@ SetupOptions setup_options(Store store, std::size_t partitions) {
 
 }  // namespace
 
-WorkerSetup::WorkerSetup(Store store, std::size_t partitions) : Setup(setup_options(store, partitions)) {}
+WorkerSetup::WorkerSetup(Store store, std::size_t partitions) : Setup(setup_options(store, partitions)) {
+  if (store == Store::standalone) server_ = &the_server();
+  if (store == Store::cluster) cluster_ = &the_cluster();
+}
 
-std::shared_ptr<script::Deployment> WorkerSetup::deployment() { return another().deployment(); }
+std::shared_ptr<script::Deployment> WorkerSetup::deployment() {
+  sdk::ClientOptions same;
+  same.connection = options.connection ? *options.connection : connect_to(options.store);
+  same.deployment.prefix = options.prefix;
+  return good(sdk::Client::open(context.get_executor(), same)).deployment();
+}
 
 std::unique_ptr<RunningWorker> WorkerSetup::worker(sdk::WorkerOptions worker_options,
                                                    const std::function<void(sdk::Worker&)>& prepare) {
@@ -123,19 +131,18 @@ std::int64_t WorkerSetup::in_state(core::State state) {
   return all;
 }
 
-std::vector<const ValkeyServer*> WorkerSetup::nodes() const {
-  std::vector<const ValkeyServer*> found;
-  if (options.store == Store::standalone) found.push_back(&the_server());
-  if (options.store == Store::cluster) {
-    for (const auto& node : the_cluster().nodes()) found.push_back(node.get());
+std::vector<ValkeyServer*> WorkerSetup::primaries() const {
+  if (server_) return {server_};
+  std::vector<ValkeyServer*> found;
+  for (const auto& node : cluster_->nodes()) {
+    if (node->running() && node->info("role") == "master") found.push_back(node.get());
   }
   return found;
 }
 
 std::string WorkerSetup::cli(core::Partition partition, const std::vector<std::string>& words) const {
   const auto slot = client->deployment()->keys().slot(partition);
-  const bool alone = options.store == Store::standalone;
-  const auto& node = alone ? the_server() : the_cluster().node(the_cluster().owner_of(slot));
+  const auto& node = server_ ? *server_ : cluster_->node(cluster_->owner_of(slot));
   const auto reply = node.command(words);
   REQUIRE_FALSE(reply.is_error());
   return reply.str();
@@ -158,7 +165,7 @@ std::map<std::string, int> WorkerSetup::events(const std::string& state) const {
 
 std::uint64_t WorkerSetup::calls() const {
   std::uint64_t all = 0;
-  for (const auto* node : nodes()) {
+  for (const auto* node : primaries()) {
     std::istringstream lines(node->command({"INFO", "commandstats"}).text);
     std::string line;
     while (std::getline(lines, line)) {

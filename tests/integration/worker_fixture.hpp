@@ -96,8 +96,11 @@ using RunningEngine = Running<EngineService>;
 
 class WorkerSetup : public Setup {
  public:
+  // On the program's Valkey of that kind.
   explicit WorkerSetup(Store store = Store::standalone, std::size_t partitions = 8);
-  explicit WorkerSetup(SetupOptions setup) : Setup(std::move(setup)) {}
+  // On another one; setup.connection leads to it.
+  WorkerSetup(SetupOptions setup, ValkeyServer& server) : Setup(std::move(setup)), server_(&server) {}
+  WorkerSetup(SetupOptions setup, ValkeyCluster& cluster) : Setup(std::move(setup)), cluster_(&cluster) {}
 
   std::shared_ptr<script::Deployment> deployment();  // On a connection of its own.
   // Running, with these handlers; `prepare` gets the worker before it runs.
@@ -124,9 +127,12 @@ class WorkerSetup : public Setup {
   std::map<std::string, int> events(const std::string& state) const;
   // FCALLs and FCALL_ROs that the store has run so far, all nodes together.
   std::uint64_t calls() const;
+  // The servers that run and are not replicas.
+  std::vector<ValkeyServer*> primaries() const;
 
  private:
-  std::vector<const ValkeyServer*> nodes() const;
+  ValkeyServer* server_ = nullptr;
+  ValkeyCluster* cluster_ = nullptr;
 };
 
 // The smallest value with at least this share of all at or below it. Precondition: not empty.

@@ -66,7 +66,8 @@ TEST_CASE("a claim hands over everything a handler needs") {
 
 TEST_CASE("higher priority goes first, and within one the earlier") {
   LuaFixture lua;
-  const auto low = with_priority(0), high = with_priority(9000), middle = with_priority(5), middle_later = with_priority(5);
+  const auto low = with_priority(0), high = with_priority(9000), middle = with_priority(5),
+             middle_later = with_priority(5);
   for (const auto& item : {low, middle, high}) lua.submit(item);
   // Ready a moment later; ids alone would not tell.
   while (lua.now() <= lua.describe(middle.id).created_at) lua.text({"PING"});

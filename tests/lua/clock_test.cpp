@@ -1,4 +1,5 @@
-// The partition's clock when Valkey's steps back: written ahead into the partition's hash, as an earlier node would have.
+// The partition's clock when Valkey's steps back: written ahead into the partition's hash, as an earlier node would
+// have.
 #include <catch2/catch_test_macros.hpp>
 
 #include "lua/fixture.hpp"
@@ -30,6 +31,23 @@ TEST_CASE("time goes on from the largest value seen, as fast as the clock") {
   CHECK(first >= ahead);
   CHECK(second >= first + 15);
   CHECK(second <= ahead + elapsed);
+}
+
+TEST_CASE("time goes on also when calls are a fraction of a millisecond apart") {
+  LuaFixture lua;
+  const auto id = lua.submit();
+  step_back(lua);
+  const auto first = lua.describe(id).now, real = lua.now();
+
+  auto last = first;
+  while (lua.now() < real + 300) {
+    const auto now = lua.describe(id).now;
+    CHECK(now >= last);
+    last = now;
+  }
+
+  CHECK(last - first >= 250);
+  CHECK(last - first <= 310);
 }
 
 TEST_CASE("a lease is neither shortened nor lengthened by a step back") {

@@ -43,8 +43,22 @@ std::string good_value(const Field& field) {
 Words bad_values(const Field& field) {
   if (field.type == "ulid") return {"", "01ARZ3NDEKTSV4RRFFQ69G5FA", "01ARZ3NDEKTSV4RRFFQ69G5FAVX"};
   if (field.type == "int") {
-    return {"", " ", "x", "1.5", "1e3", "0x10", " 1", "1 ", "+1", "--1", "nan", "inf", "9007199254740993", "-9007199254740993",
-            "99999999999999999999", std::string("1\0", 2)};
+    return {"",
+            " ",
+            "x",
+            "1.5",
+            "1e3",
+            "0x10",
+            " 1",
+            "1 ",
+            "+1",
+            "--1",
+            "nan",
+            "inf",
+            "9007199254740993",
+            "-9007199254740993",
+            "99999999999999999999",
+            std::string("1\0", 2)};
   }
   if (field.type == "bool") return {"", "2", "-1", "true", "01"};
   return {};

@@ -41,7 +41,8 @@ struct Original {
 };
 
 // Puts a value of this type in the place of every key of the kind. Empty: they are of this type already.
-std::vector<Original> inflict(LuaFixture& lua, const std::string& kind, const Damage& damage, const Contents& contents) {
+std::vector<Original> inflict(LuaFixture& lua, const std::string& kind, const Damage& damage,
+                              const Contents& contents) {
   std::vector<Original> originals;
   for (const auto& [name, content] : contents) {
     if (kind_of(name) != kind || content.starts_with(damage.type + " ")) continue;

@@ -252,7 +252,8 @@ void LuaFixture::fail(std::string_view function, const core::Error& error) {
   throw std::runtime_error(std::string(function) + " answered " + error.reason + ": " + error.message);
 }
 
-// ---- consistency -------------------------------------------------------------------------------------------------------
+// ---- consistency
+// -------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -281,7 +282,8 @@ using Fields = std::map<std::string, std::string>;
 
 Fields pairs(const RespValue& list) {
   Fields found;
-  for (std::size_t i = 0; i + 1 < list.elements.size(); i += 2) found[list.elements[i].text] = list.elements[i + 1].text;
+  for (std::size_t i = 0; i + 1 < list.elements.size(); i += 2)
+    found[list.elements[i].text] = list.elements[i + 1].text;
   return found;
 }
 
@@ -361,7 +363,8 @@ LuaFixture::Snapshot LuaFixture::look() {
   return snapshot;
 }
 
-// ---- short cuts --------------------------------------------------------------------------------------------------------
+// ---- short cuts
+// --------------------------------------------------------------------------------------------------------
 
 std::string LuaFixture::new_id() { return core::Ulid::make().str(); }
 
@@ -375,21 +378,25 @@ script::Submit::Item LuaFixture::item(std::string id) {
   return item;
 }
 
-std::string LuaFixture::submit(std::vector<script::Submit::Item> items) {
-  script::Submit::Args args;
-  args.ns = "ns";
-  args.items = std::move(items);
-  const auto answer = ok<script::Submit>(args);
-  for (const auto& row : answer.rows) {
-    if (row.outcome != "created") throw std::runtime_error("submit: " + row.outcome);
+std::string LuaFixture::submit(const std::vector<script::Submit::Item>& items, const std::string& ns) {
+  constexpr std::size_t kBatch = 256;
+  for (std::size_t begin = 0; begin < items.size(); begin += kBatch) {
+    script::Submit::Args args;
+    args.ns = ns;
+    const auto end = std::min(items.size(), begin + kBatch);
+    args.items.assign(items.begin() + static_cast<std::ptrdiff_t>(begin),
+                      items.begin() + static_cast<std::ptrdiff_t>(end));
+    for (const auto& row : ok<script::Submit>(args).rows) {
+      if (row.outcome != "created") throw std::runtime_error("submit: " + row.outcome);
+    }
   }
-  return args.items.at(0).id;
+  return items.at(0).id;
 }
 
 std::string LuaFixture::submit(script::Submit::Item item) {
   std::vector<script::Submit::Item> items;
   items.push_back(std::move(item));
-  return submit(std::move(items));
+  return submit(items);
 }
 
 script::Claim::Args LuaFixture::claim_args(std::int64_t want, std::string worker) {

@@ -43,8 +43,8 @@ class LuaFixture {
   const core::Keyspace& keys() const noexcept { return keys_; }
   const std::string& tag() const { return keys_.tag(home_); }
 
-  // An answer of a verb: the fields, or the refusal's word as reason, or the first word of an error reply (FF_CORRUPT, ERR,
-  // OOM) as reason and the whole as message.
+  // An answer of a verb: the fields, or the refusal's word as reason, or the first word of an error reply (FF_CORRUPT,
+  // ERR, OOM) as reason and the whole as message.
   template <class Verb>
   core::Result<typename Verb::Ok> call(const typename Verb::Args& args) {
     return decode<Verb>(command(words<Verb>(args)));
@@ -100,9 +100,9 @@ class LuaFixture {
   void make_due(const std::string& index, const std::string& id);
   std::string key(const std::string& rest) const { return tag() + ":" + rest; }
 
-  // All of the partition at one moment. `lost` and `stray`: what is wrong between cores and indexes. Lost: an execution that
-  // is missing where its state belongs. Stray: an entry or a satellite too many, as "<index> has <id>, …". Executions that
-  // cannot be read, or were set aside for that, are left out of both.
+  // All of the partition at one moment. `lost` and `stray`: what is wrong between cores and indexes. Lost: an
+  // execution that is missing where its state belongs. Stray: an entry or a satellite too many, as "<index> has <id>,
+  // …". Executions that cannot be read, or were set aside for that, are left out of both.
   struct Snapshot {
     Contents contents;
     std::vector<std::string> lost, stray;
@@ -119,8 +119,8 @@ class LuaFixture {
   // Short cuts, all in namespace "ns" and lane "lane".
   static std::string new_id();
   static script::Submit::Item item(std::string id = new_id());
-  // Submits the items, which must all be created; returns the id of the first.
-  std::string submit(std::vector<script::Submit::Item> items);
+  // Submits the items in batches, which must all be created; returns the id of the first.
+  std::string submit(const std::vector<script::Submit::Item>& items, const std::string& ns = "ns");
   std::string submit(script::Submit::Item item);
   std::string submit() { return submit(item()); }
   static script::Claim::Args claim_args(std::int64_t want = 1, std::string worker = "worker");

@@ -54,9 +54,9 @@ std::string instrumented() {
 }
 
 bool writes(const std::string& command) {
-  static const std::set<std::string> reading = {"EXISTS", "TIME",   "HGET",  "HMGET",  "HGETALL", "HLEN",     "TYPE", "GET",
-                                                "MGET",   "ZRANGE", "ZCARD", "ZSCORE", "ZRANK",   "ZCOUNT",   "LLEN", "LRANGE",
-                                                "SMEMBERS", "SPUBLISH"};
+  static const std::set<std::string> reading = {"EXISTS", "TIME",   "HGET", "HMGET",  "HGETALL",  "HLEN",
+                                                "TYPE",   "GET",    "MGET", "ZRANGE", "ZCARD",    "ZSCORE",
+                                                "ZRANK",  "ZCOUNT", "LLEN", "LRANGE", "SMEMBERS", "SPUBLISH"};
   return reading.count(command) == 0;
 }
 
@@ -69,7 +69,8 @@ Run run(LuaFixture& lua, const Words& words, std::size_t fail_at) {
   lua.text({"FCALL", "ff1_inject", "1", lua.tag(), std::to_string(fail_at)});
   Run result;
   result.reply = lua.command(words);
-  for (const auto& name : lua.command({"FCALL", "ff1_trace", "1", lua.tag()}).elements) result.inner.push_back(name.text);
+  for (const auto& name : lua.command({"FCALL", "ff1_trace", "1", lua.tag()}).elements)
+    result.inner.push_back(name.text);
   return result;
 }
 

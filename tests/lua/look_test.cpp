@@ -98,7 +98,8 @@ TEST_CASE("a page goes on where the last one ended, also when that execution has
   LuaFixture lua;
   std::vector<script::Submit::Item> items;
   for (int i = 0; i < 6; ++i) items.push_back(LuaFixture::item());
-  for (std::size_t i = 0; i < items.size(); ++i) items[i].start_at = lua.now() + 60'000 + static_cast<std::int64_t>(i) * 10;
+  for (std::size_t i = 0; i < items.size(); ++i)
+    items[i].start_at = lua.now() + 60'000 + static_cast<std::int64_t>(i) * 10;
   lua.submit(items);
   auto args = listing("delayed", 3);
   args.cursor = lua.ok<List>(args).cursor;
@@ -128,7 +129,8 @@ TEST_CASE("when it left from among equals they may come twice, but none is misse
 
   for (std::size_t i = 0; i < 6; ++i) {
     const bool left = items[i].id == first.rows[2].id;
-    if (!left && std::none_of(first.rows.begin(), first.rows.end(), [&](const auto& row) { return row.id == items[i].id; })) {
+    if (!left &&
+        std::none_of(first.rows.begin(), first.rows.end(), [&](const auto& row) { return row.id == items[i].id; })) {
       CHECK(std::count(rest.begin(), rest.end(), items[i].id) == 1);
     }
   }
@@ -156,10 +158,7 @@ TEST_CASE("a list shows one namespace, and one lane if asked, over pages that sh
   std::vector<script::Submit::Item> items;
   for (int i = 0; i < 300; ++i) items.push_back(LuaFixture::item());
   for (auto& item : items) item.delay_ms = 60'000;
-  script::Submit::Args foreign;
-  foreign.ns = "other";
-  foreign.items = items;
-  lua.ok<script::Submit>(foreign);
+  lua.submit(items, "other");
   auto mine = LuaFixture::item(), elsewhere = LuaFixture::item();
   mine.delay_ms = elsewhere.delay_ms = 90'000;
   elsewhere.lane = "elsewhere";
@@ -175,10 +174,7 @@ TEST_CASE("one call looks at a bounded number of entries and goes on from there"
   std::vector<script::Submit::Item> items;
   for (int i = 0; i < 4500; ++i) items.push_back(LuaFixture::item());
   for (auto& item : items) item.delay_ms = 60'000;
-  script::Submit::Args foreign;
-  foreign.ns = "other";
-  foreign.items = items;
-  lua.ok<script::Submit>(foreign);
+  lua.submit(items, "other");
   auto mine = LuaFixture::item();
   mine.delay_ms = 90'000;
   lua.submit(mine);

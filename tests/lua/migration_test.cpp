@@ -1,5 +1,5 @@
-// A slot on its way to another node: a call either runs on the whole of a partition or is refused before its first write,
-// in words that the client knows as "try again".
+// A slot on its way to another node: a call either runs on the whole of a partition or is refused before its first
+// write, in words that the client knows as "try again".
 #include <catch2/catch_test_macros.hpp>
 
 #include <boost/asio/co_spawn.hpp>
@@ -22,11 +22,12 @@ using Words = std::vector<std::string>;
 
 // What ff-script's Deployment repeats after a pause.
 bool says_try_again(const std::string& text) {
-  return text.find("non local key") != std::string::npos || text.find("during rehashing of the slot") != std::string::npos;
+  return text.find("non local key") != std::string::npos ||
+         text.find("during rehashing of the slot") != std::string::npos;
 }
 
-// A slot that is moved to and fro in milliseconds confuses the cluster's gossip, so each test takes another one and leaves
-// it where it is.
+// A slot that is moved to and fro in milliseconds confuses the cluster's gossip, so each test takes another one and
+// leaves it where it is.
 void go_to_next_partition(LuaFixture& lua) {
   static core::Partition next = 0;
   lua.go_to(static_cast<core::Partition>(next++ % lua.keys().partitions()));

@@ -153,10 +153,12 @@ TEST_CASE("for random policies Lua decides and waits as C++ does") {
       if (!core::validate(policy)) continue;
       ++valid;
       const std::string name(core::failure_class::kStandard[rng.below(core::failure_class::kStandard.size())]);
-      const auto failures = rng.between(1, rng.chance(0.7) ? 6 : 1000), crashes = rng.between(1, rng.chance(0.7) ? 6 : 1000);
+      const auto failures = rng.between(1, rng.chance(0.7) ? 6 : 1000),
+                 crashes = rng.between(1, rng.chance(0.7) ? 6 : 1000);
       const double random = rng.chance(0.1) ? 0 : rng.unit();
       const auto wire = core::to_wire(policy);
-      for (const auto& word : {wire, name, std::to_string(failures), std::to_string(crashes), fmt::format("{}", random)}) {
+      for (const auto& word :
+           {wire, name, std::to_string(failures), std::to_string(crashes), fmt::format("{}", random)}) {
         cases.push_back(word);
       }
       wanted.push_back(core::may_retry(policy.retry, name, failures) ? "1" : "0");
@@ -199,7 +201,9 @@ TEST_CASE("the crash cap by default is survived and one more is not") {
   for (std::int64_t crash = 1; crash <= core::policy_default::kCrashMax + 1; ++crash) {
     lua.make_due("active", lease.id);
     lua.run_due();
-    CHECK(lua.state(lease.id) == (crash > core::policy_default::kCrashMax ? "failed" : crash == 1 ? "ready" : "delayed"));
+    CHECK(lua.state(lease.id) == (crash > core::policy_default::kCrashMax ? "failed"
+                                  : crash == 1                            ? "ready"
+                                                                          : "delayed"));
     if (crash > core::policy_default::kCrashMax) break;
     lua.make_due("delayed", lease.id);
     lua.run_due();
@@ -231,7 +235,8 @@ TEST_CASE("random numbers are in [0, 1) and spread") {
   LuaFixture lua(probe_library(kProbes));
   double sum = 0;
   for (int i = 0; i < 1000; ++i) {
-    const double value = std::stod(probe(lua, "random", {std::to_string(lua.now() * 1000 + i), LuaFixture::new_id()}).text);
+    const double value =
+        std::stod(probe(lua, "random", {std::to_string(lua.now() * 1000 + i), LuaFixture::new_id()}).text);
     CHECK(value >= 0);
     CHECK(value < 1);
     sum += value;
@@ -262,9 +267,9 @@ TEST_CASE("keys are called what core::Keyspace calls them") {
     CHECK(lua.text({"EXISTS", key}) == "1");
   };
 
-  for (const auto& key : {lua.keys().tag(p), keys.core(p, id), keys.payload(p, id), keys.policy(p, id), keys.tags(p, id),
-                          keys.progress(p, id), keys.idempotency(p, "ns", "key"), keys.lanes(p), keys.events(p),
-                          keys.timeouts(p), keys.deadlines(p), keys.index(p, State::active)}) {
+  for (const auto& key : {lua.keys().tag(p), keys.core(p, id), keys.payload(p, id), keys.policy(p, id),
+                          keys.tags(p, id), keys.progress(p, id), keys.idempotency(p, "ns", "key"), keys.lanes(p),
+                          keys.events(p), keys.timeouts(p), keys.deadlines(p), keys.index(p, State::active)}) {
     exists(key);
   }
   lua.ok<script::Fail>(lua.fail_args(lease));

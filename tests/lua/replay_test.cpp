@@ -94,7 +94,8 @@ TEST_CASE("old results stay readable, with their content types, through several 
   LuaFixture lua;
   const auto id = lua.submit();
   for (std::int64_t generation = 0; generation < 5; ++generation) {
-    complete_with(lua, lua.held_again(id), "result " + std::to_string(generation), "text/" + std::to_string(generation));
+    complete_with(lua, lua.held_again(id), "result " + std::to_string(generation),
+                  "text/" + std::to_string(generation));
     if (generation < 4) CHECK(lua.ok<Replay>(replay(id, generation)).generation == generation + 1);
   }
 

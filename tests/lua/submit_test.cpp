@@ -268,15 +268,14 @@ TEST_CASE("a full batch is created whole, in order") {
   CHECK(lua.lost().empty());
 }
 
-TEST_CASE("a batch far beyond the agreed size is no half transition") {
+TEST_CASE("a batch beyond the agreed size is a bug of the caller, and nothing of it is written") {
   LuaFixture lua;
   std::vector<Submit::Item> items;
-  for (int i = 0; i < 5000; ++i) items.push_back(LuaFixture::item());
+  for (int i = 0; i < 257; ++i) items.push_back(LuaFixture::item());
 
-  const auto answer = lua.ok<Submit>(batch(items));
+  CHECK(lua.word<Submit>(batch(items)) == "FF_BAD_CALL");
 
-  CHECK(answer.rows.size() == 5000);
-  CHECK(lua.text({"ZCARD", lua.key("q:ns/lane")}) == "5000");
+  CHECK(lua.contents().empty());
 }
 
 TEST_CASE("an empty batch is answered") {

@@ -202,7 +202,8 @@ TEST_CASE("a timeout can be a class that is not retried") {
 
 TEST_CASE("a deadline ends an execution in each unfinished state") {
   LuaFixture lua;
-  auto ready = LuaFixture::item(), delayed = LuaFixture::item(), active = LuaFixture::item(), retried = LuaFixture::item();
+  auto ready = LuaFixture::item(), delayed = LuaFixture::item(), active = LuaFixture::item(),
+       retried = LuaFixture::item();
   for (auto* item : {&ready, &delayed, &active, &retried}) item->deadline_ms = 60'000;
   delayed.delay_ms = 90'000;
   const auto held = lua.held(active), failing = lua.held(retried);
@@ -281,7 +282,8 @@ TEST_CASE("a deadline that is not the core's is put right, or dropped when there
 TEST_CASE("entries that nobody stands behind are dropped from every index, and nothing else happens") {
   LuaFixture lua;
   const auto id = lua.submit(), none = LuaFixture::new_id();
-  for (const char* index : {"deadlines", "timeouts", "active", "completed", "failed", "cancelled", "expired", "skipped"}) {
+  for (const char* index :
+       {"deadlines", "timeouts", "active", "completed", "failed", "cancelled", "expired", "skipped"}) {
     lua.text({"ZADD", lua.key(index), "1", id, "1", none});
   }
   lua.text({"ZADD", lua.key("delayed"), "1", none});

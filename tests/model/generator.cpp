@@ -274,6 +274,12 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
   }
   bool of_ended = verb == "replay" || verb == "purge" || verb == "result";
   auto one = id(model, of_ended);
+  if (verb == "cancel" && rng_.chance(0.4)) {
+    // One whose grace runs already.
+    for (const auto& [name, execution] : model.executions()) {
+      if (execution.cancel_requested && !execution.ended_already()) one = name;
+    }
+  }
   Words words = {ns(model, one), one};
   if (verb == "cancel") words.insert(words.end(), {number({0, 0, 10, 300, 60000}), pick(kTexts)});
   if (verb == "change_priority") words.push_back(number({0, 1, 500, 9000}));

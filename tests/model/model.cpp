@@ -396,7 +396,8 @@ void Model::commit() {
     ++event_count_;
     if (events_.size() > kEventsKept) events_.pop_front();
   }
-  // Somebody looks again in a second: what was woken may be dead. Where nobody was idle, who gets free claims by itself.
+  // Somebody looks again in a second: what was woken may be dead. Where nobody was idle, who gets free claims by
+  // itself.
   for (const auto& [queue, count] : offers_) {
     auto woken = wake(queue, count);
     bool stays = std::find(unanswered_.begin(), unanswered_.end(), queue) != unanswered_.end();
