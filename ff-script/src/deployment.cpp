@@ -95,7 +95,7 @@ bool slot_moving(const Reply& reply) {
          reply.text.find("during rehashing of the slot") != std::string::npos;
 }
 
-constexpr core::Millis kSlotMovingPause{20};
+constexpr core::Millis kSlotMovingPause{20}, kOpenPause{20};
 constexpr core::Millis kReloadPauseMin{20}, kReloadPauseMax{320};  // Between looks at a node that loses it again.
 constexpr core::Millis kReloadTime{5000};                          // Of one reload, whoever waits for it.
 
@@ -152,13 +152,18 @@ asio::awaitable<core::Result<std::shared_ptr<Deployment>>> Deployment::open(std:
   if (!keys) co_return std::move(keys).error();
   std::shared_ptr<Deployment> deployment(
       new Deployment(std::move(connection), std::move(keys).value(), std::move(options)));
-  auto server = co_await deployment->check_server(deadline);
-  if (!server) co_return std::move(server).error();
-  auto library = co_await deployment->ensure_library(deadline);
-  if (!library) co_return std::move(library).error();
-  auto partitions = co_await deployment->open_partitions(wanted, deadline);
-  if (!partitions) co_return std::move(partitions).error();
-  co_return deployment;
+  while (true) {
+    auto done = co_await deployment->check_server(deadline);
+    if (done) done = co_await deployment->ensure_library(deadline);
+    if (done) done = co_await deployment->open_partitions(wanted, deadline);
+    if (done) co_return deployment;
+    // A lost reply is no answer; all of this may be done twice.
+    const bool lost = done.error().code == Code::unknown_outcome;
+    if (!lost || std::chrono::steady_clock::now() + kOpenPause >= deadline.at) co_return std::move(done).error();
+    asio::steady_timer pause(co_await asio::this_coro::executor, kOpenPause);
+    boost::system::error_code ignored;
+    co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
 }
 
 asio::awaitable<core::Result<void>> Deployment::check_server(core::Deadline deadline) {

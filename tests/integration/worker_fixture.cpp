@@ -56,9 +56,10 @@ WorkerSetup::WorkerSetup(Store store, std::size_t partitions) : Setup(setup_opti
   if (store == Store::cluster) cluster_ = &the_cluster();
 }
 
-std::shared_ptr<script::Deployment> WorkerSetup::deployment() {
+std::shared_ptr<script::Deployment> WorkerSetup::deployment(const Way& way) {
   sdk::ClientOptions same;
   same.connection = options.connection ? *options.connection : connect_to(options.store);
+  if (way) same.connection = *way;
   same.deployment.prefix = options.prefix;
   return good(sdk::Client::open(context.get_executor(), same)).deployment();
 }
@@ -71,8 +72,8 @@ std::unique_ptr<RunningWorker> WorkerSetup::worker(sdk::WorkerOptions worker_opt
   return made;
 }
 
-std::unique_ptr<RunningEngine> WorkerSetup::engine(engine::TimersOptions timers_options) {
-  auto made = std::make_unique<RunningEngine>(context, deployment(), std::move(timers_options));
+std::unique_ptr<RunningEngine> WorkerSetup::engine(engine::TimersOptions timers_options, const Way& way) {
+  auto made = std::make_unique<RunningEngine>(context, deployment(way), std::move(timers_options));
   made->start();
   return made;
 }

@@ -102,11 +102,13 @@ class WorkerSetup : public Setup {
   WorkerSetup(SetupOptions setup, ValkeyServer& server) : Setup(std::move(setup)), server_(&server) {}
   WorkerSetup(SetupOptions setup, ValkeyCluster& cluster) : Setup(std::move(setup)), cluster_(&cluster) {}
 
-  std::shared_ptr<script::Deployment> deployment();  // On a connection of its own.
+  // On a connection of its own; unset: the same way as the client's.
+  using Way = std::optional<script::ConnectionOptions>;
+  std::shared_ptr<script::Deployment> deployment(const Way& way = Way());
   // Running, with these handlers; `prepare` gets the worker before it runs.
   std::unique_ptr<RunningWorker> worker(sdk::WorkerOptions options,
                                         const std::function<void(sdk::Worker&)>& prepare);
-  std::unique_ptr<RunningEngine> engine(engine::TimersOptions options);
+  std::unique_ptr<RunningEngine> engine(engine::TimersOptions options, const Way& way = Way());
 
   // Drives everything until `condition` holds; whether it does.
   bool until(const std::function<bool()>& condition, std::chrono::milliseconds limit = 20s);
