@@ -47,6 +47,7 @@ TEST_CASE("cancelling a running execution revokes the lease and tells the worker
   CHECK(lua.ok<Cancel>(cancel(lease.id)).state == "cancelled");
 
   CHECK(worker.heard() == std::vector<std::string>{"w:worker cancelled " + lease.id + " " + lease.epoch});
+  CHECK(lua.field(lease.id, "l").empty());
   CHECK(lua.complete(lease) == "stale_lease");
   CHECK(lua.word<script::Fail>(lua.fail_args(lease)) == "stale_lease");
   CHECK(lua.release(lease, true) == "stale_lease");

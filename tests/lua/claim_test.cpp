@@ -205,6 +205,7 @@ TEST_CASE("what the lost reply gave and has ended meanwhile is not given again")
   lease.lease = args.lease;
   lease.epoch = std::to_string(rows[0].id == first ? rows[0].epoch : rows[1].epoch);
   REQUIRE(lua.complete(lease) == "completed");
+  lua.text({"ZADD", lua.key("active"), std::to_string(lua.now() + 60'000), first});  // Left by a commit that failed.
 
   args.again = true;
 
@@ -290,6 +291,7 @@ TEST_CASE("a claim first does what is due, so workers alone recover from crashes
 
   REQUIRE(ids(rows) == std::vector<std::string>{lease.id});
   CHECK(rows[0].attempt == 2);
+  CHECK(lua.text({"XLEN", lua.key("ev")}) == "4");  // ready, active, ready, active: each written once.
   CHECK(lua.describe(lease.id).crashes == 1);
 }
 

@@ -234,6 +234,22 @@ TEST_CASE("a failure is recognised again after the next claim, from the history"
   CHECK(lua.changes(before) == "");
 }
 
+TEST_CASE("a receipt is for the lease and the epoch together, and a new holder begins without one") {
+  LuaFixture lua;
+  core::Policy policy = no_jitter();
+  policy.retry.delay = Millis(0);
+  const auto lease = lua.held(with(policy));
+  lua.ok<Fail>(lua.fail_args(lease));
+  lua.held_again(lease.id);
+  auto other_lease = lua.fail_args(lease), other_epoch = lua.fail_args(lease);
+  other_lease.lease = LuaFixture::new_id();
+  other_epoch.epoch = std::to_string(std::stoll(lease.epoch) + 1);
+
+  CHECK(lua.word<Fail>(other_lease) == "stale_lease");
+  CHECK(lua.word<Fail>(other_epoch) == "stale_lease");
+  CHECK(lua.field(lease.id, "o").empty());
+}
+
 TEST_CASE("a final failure is recognised again") {
   LuaFixture lua;
   const auto lease = lua.held();

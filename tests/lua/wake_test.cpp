@@ -250,6 +250,17 @@ TEST_CASE("the engine is told of leases, timeouts and deadlines too") {
   CHECK(told(listener.heard()) == 9'000);
 }
 
+TEST_CASE("the engine is told to look after a wake") {
+  LuaFixture lua;
+  Listener worker(lua, {"w:a"}), listener(lua, {"engine"});
+  lua.ok<script::RunDue>(engine());
+  idle(lua, "a", 1);
+
+  lua.submit();
+
+  CHECK(told(listener.heard()) == 1'000);
+}
+
 TEST_CASE("after the engine has looked, what it was told of is told again only if it is earlier") {
   LuaFixture lua;
   Listener listener(lua, {"engine"});
