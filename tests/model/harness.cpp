@@ -267,7 +267,12 @@ RunResult Harness::run(const Source& next) {
   for (std::size_t i = 1; i < channels.size(); ++i) listener_->receive();
 
   Run run(*this, next, tag);
-  run.all();
+  try {
+    run.all();
+  } catch (const std::exception& error) {
+    auto last = run.result.steps < run.result.ops.size() ? run.result.ops[run.result.steps].text() : std::string();
+    throw std::runtime_error("step " + std::to_string(run.result.steps) + ", " + last + ": " + error.what());
+  }
   connect();  // Replies and messages of what was not looked at go with the old connections.
   return std::move(run.result);
 }
