@@ -44,7 +44,7 @@ void Worker::Impl::on_message(core::Partition partition, std::string_view messag
   message.remove_prefix(word_end + 1);
   if (word == "ready") {
     ++stats_.wakes;
-    woken_.insert_or_assign(partition, std::string(message));
+    woken_.emplace(partition, message);
     planner_.opened(partition);
     schedule_pump();
     return;
@@ -68,12 +68,19 @@ asio::awaitable<void> Worker::Impl::pass_wake(Self self, core::Partition partiti
   if (!passed) self->log(core::LogLevel::debug, "wake not passed on", passed.error());
 }
 
-// A wake that no claim follows, because there is no room, is another idle worker's.
+// A wake is answered when its partition was found empty, and a claim registered us as idle there. Until then there may be
+// work left: it is ours as long as we have room, else another idle worker's.
 void Worker::Impl::pass_wakes_on() {
-  for (auto& [partition, queue] : woken_) {
-    if (!planner_.calling_at(partition)) spawn(pass_wake(shared_from_this(), partition, std::move(queue)));
+  for (auto it = woken_.begin(); it != woken_.end();) {
+    const auto& [partition, queue] = *it;
+    const bool answered = planner_.waiting_at(partition);
+    if (!answered && !stopping_ && (planner_.calling_at(partition) || room() > 0)) {
+      ++it;
+      continue;
+    }
+    if (!answered) spawn(pass_wake(shared_from_this(), partition, queue));
+    it = woken_.erase(it);
   }
-  woken_.clear();
 }
 
 void Worker::Impl::make_claims() {

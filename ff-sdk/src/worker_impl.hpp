@@ -10,6 +10,9 @@
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <map>
+#include <set>
+#include <string>
+#include <utility>
 #include <unordered_map>
 
 #include "ff/scheduler/claim_planner.hpp"
@@ -142,7 +145,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   std::vector<std::unique_ptr<script::Connection::Subscription>> subscriptions_;
 
   std::unordered_map<std::string, AttemptPtr> held_;             // By ULID: queued, running, or being reported.
-  std::map<core::Partition, std::string> woken_;                 // Since the last pump: who was meant by the wake.
+  std::set<std::pair<core::Partition, std::string>> woken_;      // Queues whose wake is not answered yet.
   std::deque<AttemptPtr> queued_;                                // Claimed, not started.
   std::map<core::Partition, std::vector<Finished>> finished_;    // Completed, to be sent.
   std::map<core::Partition, bool> completing_;                   // A complete call is under way.
