@@ -10,6 +10,7 @@ script::Submit::Item rich() {
   item.policy = R"({"retry":{"delay_ms":0,"jitter":0},"crash":{"max":1},"attempt_timeout_ms":60000})";
   item.tags = R"({"a":"b"})";
   item.deadline_ms = 90'000;
+  item.priority = 1;
   return item;
 }
 
@@ -44,6 +45,7 @@ void populate(LuaFixture& lua) {
   lua.submit(expired);
   lua.run_due();
   lua.submit(delayed());
+  lua.submit();  // Stays in the queue while anything else is there.
   auto keyed = rich();
   keyed.idempotency_key = "known";
   keyed.lane = "other";
