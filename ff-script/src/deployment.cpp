@@ -41,11 +41,12 @@ struct AnswerWord {
   Code code;
   std::string_view reason;
 };
-constexpr std::array<AnswerWord, 7> kAnswerWords{{
+constexpr std::array<AnswerWord, 8> kAnswerWords{{
     {"OOM ", Code::exhausted, "oom"},
     {"MISCONF ", Code::unavailable, "misconf"},
     {"NOREPLICAS ", Code::unavailable, "noreplicas"},
     {"NOPERM ", Code::permission_denied, "noperm"},
+    {"ERR ACL failure in script", Code::permission_denied, "noperm"},  // Of a command within a verb.
     {"FF_CORRUPT ", Code::corrupt, "corrupt"},
     {"FF_BAD_CALL ", Code::internal, "bad_call"},
     {"NOAUTH ", Code::unauthenticated, "noauth"},

@@ -152,5 +152,35 @@ TEST_CASE("whichever inner call fails, nothing is lost and the call can be repea
   CHECK(calls > 400);
 }
 
+// A client whose user may not run `command`.
+RespClient without_right_to(LuaFixture& lua, const std::string& command) {
+  lua.text({"ACL", "SETUSER", "poor", "reset", "on", ">secret", "~*", "&*", "+@all", "-" + command});
+  auto client = lua.node().client();
+  client.command({"AUTH", "poor", "secret"});
+  return client;
+}
+
+TEST_CASE("a right that is missing is told in the server's words, and nothing is lost") {
+  for (const char* command : {"exists", "zadd", "hset", "zrem", "xadd"}) {
+    LuaFixture lua;
+    const auto id = lua.submit();
+    const auto args = LuaFixture::claim_args();
+    auto client = without_right_to(lua, command);
+
+    const auto reply = client.command(lua.words<script::Claim>(args));
+
+    INFO(reply.str());
+    REQUIRE(reply.is_error());
+    CHECK(reply.text.starts_with("ERR ACL failure in script"));  // What Deployment takes for a missing right.
+    CHECK(lua.lost() == Words());
+    auto again = args;
+    again.again = true;
+    CHECK(lua.ok<script::Claim>(again).rows.at(0).id == id);
+    settle(lua);
+    CHECK(lua.lost() == Words());
+    CHECK(lua.stray() == Words());
+  }
+}
+
 }  // namespace
 }  // namespace ff::test
