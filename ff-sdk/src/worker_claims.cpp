@@ -68,8 +68,8 @@ asio::awaitable<void> Worker::Impl::pass_wake(Self self, core::Partition partiti
   if (!passed) self->log(core::LogLevel::debug, "wake not passed on", passed.error());
 }
 
-// A wake is answered when its partition was found empty, and a claim registered us as idle there. Until then there may be
-// work left: it is ours as long as we have room, else another idle worker's.
+// A wake is answered when its partition was found empty, and a claim registered us as idle there. Until then there may
+// be work left: it is ours as long as we have room, else another idle worker's.
 void Worker::Impl::pass_wakes_on() {
   for (auto it = woken_.begin(); it != woken_.end();) {
     const auto& [partition, queue] = *it;

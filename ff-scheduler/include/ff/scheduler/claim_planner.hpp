@@ -66,6 +66,7 @@ class ClaimPlanner {
   std::optional<core::SteadyTime> next_look() const;
   std::size_t calling() const noexcept { return calling_; }
   bool calling_at(core::Partition p) const { return entries_[p].condition == Condition::calling; }
+  bool waiting_at(core::Partition p) const { return entries_[p].condition == Condition::waiting; }
 
  private:
   enum class Condition : std::uint8_t { waiting, open, calling };
