@@ -327,7 +327,7 @@ void StateCompare::count_keys() {
   for (const auto& key : snapshot_->keys()) found += key.rest.empty() ? 0 : 1;
   if (found == due) return;
   problems_ += "  " + std::to_string(due) + " keys are due, there are " + std::to_string(found) + ":";
-  for (const auto& key : snapshot_->keys()) problems_ += " " + std::string(key.rest);
+  for (const auto& key : snapshot_->keys()) problems_.append(" ").append(key.rest);
   problems_ += "\n";
 }
 

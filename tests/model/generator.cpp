@@ -152,7 +152,7 @@ std::string Generator::queues() {
   auto name = [this] { return pick(kNamespaces) + "/" + pick(kLanes); };
   if (rng_.chance(0.02)) return "";
   std::string all = name();
-  while (rng_.chance(0.6)) all += "," + name();
+  while (rng_.chance(0.6)) all.append(",").append(name());
   return all;
 }
 
@@ -192,7 +192,7 @@ void Generator::submit_item(const Model& model, Words& words) {
   }
   std::string id = unused.empty() || rng_.chance(0.15) ? pick(ids_) : pick(unused);
   if (rng_.chance(0.005)) id = "01J-------------not-a-ULID";
-  auto now = model.now();
+  auto now = std::max(model.now(), clock_us_ / 1000);
   bool later = rng_.chance(0.25);
   bool key = rng_.chance(0.2) && id.find('-') == std::string::npos;
   const auto& policies = palette();

@@ -86,7 +86,7 @@ class FlatJson {
       do {
         auto name = string();
         expect(':');
-        entry[name] = peek() == '"' ? "\"" + string() : number();
+        entry[name] = peek() == '"' ? std::string("\"").append(string()) : number();
       } while (take() == ',');
       --at_;
     }
