@@ -5,7 +5,7 @@
 #
 #   ci/fresh.sh [bookworm|trixie|both] [install|quickstart|test|both]    default: both both
 #
-# Prints one line per command: PASS or FAIL and its duration; logs stay in build/fresh/. FF_FRESH_KEEP=1 keeps the
+# Prints one line per command: PASS or FAIL and its duration; logs stay in build/fresh/. FLOWFABRIC_FRESH_KEEP=1 keeps the
 # roots.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -31,7 +31,7 @@ mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/debian.sour
 
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/ff-fresh-XXXXXX")
 # Mounts are made in a namespace of their own (run_inside) and end with it: nothing of the host is ever in this folder.
-trap '[ -n "${FF_FRESH_KEEP:-}" ] || rm -rf --one-file-system "$scratch"' EXIT
+trap '[ -n "${FLOWFABRIC_FRESH_KEEP:-}" ] || rm -rf --one-file-system "$scratch"' EXIT
 logs=$root/build/fresh
 mkdir -p "$logs"
 
@@ -76,7 +76,7 @@ for suite in $suites; do
     measure "$suite $command" run_inside "$suite" "$command" || true
     if [ "$command" = ci/test.sh ]; then grep '% tests passed' "$logs/$suite-ci-test-sh.log" || true; fi
   done
-  [ -n "${FF_FRESH_KEEP:-}" ] || rm -rf --one-file-system "${scratch:?}/$suite"
+  [ -n "${FLOWFABRIC_FRESH_KEEP:-}" ] || rm -rf --one-file-system "${scratch:?}/$suite"
 done
 printf '\n%s' "$report"
 exit "$failed"

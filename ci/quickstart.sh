@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 folder=${1:-/usr/include}
 [ -d "$folder" ] || { echo "ci/quickstart.sh: $folder is no folder" >&2; exit 2; }
-jobs=${FF_CI_JOBS:-$(nproc)}
+jobs=${FLOWFABRIC_CI_JOBS:-$(nproc)}
 
 sh ci/install.sh
 cmake --preset release > /dev/null

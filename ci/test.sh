@@ -7,14 +7,15 @@
 #   ci/test.sh --checks    only the checks
 #   ci/test.sh --no-tsan   without the TSan part
 #
-# FF_CI_MINUTES (default 40) is a hard limit on the whole; FF_CI_JOBS the parallel compilations (default: processors).
-# FF_CI_CMAKE: more words for the configure step.
+# FLOWFABRIC_CI_MINUTES (default 40) is a hard limit on the whole; FLOWFABRIC_CI_JOBS the parallel compilations (default:
+# processors); FLOWFABRIC_CI_CMAKE more words for the configure step. Variables of scripts and tests begin so, because
+# the names that begin with FF_ are ff-server's, which refuses those it does not know.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-if [ -z "${FF_CI_INSIDE:-}" ]; then
-  minutes=${FF_CI_MINUTES:-40}
-  FF_CI_INSIDE=1 timeout --kill-after=15 "${minutes}m" bash ci/test.sh "$@" &
+if [ -z "${FLOWFABRIC_CI_INSIDE:-}" ]; then
+  minutes=${FLOWFABRIC_CI_MINUTES:-40}
+  FLOWFABRIC_CI_INSIDE=1 timeout --kill-after=15 "${minutes}m" bash ci/test.sh "$@" &
   # timeout leads a process group of its own, which Ctrl-C does not reach.
   trap 'kill -TERM %1 2>/dev/null' INT TERM
   status=0
@@ -32,7 +33,7 @@ for option in "$@"; do
     *) echo "ci/test.sh: unknown option $option (--release, --checks, --no-tsan)" >&2; exit 2 ;;
   esac
 done
-jobs=${FF_CI_JOBS:-$(nproc)}
+jobs=${FLOWFABRIC_CI_JOBS:-$(nproc)}
 started=$SECONDS
 step() { printf '\n=== %s (at %d s)\n' "$1" "$((SECONDS - started))"; }
 
@@ -72,7 +73,7 @@ build_and_test() {
   if [ "$preset" = tsan ]; then target=tests_threads; select=(-L '^threads$'); fi
   step "configure $preset"
   # shellcheck disable=SC2086  # A list of words.
-  cmake --preset "$preset" ${FF_CI_CMAKE:-} || return
+  cmake --preset "$preset" ${FLOWFABRIC_CI_CMAKE:-} || return
   step "build $preset"
   cmake --build --preset "$preset" --parallel "$jobs" --target "$target" || return
   step "test $preset"

@@ -253,8 +253,6 @@ constexpr std::array kOptions = {
 
 // Accepted instead of another name.
 constexpr std::string_view kPartitionsAlias = "FF_FLOW_PARTITIONS";
-// For the test suite, whose variables a server under test inherits.
-constexpr std::string_view kTestPrefix = "FF_TEST_";
 
 std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
@@ -298,7 +296,6 @@ class Given {
   explicit Given(ConfigOutcome& outcome) : outcome_(outcome) {}
 
   void variable(const std::string& name, const std::string& value) {
-    if (name.starts_with(kTestPrefix)) return;
     const Option* option = find(name == kPartitionsAlias ? "FF_PARTITIONS" : std::string_view(name), &Option::env);
     if (option == nullptr) {
       complain(fmt::format("{} is not a variable of this server; the nearest is {}", core::escaped(name, 64),

@@ -6,7 +6,7 @@
 #   tests/bench/run.sh --quick          shows that all works, in about two minutes; not a measurement
 #   tests/bench/run.sh --only drain,start --runs 3    other words go to ff_bench, see tests/bench/README.md
 #
-# FF_BENCH_MINUTES (default 60) is a hard limit on the measurement. It stops by itself and ends what it started.
+# FLOWFABRIC_BENCH_MINUTES (default 60) is a hard limit on the measurement. It stops by itself and ends what it started.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -28,7 +28,7 @@ for word in "$@"; do
   case $word in --only|--skip|--quick) partial=1 ;; esac
 done
 
-minutes=${FF_BENCH_MINUTES:-60}
+minutes=${FLOWFABRIC_BENCH_MINUTES:-60}
 status=0
 timeout --kill-after=15 "${minutes}m" build/release/tests/bench/ff_bench "$@" || status=$?
 if [ "$status" = 124 ] || [ "$status" = 137 ]; then echo "run.sh: not done after $minutes minutes" >&2; fi

@@ -23,7 +23,7 @@ SetupOptions setup_options(const script::ConnectionOptions& connection, std::siz
 }  // namespace
 
 std::size_t chaos_scale() {
-  const char* text = std::getenv("FF_CHAOS_SCALE");
+  const char* text = std::getenv("FLOWFABRIC_CHAOS_SCALE");
   return text ? std::max<std::size_t>(1, std::strtoul(text, nullptr, 10)) : 1;
 }
 

@@ -14,7 +14,7 @@
 
 namespace ff::test {
 
-// Multiplies rounds and sizes: FF_CHAOS_SCALE, 1 in CI.
+// Multiplies rounds and sizes: FLOWFABRIC_CHAOS_SCALE, 1 in CI.
 std::size_t chaos_scale();
 
 // What all ledger_workers of a test have written so far.

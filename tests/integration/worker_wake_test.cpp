@@ -131,6 +131,53 @@ TEST_CASE("a worker that is woken while it is busy passes the wake on") {
   CHECK(wakes > 10);  // At least once the busy one was woken for what the other has done.
 }
 
+TEST_CASE("a wake for more work than the woken worker has room for reaches another idle one") {
+  WorkerSetup setup(Store::standalone, 2);
+  auto engine = setup.engine(engine::TimersOptions());
+  REQUIRE(setup.until([&] { return (*engine)->stats().runs >= 2; }));
+  const auto submit_at = [&](core::Partition partition, const std::string& kind, std::size_t count) {
+    std::vector<sdk::Submission> jobs(count, sdk::Submission(kind));
+    for (auto& job : jobs) {
+      auto ulid = core::Ulid::make();
+      while (setup.client->deployment()->keys().home_for_new(ulid) != partition) ulid = core::Ulid::make();
+      job.id = core::ExecutionId(partition, std::move(ulid));
+    }
+    for (auto& answer : setup.good(setup.client->submit_many(jobs))) REQUIRE(answer.has_value());
+  };
+  std::size_t passed_on = 0;
+  for (int round = 0; round < 10; ++round) {
+    Gate one(setup.context), two(setup.context);
+    const auto prepare = [](Gate& gate) {
+      return [&gate](sdk::Worker& worker) {
+        plain()(worker);
+        worker.handle_async("wait", gate.handler());
+      };
+    };
+    auto large = worker_options(3), small = worker_options(1);
+    large.name = "b" + std::to_string(round);  // Of two with as much room the later name is woken.
+    small.name = "a" + std::to_string(round);
+    auto first = setup.worker(large, prepare(one)), second = setup.worker(small, prepare(two));
+    REQUIRE(setup.until([&] { return (*first)->stats().claims >= 2 && (*second)->stats().claims >= 2; }));
+    for (const core::Partition partition : {0, 1}) {
+      submit_at(partition, "work", 1);  // Leaves it registered there with room for two more.
+      REQUIRE(setup.until([&] { return (*first)->stats().completed == partition + 1u; }));
+    }
+    submit_at(0, "wait", 2);
+    REQUIRE(setup.until([&] { return one.waiting() == 2; }));
+    const auto begun = steady_clock::now();
+
+    submit_at(1, "wait", 2);
+
+    REQUIRE(setup.until([&] { return one.waiting() == 3 && two.waiting() == 1; }));
+    CHECK(steady_clock::now() - begun < 900ms);
+    passed_on += (*second)->stats().wakes;
+    one.open();
+    two.open();
+    REQUIRE(setup.until([&] { return (*first)->stats().completed + (*second)->stats().completed == 6; }));
+  }
+  CHECK(passed_on == 10);
+}
+
 TEST_CASE("workers without any engine recover a crashed worker's executions, and run delayed ones") {
   const auto store = GENERATE(Store::standalone, Store::cluster);
   WorkerSetup setup(store);

@@ -79,7 +79,7 @@ std::string joined(const RespValue& list, std::size_t width, bool sorted) {
 }  // namespace
 
 bool LuaFixture::on_cluster() {
-  const char* wanted = std::getenv("FF_TEST_CLUSTER");
+  const char* wanted = std::getenv("FLOWFABRIC_TEST_CLUSTER");
   return wanted != nullptr && std::string_view(wanted) == "1";
 }
 

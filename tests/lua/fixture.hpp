@@ -1,6 +1,6 @@
 #pragma once
 // LuaFixture: a partition of a fresh deployment on a real Valkey, and verbs called one after the other, without the
-// product's client. With FF_TEST_CLUSTER=1 the Valkey is a cluster of three primaries.
+// product's client. With FLOWFABRIC_TEST_CLUSTER=1 the Valkey is a cluster of three primaries.
 
 #include <cstdint>
 #include <map>

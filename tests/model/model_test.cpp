@@ -1,5 +1,5 @@
 // Random calls on the real library against the reference model, all invariants checked after each step.
-// FF_TEST_SEED repeats a run; FF_MODEL_STEPS sets the steps; FF_MODEL_RUN does one run of the seed alone.
+// FLOWFABRIC_TEST_SEED repeats a run; FLOWFABRIC_MODEL_STEPS sets the steps; FLOWFABRIC_MODEL_RUN does one run of the seed alone.
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <cstdio>
@@ -94,15 +94,15 @@ std::string events(const Counters& counters) {
 
 TEST_CASE("the library does what the model says, step by step", "[model]") {
   auto seed = ff::test::seed();
-  auto steps = from_environment("FF_MODEL_STEPS", kStepsDefault);
-  const char* alone = std::getenv("FF_MODEL_RUN");
+  auto steps = from_environment("FLOWFABRIC_MODEL_STEPS", kStepsDefault);
+  const char* alone = std::getenv("FLOWFABRIC_MODEL_RUN");
   Harness harness;
   harness.load(std::string(ff::script::kLibrarySource));
 
   Counters counters;
   std::uint64_t done = 0;
   auto started = std::chrono::steady_clock::now();
-  for (std::uint64_t run = from_environment("FF_MODEL_RUN", 0); done < steps; ++run) {
+  for (std::uint64_t run = from_environment("FLOWFABRIC_MODEL_RUN", 0); done < steps; ++run) {
     Generator generator(rng_of(seed, run));
     std::uint64_t given = 0;
     auto result = harness.run([&](const Model& model) -> std::optional<Op> {
@@ -117,7 +117,7 @@ TEST_CASE("the library does what the model says, step by step", "[model]") {
       std::fflush(stdout);
       std::printf("with fewer calls: %s", story(harness.shrink(std::move(result), kShrinkTries), run).c_str());
       std::fflush(stdout);
-      FAIL("the library and the model differ: FF_TEST_SEED=" << seed << " FF_MODEL_RUN=" << run << " repeats it");
+      FAIL("the library and the model differ: FLOWFABRIC_TEST_SEED=" << seed << " FLOWFABRIC_MODEL_RUN=" << run << " repeats it");
     }
     if (alone != nullptr) return;
   }

@@ -1,5 +1,5 @@
 // Whether the model test would notice: every mutant of the library must be caught within a few thousand random calls.
-// FF_TEST_SEED repeats a run.
+// FLOWFABRIC_TEST_SEED repeats a run.
 #include <catch2/catch_test_macros.hpp>
 #include <cstdio>
 #include <string>

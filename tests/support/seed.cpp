@@ -8,11 +8,11 @@ namespace ff::test {
 
 std::uint64_t seed() {
   static const std::uint64_t value = [] {
-    const char* given = std::getenv("FF_TEST_SEED");
+    const char* given = std::getenv("FLOWFABRIC_TEST_SEED");
     std::random_device device;
     std::uint64_t chosen = given != nullptr && *given != '\0' ? std::strtoull(given, nullptr, 0)
                                                                : (std::uint64_t{device()} << 32 | device());
-    std::fprintf(stderr, "FF_TEST_SEED=%llu\n", static_cast<unsigned long long>(chosen));
+    std::fprintf(stderr, "FLOWFABRIC_TEST_SEED=%llu\n", static_cast<unsigned long long>(chosen));
     return chosen;
   }();
   return value;

@@ -1,12 +1,12 @@
 #pragma once
-// Randomness that can be repeated: every random test prints its seed and takes it back from FF_TEST_SEED.
+// Randomness that can be repeated: every random test prints its seed and takes it back from FLOWFABRIC_TEST_SEED.
 
 #include <cstdint>
 #include <limits>
 
 namespace ff::test {
 
-// The seed of this process: FF_TEST_SEED if set, else random. The first call prints "FF_TEST_SEED=…" to standard error.
+// The seed of this process: FLOWFABRIC_TEST_SEED if set, else random. The first call prints "FLOWFABRIC_TEST_SEED=…" to standard error.
 std::uint64_t seed();
 
 // splitmix64: small, fast, the same on every machine. Satisfies UniformRandomBitGenerator.
