@@ -1,6 +1,6 @@
 // The reason why Pistache serves only the operations listener: it writes one client's answer to another client when
 // connections end early (writes are queued by file descriptor, which is closed and used again before the queue is
-// drained). This test fails once Debian's Pistache is cured, so that the decision in ARCHITECTURE.md is looked at again.
+// drained). This test fails once Debian's Pistache is cured: then look again at the decision in ARCHITECTURE.md.
 
 #include <pistache/endpoint.h>
 
