@@ -9,7 +9,7 @@
 
 #include "ff/script/connect.hpp"
 #include "ff/sdk/worker.hpp"
-#include "http/base64.hpp"
+#include "ff/core/base64.hpp"
 #include "http/routes.hpp"
 #include "server_process.hpp"
 #include "support/run.hpp"
@@ -109,7 +109,7 @@ TEST_CASE("a waiting request is answered at the end of the execution, not at the
 TEST_CASE("all byte values survive the way in and out, as base64 and raw, through a worker") {
   Lab lab;
   const std::string bytes = all_bytes();
-  const std::string encoded = server::http::base64_encode(bytes);
+  const std::string encoded = core::base64_encode(bytes);
   const std::string as_json = lab.http.submit("{\"kind\":\"echo\",\"payload_base64\":\"" + encoded + "\"}");
   const auto raw = lab.http.ask("POST", "/v1/executions?kind=echo", bytes, "Content-Type: image/x-test\r\n");
   REQUIRE(raw.status == 201);
@@ -138,7 +138,7 @@ TEST_CASE("a worker's bytes that are no text do not spoil an answer") {
   CHECK(result.text("state") == "failed");
   CHECK(result.text("failure_class") == "invalid_input");
   CHECK(result.text("text") == "bad \xef\xbf\xbd byte");
-  CHECK(result.text("text_base64") == server::http::base64_encode("bad \xff byte"));
+  CHECK(result.text("text_base64") == core::base64_encode("bad \xff byte"));
   CHECK(lab.http.get("/v1/executions/" + id).status == 200);
   CHECK(lab.http.get("/v1/executions/" + id + "/result?raw=1").reason() == "not_completed");
 }

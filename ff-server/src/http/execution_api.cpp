@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "ff/core/base64.hpp"
 #include "ff/core/limits.hpp"
 #include "ff/core/text.hpp"
-#include "http/base64.hpp"
 #include "http/error_map.hpp"
 #include "http/execution_json.hpp"
 #include "http/json.hpp"
@@ -100,7 +100,7 @@ Result<sdk::ListQuery> list_query_of(const Request& request) {
     query.lane = *lane;
   }
   if (const std::string* cursor = request.query("cursor"); cursor != nullptr) {
-    auto decoded = base64url_decode(*cursor);
+    auto decoded = core::base64url_decode(*cursor);
     if (!decoded) return bad("bad_cursor", "cursor is " + core::shown(*cursor) + ", must be one that a list answered");
     query.cursor = std::move(*decoded);
   }

@@ -2,8 +2,8 @@
 
 #include <charconv>
 
+#include "ff/core/base64.hpp"
 #include "ff/core/text.hpp"
-#include "http/base64.hpp"
 #include "http/json.hpp"
 
 namespace ff::server::http {
@@ -136,7 +136,7 @@ void read_payload(ObjectReader& reader, std::string_view text, core::Payload& pa
   if (std::string encoded; reader.has("payload_base64")) {
     ++given;
     reader.text("payload_base64", encoded);
-    auto bytes = base64_decode(encoded);
+    auto bytes = core::base64_decode(encoded);
     if (bytes) payload = core::Payload(std::move(*bytes));
     else reader.complain(bad("bad_base64", reader.path_of("payload_base64") + " is not canonical base64"));
   }

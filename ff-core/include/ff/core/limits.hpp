@@ -41,6 +41,11 @@ constexpr std::size_t kFailureClassesMax = 32;  // Entries of `only` and `never`
 constexpr std::int64_t kAttemptsMax = 1000;
 constexpr std::int64_t kCrashesMax = 1000;
 constexpr double kRetryFactorMax = 100;
+constexpr std::size_t kRingKeysMax = 16;       // Of a key ring: one active, the rest in grace or revoked.
+constexpr std::size_t kTokenBytes = 1024;      // A waitpoint token fits a header line and a chat message.
+constexpr std::size_t kTokenNamesMax = 16;
+constexpr std::size_t kTokenTextBytes = 64;    // Each name, waitpoint and source in a token.
+constexpr std::size_t kTokenNarrowingsMax = 8;
 constexpr std::size_t kLogValueBytes = 2048;  // A log line stays readable, whatever was put in it.
 constexpr std::size_t kShownBytes = 48;       // What a refusal repeats of a value.
 
