@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::string_view kVersion = "ffw1", kAnonymous = "token:";
 constexpr std::size_t kNonceBytes = 8, kDigestBytes = 32;
-constexpr std::uint8_t kGeneration = 1, kExpires = 1, kNames = 2, kSource = 4, kDigest = 8, kReusable = 16;
+constexpr std::uint8_t kExpires = 1, kNames = 2, kSource = 4, kDigest = 8, kReusable = 16;
 
 Error bad_claims(std::string message) { return Error(Code::invalid_argument, "bad_token_claims", std::move(message)); }
 
@@ -111,15 +111,14 @@ class Reader {
 
 std::string encode(const TokenClaims& claims) {
   Writer out;
-  out.byte((claims.generation ? kGeneration : 0) | (claims.names.empty() ? 0 : kNames) |
-           (claims.source.empty() ? 0 : kSource) | (claims.digest ? kDigest : 0) | (claims.reusable ? kReusable : 0));
+  out.byte((claims.names.empty() ? 0 : kNames) | (claims.source.empty() ? 0 : kSource) |
+           (claims.digest ? kDigest : 0) | (claims.reusable ? kReusable : 0));
   out.text(claims.execution.str());
   out.text(claims.waitpoint);
   out.text(claims.ns);
   out.number(claims.not_before);
   out.number(claims.expires_at);
   out.raw(claims.nonce);
-  if (claims.generation) out.number(*claims.generation);
   if (!claims.names.empty()) out.names(claims.names);
   if (!claims.source.empty()) out.text(claims.source);
   if (claims.digest) out.digest(*claims.digest);
@@ -128,7 +127,7 @@ std::string encode(const TokenClaims& claims) {
 
 std::optional<TokenClaims> decode_claims(std::string_view bytes) {
   Reader in(bytes);
-  const std::uint8_t flags = in.flags(kGeneration | kNames | kSource | kDigest | kReusable);
+  const std::uint8_t flags = in.flags(kNames | kSource | kDigest | kReusable);
   auto execution = ExecutionId::parse(in.text());
   if (!in.good() || !execution) return std::nullopt;
   std::string waitpoint = in.text();
@@ -137,7 +136,6 @@ std::optional<TokenClaims> decode_claims(std::string_view bytes) {
   claims.expires_at = in.number();
   claims.nonce = std::string(in.raw(kNonceBytes));
   claims.reusable = (flags & kReusable) != 0;
-  if (flags & kGeneration) claims.generation = in.number();
   if (flags & kNames) claims.names = in.names();
   if (flags & kSource) claims.source = in.text();
   if (flags & kDigest) claims.digest = in.digest();
@@ -216,16 +214,16 @@ Secret mac_of(const std::vector<std::string_view>& covered, Secret key) {
 }
 
 Result<void> check(const TokenClaims& claims) {
-  if (!good_text(claims.waitpoint)) return bad_claims("waitpoint must be 1 to 64 bytes of plain text");
+  if (!good_text(claims.waitpoint)) return bad_claims("waitpoint must be 1 to 128 bytes of plain text");
   if (auto good = validate_namespace(claims.ns); !good) return good;
-  if (!good_names(claims.names)) return bad_claims("names must be at most 16, each 1 to 64 bytes of plain text");
+  if (!good_names(claims.names)) return bad_claims("names must be at most 16, each 1 to 128 bytes of plain text");
   if (!claims.source.empty() && (!good_text(claims.source) || claims.source.starts_with(kAnonymous))) {
-    return bad_claims("source must be 1 to 64 bytes of plain text that do not begin with \"token:\"");
+    return bad_claims("source must be 1 to 128 bytes of plain text that do not begin with \"token:\"");
   }
   if (claims.nonce.size() != kNonceBytes) return bad_claims("nonce must have 8 bytes");
   const auto in_range = [](std::int64_t number) { return number >= 0 && number <= limits::kTimestampMsMax; };
-  if (!in_range(claims.not_before) || !in_range(claims.expires_at) || !in_range(claims.generation.value_or(0))) {
-    return bad_claims("expires_at, not_before and generation must be 0 to 99999999999999");
+  if (!in_range(claims.not_before) || !in_range(claims.expires_at)) {
+    return bad_claims("expires_at and not_before must be 0 to 99999999999999");
   }
   if (claims.expires_at <= claims.not_before) return bad_claims("expires_at must be later than not_before");
   return {};
@@ -258,7 +256,7 @@ Result<std::string> narrow_token(std::string_view token, Narrowing narrowing) {
   auto parsed = parse(token);
   if (!parsed) return Error(Code::invalid_argument, "bad_token", "this is no waitpoint token");
   sort_names(narrowing.names);
-  if (!good_names(narrowing.names)) return bad_claims("names must be at most 16, each 1 to 64 bytes of plain text");
+  if (!good_names(narrowing.names)) return bad_claims("names must be at most 16, each 1 to 128 bytes of plain text");
   if (narrowing.expires_at && *narrowing.expires_at < 0) return bad_claims("expires_at must not be negative");
   if (parsed->covered.size() > limits::kTokenNarrowingsMax) {
     return Error(Code::exhausted, "too_many_narrowings", "a token can be narrowed 8 times");

@@ -97,6 +97,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       args.ttl_ms = self->options_.membership.count();
       auto live = co_await self->deployment_->call_root<script::Join>(args, self->deadline());
       if (live) {
+        if (self->options_.joined) self->options_.joined(*live);
         std::vector<std::string> servers;
         for (auto& row : live->rows) servers.push_back(std::move(row.server));
         self->share(servers);

@@ -23,13 +23,14 @@ namespace asio = boost::asio;
 using core::Code;
 using core::Error;
 
-constexpr std::array<std::pair<std::string_view, Code>, 9> kRefusals{{
+constexpr std::array<std::pair<std::string_view, Code>, 10> kRefusals{{
     {"not_found", Code::not_found},
     {"no_such_generation", Code::not_found},
     {"stale_lease", Code::stale_lease},
     {"already_finished", Code::conflict},
     {"not_finished", Code::conflict},
     {"other_generation", Code::conflict},
+    {"other_version", Code::conflict},
     {"bad_state", Code::invalid_argument},
     {"lane_needed", Code::invalid_argument},
     {"bad_cursor", Code::invalid_argument},

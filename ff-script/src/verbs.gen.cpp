@@ -419,8 +419,10 @@ void Join::encode(const Args& args, Command& command) {
 }
 
 core::Result<Join::Ok> Join::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 1);
+  codec::Reader reader(fields, kFunction, 2, 1);
   Ok ok;
+  reader.get(ok.now, "now");
+  reader.get(ok.ring_version, "ring_version");
   ok.rows.reserve(reader.rows());
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
@@ -462,6 +464,31 @@ core::Result<Version::Ok> Version::decode(std::vector<Reply>& fields) {
   return reader.finish(std::move(ok));
 }
 
+void KeyRing::encode(const Args&, Command&) {
+}
+
+core::Result<KeyRing::Ok> KeyRing::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 3, 0);
+  Ok ok;
+  reader.get(ok.version, "version");
+  reader.get(ok.sealed, "sealed");
+  reader.get(ok.now, "now");
+  return reader.finish(std::move(ok));
+}
+
+void SetKeyRing::encode(const Args& args, Command& command) {
+  codec::put(command, args.expected);
+  codec::put(command, args.version);
+  codec::put(command, args.sealed);
+}
+
+core::Result<SetKeyRing::Ok> SetKeyRing::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 0);
+  Ok ok;
+  reader.get(ok.version, "version");
+  return reader.finish(std::move(ok));
+}
+
 namespace {
 constexpr std::array<std::string_view, 1> kDescribeRefusals{"not_found"};
 constexpr std::array<std::string_view, 1> kPayloadRefusals{"not_found"};
@@ -474,7 +501,8 @@ constexpr std::array<std::string_view, 3> kReplayRefusals{"not_found", "not_fini
 constexpr std::array<std::string_view, 2> kPurgeRefusals{"not_found", "not_finished"};
 constexpr std::array<std::string_view, 1> kProgressRefusals{"stale_lease"};
 constexpr std::array<std::string_view, 1> kFailRefusals{"stale_lease"};
-constexpr std::array<VerbInfo, 24> kVerbs{{
+constexpr std::array<std::string_view, 1> kSetKeyRingRefusals{"other_version"};
+constexpr std::array<VerbInfo, 26> kVerbs{{
     {"ff1_submit",
      "a=namespace:bytes;i=id:ulid,lane:bytes,kind:bytes,priority:int,start_at:int,delay_ms:int,deadline_at:int,deadline_ms:int,idempotency_key:bytes,idempotency_ttl_ms:int,fingerprint:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes;r=;w=outcome:bytes,id:ulid",
      false, 1, 15, {}},
@@ -536,7 +564,7 @@ constexpr std::array<VerbInfo, 24> kVerbs{{
      "a=limit:int,engine:bool;i=;r=done:int,next_in_ms:int;w=scanner:bytes,items:int",
      false, 2, 0, {}},
     {"ff1_join",
-     "a=server:bytes,ttl_ms:int;i=;r=;w=server:bytes",
+     "a=server:bytes,ttl_ms:int;i=;r=now:int,ring_version:int;w=server:bytes",
      false, 2, 0, {}},
     {"ff1_quit",
      "a=server:bytes;i=;r=;w=",
@@ -547,6 +575,12 @@ constexpr std::array<VerbInfo, 24> kVerbs{{
     {"ff1_version",
      "a=;i=;r=version:int;w=",
      true, 0, 0, {}},
+    {"ff1_key_ring",
+     "a=;i=;r=version:int,sealed:bytes,now:int;w=",
+     true, 0, 0, {}},
+    {"ff1_set_key_ring",
+     "a=expected:int,version:int,sealed:bytes;i=;r=version:int;w=",
+     false, 3, 0, kSetKeyRingRefusals},
 }};
 }  // namespace
 

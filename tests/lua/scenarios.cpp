@@ -221,6 +221,13 @@ Words open(LuaFixture& lua) {
   return lua.words<script::Open>(args);
 }
 
+Words set_key_ring(LuaFixture& lua) {
+  script::SetKeyRing::Args args;
+  args.version = 1;
+  args.sealed = "sealed";
+  return lua.words<script::SetKeyRing>(args);
+}
+
 Words list(LuaFixture& lua) {
   script::List::Args args;
   args.ns = "ns";
@@ -271,6 +278,8 @@ std::vector<Scenario> make() {
   add("join", "join", join);
   add("quit", "quit", quit);
   add("open", "open", open);
+  add("key_ring", "key_ring", [](LuaFixture& lua) { return lua.words<script::KeyRing>(script::KeyRing::Args()); });
+  add("set_key_ring", "set_key_ring", set_key_ring);
   add("version", "version", [](LuaFixture& lua) { return lua.words<script::Version>(script::Version::Args()); });
   add("describe", "describe", on_finished<script::Describe>);
   add("payload", "payload", on_finished<script::Payload>);

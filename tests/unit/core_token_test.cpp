@@ -20,8 +20,7 @@ constexpr TimestampMs kNow = 1764137000000;
 ExecutionId id(std::string_view text = "3-01JDJ8R1ZQH6M3T5W7Y9B1C2D4") { return ExecutionId::parse(text).value(); }
 
 TokenClaims claims() {
-  TokenClaims c(id(), "deploy", "acme");
-  c.generation = 2;
+  TokenClaims c(id(), "2.deploy", "acme");
   c.expires_at = kNow + 60'000;
   c.names = {"reject", "approve"};
   c.source = "alice";
@@ -34,7 +33,7 @@ TokenUse use(std::string name = "approve") {
   TokenUse u;
   u.ns = "acme";
   u.execution = id();
-  u.waitpoint = "deploy";
+  u.waitpoint = "2.deploy";
   u.name = std::move(name);
   return u;
 }
@@ -87,12 +86,10 @@ std::vector<Vector> vectors() {
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with('#')) continue;
     std::istringstream in(line);
-    std::string fault, now, key, execution, waitpoint, ns, generation, not_before, expires, names, source, digest, again,
-        nonce, token;
-    in >> fault >> now >> key >> execution >> waitpoint >> ns >> generation >> not_before >> expires >> names >> source >>
-        digest >> again >> nonce >> token;
+    std::string fault, now, key, execution, waitpoint, ns, not_before, expires, names, source, digest, again, nonce, token;
+    in >> fault >> now >> key >> execution >> waitpoint >> ns >> not_before >> expires >> names >> source >> digest >>
+        again >> nonce >> token;
     TokenClaims c(id(execution), waitpoint, ns);
-    if (generation != "-") c.generation = std::stoll(generation);
     c.not_before = std::stoll(not_before);
     c.expires_at = std::stoll(expires);
     std::istringstream list(names == "-" ? "" : names);
@@ -193,7 +190,7 @@ TEST_CASE("no parts of two tokens make a third") {
   TokenClaims foreign = claims();
   foreign.ns = "other";
   TokenClaims later = claims();
-  later.generation = 3;
+  later.waitpoint = "3.deploy";
   Narrowing some;
   some.names = {"reject"};
   std::vector<std::string> tokens = {mint(claims(), ring), mint(other, ring), mint(foreign, ring), mint(later, ring),
@@ -282,7 +279,7 @@ TEST_CASE("a good token is good for one thing only") {
   bad.execution = id("4-01JDJ8R1ZQH6M3T5W7Y9B1C2D4");
   CHECK(fault_of(verified, bad) == TokenFault::other_execution);
   bad = good;
-  bad.waitpoint = "rollback";
+  bad.waitpoint = "3.deploy";
   CHECK(fault_of(verified, bad) == TokenFault::other_waitpoint);
   for (const char* name : {"", "approve ", "approv", "Approve", "escalate"}) {
     bad = good;
@@ -362,7 +359,7 @@ TEST_CASE("what cannot be claimed is refused by name") {
     CHECK(token.error().reason == reason);
   };
   refused([](TokenClaims& c) { c.waitpoint = ""; });
-  refused([](TokenClaims& c) { c.waitpoint = std::string(65, 'w'); });
+  refused([](TokenClaims& c) { c.waitpoint = std::string(129, 'w'); });
   refused([](TokenClaims& c) { c.waitpoint = "a\nb"; });
   refused([](TokenClaims& c) { c.ns = "Bad"; }, "bad_namespace");
   refused([](TokenClaims& c) { c.source = "token:0011223344556677"; });
@@ -370,9 +367,8 @@ TEST_CASE("what cannot be claimed is refused by name") {
   refused([](TokenClaims& c) { c.expires_at = 0; });
   refused([](TokenClaims& c) { c.not_before = c.expires_at; });
   refused([](TokenClaims& c) { c.not_before = -1; });
-  refused([](TokenClaims& c) { c.generation = -1; });
   refused([](TokenClaims& c) { c.names = {""}; });
-  refused([](TokenClaims& c) { c.names = {std::string(65, 'n')}; });
+  refused([](TokenClaims& c) { c.names = {std::string(129, 'n')}; });
   refused([](TokenClaims& c) { c.nonce = "short"; });
   refused([](TokenClaims& c) {
     for (int i = 0; i < 17; ++i) c.names.push_back("n" + std::to_string(i));

@@ -11,7 +11,7 @@ hex_of() {  # base64url without padding
 }
 
 checked=0
-while read -r fault _ ring_key _ _ namespace _ _ _ _ _ _ _ _ token; do
+while read -r fault _ ring_key _ _ namespace _ _ _ _ _ _ _ token; do
   case $fault in '#'*) continue ;; esac
   key=$(openssl kdf -keylen 32 -kdfopt digest:SHA256 -kdfopt "hexkey:$ring_key" \
     -kdfopt "info:ff waitpoint token 1/$namespace" HKDF | tr -d ':\n' | tr 'A-F' 'a-f')

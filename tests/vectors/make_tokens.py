@@ -35,12 +35,10 @@ def first_key(ring_key, ns):
 
 
 def mint(ring_key, kid, c):
-    flags = (1 if c["generation"] is not None else 0) | (2 if c["names"] else 0) | (4 if c["source"] else 0)
+    flags = (2 if c["names"] else 0) | (4 if c["source"] else 0)
     flags |= (8 if c["digest"] else 0) | (16 if c["reusable"] else 0)
     raw = bytes([flags]) + text(c["execution"]) + text(c["waitpoint"]) + text(c["ns"])
     raw += struct.pack(">QQ", c["not_before"], c["expires_at"]) + c["nonce"]
-    if c["generation"] is not None:
-        raw += struct.pack(">Q", c["generation"])
     if c["names"]:
         raw += names_of(c["names"])
     if c["source"]:
@@ -71,7 +69,7 @@ def narrow(token, c, expires_at=None, names=None, digest=None):
 
 def line(fault, ring_key, c, token):
     shown = [fault, str(NOW), ring_key.hex(), c["execution"], c["waitpoint"], c["ns"]]
-    shown += ["-" if c["generation"] is None else str(c["generation"]), str(c["not_before"]), str(c["expires_at"])]
+    shown += [str(c["not_before"]), str(c["expires_at"])]
     shown += [",".join(c["names"]) or "-", c["source"] or "-", c["digest"].hex() if c["digest"] else "-"]
     return " ".join(shown + ["1" if c["reusable"] else "0", c["nonce"].hex(), token])
 
@@ -81,9 +79,8 @@ def draw():
     names = sorted(rng.sample(["approve", "reject", "comment", "payment.done", "größe"], rng.choice([0, 0, 1, 2, 5])))
     return {
         "execution": "%d-%s" % (rng.choice([0, 7, 63, 1023]), ulid),
-        "waitpoint": rng.choice(["w", "deploy", "approval:2", "x" * 64]),
+        "waitpoint": rng.choice(["1.w", "2.deploy", "999.approval:2", "1." + "x" * 64]),
         "ns": rng.choice(["default", "acme", "a.b-c_d"]),
-        "generation": rng.choice([None, 0, 1, 4711]),
         "not_before": rng.choice([0, 0, NOW - 1, NOW]),
         "expires_at": rng.choice([NOW + 1, NOW + 86400000, 99999999999999]),
         "names": names,
@@ -95,7 +92,7 @@ def draw():
 
 
 def main():
-    out = ["# fault now ring-key execution waitpoint namespace generation not-before expires-at names source digest "
+    out = ["# fault now ring-key execution waitpoint namespace not-before expires-at names source digest "
            "reusable nonce token", "# Made by make_tokens.py. Claims are those after narrowing; - is none."]
     for _ in range(34):
         c, ring_key = draw(), rng.randbytes(32)

@@ -121,7 +121,8 @@ void read_tags(ObjectReader& reader, core::Tags& tags) {
   }
 }
 
-// `text` is the exact text of the object.
+}  // namespace
+
 void read_payload(ObjectReader& reader, std::string_view text, core::Payload& payload) {
   int given = 0;
   if (reader.take("payload") != nullptr) {
@@ -146,6 +147,8 @@ void read_payload(ObjectReader& reader, std::string_view text, core::Payload& pa
                                            " comes twice: give one of payload, payload_text and payload_base64"));
   }
 }
+
+namespace {
 
 sdk::Submission read_submission(const json::object& object, std::string_view text, std::string path,
                                 std::optional<Error>& error) {

@@ -10,9 +10,8 @@
 // tests/vectors/tokens.txt holds tokens with their keys.
 //
 // Claims (numbers big endian, a text is a length byte and as many bytes):
-//   flags: 1 generation, 2 names, 4 source, 8 digest, 16 reusable; text execution, waitpoint, namespace;
-//   u64 not before, u64 expires at; 8 bytes nonce; then what the flags announce: u64 generation; count byte and
-//   ascending texts; text source; 32 bytes digest.
+//   flags: 2 names, 4 source, 8 digest, 16 reusable; text execution, waitpoint, namespace; u64 not before, u64 expires
+//   at; 8 bytes nonce; then what the flags announce: count byte and ascending texts; text source; 32 bytes digest.
 // A narrowing: flags: 1 expires at, 2 names, 8 digest, at least one; then those, as above.
 
 #include <cstdint>
@@ -31,10 +30,9 @@ namespace ff::core {
 
 struct TokenClaims {
   ExecutionId execution;
-  std::string waitpoint;  // 1 to 64 bytes of plain text, as every text here.
-  std::string ns;
-  std::optional<std::int64_t> generation;  // Of the suspension, when the waitpoint has one.
-  TimestampMs not_before = 0;              // Valkey's clock; 0: at once.
+  std::string waitpoint;       // "<step>.<label>": so a token is for one suspension. 1 to 128 bytes of plain text, as
+  std::string ns;              // every text here.
+  TimestampMs not_before = 0;  // Valkey's clock; 0: at once.
   TimestampMs expires_at = 0;
   std::vector<std::string> names;  // Signals it may send, ascending, at most 16; empty: any.
   std::string source;              // Who signals; empty: nobody in particular, see source_of.

@@ -560,6 +560,8 @@ struct Join {
     Row() = default;
   };
   struct Ok {
+    std::int64_t now = 0;  // the deployment's clock, ms
+    std::int64_t ring_version = 0;  // of the sealed keys: who has older ones reads them (key_ring)
     std::vector<Row> rows;
     Ok() = default;
   };
@@ -614,6 +616,44 @@ struct Version {
   };
   struct Ok {
     std::int64_t version = 0;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// The sealed keys that sign waitpoint tokens, as the servers share them. Root tag only.
+struct KeyRing {
+  static constexpr std::string_view kFunction = "ff1_key_ring";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // counts changes; 0: there is none yet
+    std::string sealed;  // encrypted; only holders of the servers' secret can open it
+    std::int64_t now = 0;  // the deployment's clock, ms
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Replaces the sealed keys, if nobody else has done so meanwhile. The same call again is answered
+// alike. Runs without memory, because it may take a key's rights away. Root tag only.
+struct SetKeyRing {
+  static constexpr std::string_view kFunction = "ff1_set_key_ring";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::int64_t expected = 0;  // version that the change began from
+    std::int64_t version = 0;  // of the change, above `expected`
+    std::string sealed;  // encrypted by the server
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // stored now
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
