@@ -147,7 +147,7 @@ Result<KeyRing> KeyRing::unsealed(const Secret& secret, std::string_view sealed,
   KeyRing ring;
   while (!text.empty()) {
     auto key = take_key(text);
-    if (!key) return Error(Code::corrupt, "bad_key_ring", "the key ring was sealed by a program that writes another form");
+    if (!key) return Error(Code::corrupt, "bad_key_ring", "the key ring was sealed by a program of another form");
     ring.keys_.push_back(std::move(*key));
   }
   if (ring.keys_.empty() || ring.keys_.front().state != KeyState::active) {

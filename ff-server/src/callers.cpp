@@ -47,7 +47,8 @@ std::optional<core::Sha256> digest_of(std::string_view text) {
 
 // What is wrong with a line, empty: nothing.
 std::string read_line(const std::vector<std::string_view>& words, Caller& caller, core::Sha256& token) {
-  if (words.size() != 4) return "has " + std::to_string(words.size()) + " words, must have name, roles, namespaces, sha256";
+  if (words.size() != 4)
+    return "has " + std::to_string(words.size()) + " words, must have name, roles, namespaces, sha256";
   if (auto good = core::validate_worker(words[0], "the name"); !good) return good.error().message;
   caller.name = std::string(words[0]);
   caller.roles = 0;

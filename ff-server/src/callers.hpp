@@ -33,9 +33,9 @@ struct Caller {
 class Callers {
  public:
   Callers() = default;
-  // One caller a line: "<name> <role>[,<role>...] <namespace>[,<namespace>...] <sha256 of the token, hex>"; the roles are
-  // submit, work, signal, operate and admin, "*" stands for every namespace. Empty lines and those that begin with '#'
-  // are skipped. Error: invalid_argument/bad_callers with the line.
+  // One caller a line: "<name> <role>[,<role>...] <namespace>[,<namespace>...] <sha256 of the token, hex>"; the roles
+  // are submit, work, signal, operate and admin, "*" stands for every namespace. Empty lines and those that begin with
+  // '#' are skipped. Error: invalid_argument/bad_callers with the line.
   static core::Result<Callers> parse(std::string_view text);
 
   void add(Caller caller, const core::Sha256& token);

@@ -35,7 +35,7 @@ struct Config {
   boost::asio::ip::tcp::endpoint ops{boost::asio::ip::address_v4::loopback(), 9091};
   core::Secret api_token;   // Of the caller "admin". Without it and callers: no authentication, loopback only.
   Callers callers;          // From FF_API_CALLERS_FILE.
-  core::Secret hmac_secret;                 // Seals the keys of waitpoint tokens; empty: only with --dev, which makes one.
+  core::Secret hmac_secret;  // Seals the keys of waitpoint tokens; empty: only with --dev, which makes one.
   core::Millis hmac_grace{24 * 3600 * 1000};  // How long a rotated key goes on to verify.
   std::string server_name;  // Empty: made of host name, pid and chance.
 

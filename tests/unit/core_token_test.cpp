@@ -60,7 +60,8 @@ Sha256 digest_of_hex(const std::string& text) {
 
 std::string unhex(const std::string& text) {
   std::string bytes;
-  for (std::size_t i = 0; i < text.size(); i += 2) bytes += static_cast<char>(std::stoul(text.substr(i, 2), nullptr, 16));
+  for (std::size_t i = 0; i < text.size(); i += 2)
+    bytes += static_cast<char>(std::stoul(text.substr(i, 2), nullptr, 16));
   return bytes;
 }
 
@@ -86,7 +87,8 @@ std::vector<Vector> vectors() {
   for (std::string line; std::getline(file, line);) {
     if (line.starts_with('#')) continue;
     std::istringstream in(line);
-    std::string fault, now, key, execution, waitpoint, ns, not_before, expires, names, source, digest, again, nonce, token;
+    std::string fault, now, key, execution, waitpoint, ns, not_before, expires, names, source, digest;
+    std::string again, nonce, token;
     in >> fault >> now >> key >> execution >> waitpoint >> ns >> not_before >> expires >> names >> source >> digest >>
         again >> nonce >> token;
     TokenClaims c(id(execution), waitpoint, ns);

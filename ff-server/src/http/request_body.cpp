@@ -29,6 +29,8 @@ core::Result<boost::json::value> small_object(const Request& request) {
                "the document is " + std::string(kind_name(root)) + ", must be an object");
 }
 
-core::Result<core::ExecutionId> id_of(const Request& request) { return core::ExecutionId::parse(request.captures.at(0)); }
+core::Result<core::ExecutionId> id_of(const Request& request) {
+  return core::ExecutionId::parse(request.captures.at(0));
+}
 
 }  // namespace ff::server::http

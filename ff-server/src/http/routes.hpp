@@ -31,7 +31,8 @@ struct Route {
 std::span<const Route> routes();
 
 struct RouterOptions {
-  Callers callers;  // Empty: everybody is "local" and may do all, but Host must name this machine (see host_is_literal).
+  // Empty: everybody is "local" and may do all, but Host must name this machine (see host_is_literal).
+  Callers callers;
   std::size_t body_bytes_max = 8 << 20;
   core::Millis request_timeout{15000};
   RouterOptions() = default;
@@ -41,8 +42,8 @@ struct RouterOptions {
 class Router {
  public:
   Router(ExecutionApi& api, RouterOptions options);
-  // In this order: a page of another site may not ask (403), credential (401), path (404), method (405 with Allow), query
-  // (400), role and namespace (403).
+  // In this order: a page of another site may not ask (403), credential (401), path (404), method (405 with Allow),
+  // query (400), role and namespace (403).
   Admission admit(const Request& head) const;
 
  private:

@@ -55,8 +55,8 @@ Response refuse_token(std::string_view request_id) {
 }
 
 // Whether the token allows it; then what it claims takes the place of what the sender cannot say himself.
-TokenFault apply_token(const sdk::TokenKeys& keys, const Request& request, const core::ExecutionId& id, SignalBody& body,
-                       std::string& ns) {
+TokenFault apply_token(const sdk::TokenKeys& keys, const Request& request, const core::ExecutionId& id,
+                       SignalBody& body, std::string& ns) {
   const auto verdict = keys.verify(body.token);
   if (!verdict.claims) return verdict.fault;
   core::TokenUse use;

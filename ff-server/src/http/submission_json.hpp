@@ -29,8 +29,8 @@ core::Result<sdk::Submission> submission_of_bytes(Request& request);
 inline constexpr std::string_view kSubmissionQuery =
     "kind lane priority start_at delay_ms deadline_at deadline_ms idempotency_ttl_ms";
 
-// One of "payload" (any JSON value), "payload_text" and "payload_base64", and "content_type"; `text` is the exact text of
-// the reader's object.
+// One of "payload" (any JSON value), "payload_text" and "payload_base64", and "content_type"; `text` is the exact text
+// of the reader's object.
 void read_payload(ObjectReader& reader, std::string_view text, core::Payload& payload);
 
 // A whole number as query parameters have it. Error: invalid_argument/wrong_type.

@@ -61,9 +61,9 @@ inline constexpr Info kStartTime{"ff_start_time_seconds", Type::gauge, "seconds"
                                  "When this process started, since 1970."};
 
 inline constexpr std::array kCatalogue = {
-    kHttpRequests,  kHttpDuration,   kHttpConnections, kHttpRefused,      kTokensRefused,   kExecutions,      kExecutionsAge,
-    kTimersRuns,    kTimersFailures, kTimersItems,     kTimersLag,        kTimersLagMax,    kTimersPartitions,
-    kServers,       kValkeyUp,       kValkeyCommands,  kValkeyReconnects, kValkeyRedirects, kValkeyRetries,
-    kValkeyUnknown, kBuildInfo,      kStartTime};
+    kHttpRequests, kHttpDuration, kHttpConnections, kHttpRefused, kTokensRefused, kExecutions, kExecutionsAge,
+    kTimersRuns, kTimersFailures, kTimersItems, kTimersLag, kTimersLagMax, kTimersPartitions, kServers,
+    kValkeyUp, kValkeyCommands, kValkeyReconnects, kValkeyRedirects, kValkeyRetries, kValkeyUnknown, kBuildInfo,
+    kStartTime};
 
 }  // namespace ff::server::metrics

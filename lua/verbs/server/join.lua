@@ -1,6 +1,7 @@
 ff.verb({
   name = "join", kind = "write",
-  doc = "Keeps a server among the live ones for ttl_ms, and lists them: partitions are shared among them. Root tag only.",
+  doc = "Keeps a server among the live ones for ttl_ms, and lists them: partitions are shared among them. "
+    .. "Root tag only.",
   args = { { "server", "bytes", "server instance" }, { "ttl_ms", "int", "membership" } },
   ok = {
     { "now", "int", "the deployment's clock, ms" },

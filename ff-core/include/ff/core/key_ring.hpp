@@ -38,8 +38,8 @@ class KeyRing {
   // The key that may verify now: null when it is unknown, revoked, or its grace is over.
   const RingKey* find(std::string_view kid, TimestampMs now) const noexcept;
 
-  // A new active key; the old one verifies for `grace` longer (0: not at all). Forgets keys whose grace is over, and the
-  // oldest revoked one beyond 16. Error: exhausted/too_many_keys when 16 are in use.
+  // A new active key; the old one verifies for `grace` longer (0: not at all). Forgets keys whose grace is over, and
+  // the oldest revoked one beyond 16. Error: exhausted/too_many_keys when 16 are in use.
   Result<KeyRing> rotated(TimestampMs now, Millis grace) const;
   // Errors: not_found/no_such_key, conflict/active_key (rotate first).
   Result<KeyRing> revoked(std::string_view kid) const;

@@ -5,8 +5,8 @@
 //
 // Parts are unpadded base64url but for the first two; there is one spelling of every token, all else is malformed. The
 // mac of a token without narrowings is HMAC-SHA256 of everything before it under a key that derive_key makes, for this
-// namespace, of the ring's key. A holder narrows a token without any key: its mac becomes the key of the next one, which
-// covers everything before it again, and is thrown away; so what was narrowed cannot be widened.
+// namespace, of the ring's key. A holder narrows a token without any key: its mac becomes the key of the next one,
+// which covers everything before it again, and is thrown away; so what was narrowed cannot be widened.
 // tests/vectors/tokens.txt holds tokens with their keys.
 //
 // Claims (numbers big endian, a text is a length byte and as many bytes):

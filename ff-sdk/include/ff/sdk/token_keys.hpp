@@ -36,7 +36,9 @@ class TokenKeys : public std::enable_shared_from_this<TokenKeys> {
                                 core::Deadline deadline);
 
   // Errors: invalid_argument/bad_token_claims, bad_namespace.
-  core::Result<std::string> mint(core::TokenClaims claims) const { return mint_token(std::move(claims), ring_.active()); }
+  core::Result<std::string> mint(core::TokenClaims claims) const {
+    return mint_token(std::move(claims), ring_.active());
+  }
   core::TokenVerdict verify(std::string_view token) const { return verify_token(token, ring_, now()); }
   // Valkey's clock, as it goes on here since it was last heard of: what tokens are judged by.
   core::TimestampMs now() const noexcept;
