@@ -283,8 +283,9 @@ int token_verify(const Session& session) {
 Result<std::string> narrowed(const Arguments& arguments) {
   FF_TRY(token, token_from(arguments.at(0)));
   core::Narrowing narrowing;
-  FF_TRY(expires_at, arguments.number("--expires-at"));
-  narrowing.expires_at = expires_at;
+  FF_TRY(expires_in, arguments.number("--expires-in-ms"));
+  const auto now = std::chrono::system_clock::now().time_since_epoch();  // A holder's own; the server's may differ.
+  if (expires_in) narrowing.expires_at = std::chrono::duration_cast<core::Millis>(now).count() + *expires_in;
   narrowing.names = words_of(arguments.text("--names"));
   if (arguments.has("--payload-file")) {
     FF_TRY(bytes, file_or_stdin(arguments.text("--payload-file")));
@@ -336,10 +337,11 @@ constexpr std::array kCommands = {
     Command{"resume", "ID", "--step=", false, "ends a suspension by hand", resume},
     Command{"publish", "NAME KEY", "--id= --keep-ms=", true, "publishes an event to all who wait for it", publish},
     Command{"token mint", "ID WAITPOINT",
-            "--names= --source= --expires-in-ms= --not-before= --payload-sha256= --reusable", false, "makes a token for a waitpoint (its name or label)", token_mint},
+            "--names= --source= --expires-in-ms= --not-before= --payload-sha256= --reusable", false,
+            "makes a token for a waitpoint (its name or label)", token_mint},
     Command{"token verify", "FILE", "", false, "whether a token (- : standard input) is good, and why not",
             token_verify},
-    Command{"token attenuate", "FILE", "--expires-at= --names= --payload-file=", false,
+    Command{"token attenuate", "FILE", "--expires-in-ms= --names= --payload-file=", false,
             "narrows a token, without the server", token_attenuate},
     Command{"keys list", "", "", false, "the keys that sign tokens", keys_list},
     Command{"keys rotate", "", "--grace-ms=", false, "a new key signs from now on", keys_rotate},
