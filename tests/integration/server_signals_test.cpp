@@ -1,116 +1,21 @@
-// Signals, waitpoint tokens, roles and keys over HTTP: a real ff-server, a real Valkey, a worker that suspends.
-#include <atomic>
-#include <boost/asio/io_context.hpp>
+// Signals, waitpoint tokens and roles over HTTP: a real ff-server, a real Valkey, a worker that suspends.
 #include <boost/json/serialize.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <fstream>
 #include <set>
-#include <thread>
 
-#include "ff/core/base64.hpp"
 #include "ff/core/sha256.hpp"
+#include "ff/core/text.hpp"
 #include "ff/core/token.hpp"
-#include "ff/script/connect.hpp"
-#include "ff/sdk/worker.hpp"
-#include "server_process.hpp"
-#include "support/run.hpp"
 #include "support/temp_dir.hpp"
-#include "support/wait.hpp"
+#include "waiting_lab.hpp"
 
-namespace asio = boost::asio;
 namespace json = boost::json;
 using namespace ff;
 using namespace ff::test;
-using namespace std::chrono_literals;
 
 namespace {
-
-// `wait` suspends for a signal `go` (twice, when its payload is "2") and completes with "<name> of <source>: <payload>"
-// of the last; `wait_event` waits for the event `payment` under its payload.
-sdk::HandlerResult handle_wait(sdk::Task& task) {
-  const std::int64_t steps = task.payload().bytes == "2" ? 2 : 1;
-  const core::Resumption* resumption = task.resumption();
-  if (resumption != nullptr && resumption->step >= steps) {
-    if (resumption->by == core::Resumption::By::by_operator) return core::Payload("by operator");
-    const auto& last = resumption->signals.back();
-    return core::Payload(last.name + " of " + last.source + ": " + last.payload.bytes, "text/plain");
-  }
-  return sdk::Suspend(core::named("go")).at(core::Waitpoint("w"));
-}
-
-class WaitingWorker {
- public:
-  explicit WaitingWorker(const ValkeyServer& valkey) {
-    script::ConnectionOptions options;
-    options.unix_socket = valkey.unix_socket();
-    connection_ = script::make_connection(context_.get_executor(), options);
-    auto opening = script::Deployment::open(connection_, script::DeploymentOptions(), core::Deadline::in(10s));
-    worker_.emplace(run(context_, std::move(opening)).value(), sdk::WorkerOptions());
-    worker_->handle("wait", handle_wait);
-    worker_->handle("wait_event", [](sdk::Task& task) -> sdk::HandlerResult {
-      if (task.resumption() != nullptr) return task.resumption()->signals.at(0).payload;
-      return sdk::wait_event("payment", task.payload().bytes);
-    });
-    thread_ = std::thread([this] { run(context_, worker_->run(), 300s); });
-  }
-  ~WaitingWorker() {
-    worker_->stop();
-    thread_.join();
-    connection_->close();
-    context_.restart();
-    context_.run_for(1s);
-  }
-
- private:
-  asio::io_context context_{1};
-  std::shared_ptr<script::Connection> connection_;
-  std::optional<sdk::Worker> worker_;
-  std::thread thread_;
-};
-
-std::string bearer(const std::string& token) { return "Authorization: Bearer " + token + "\r\n"; }
-const std::string kJson = "Content-Type: application/json\r\n";
-
-struct Lab {
-  ValkeyServer valkey;
-  ServerProcess server{ServerProcess::on(valkey)};
-  WaitingWorker worker{valkey};
-  HttpClient http{server.port};
-
-  // An execution that waits at "<step>.w".
-  std::string waiting(const std::string& payload = "1") {
-    const std::string id = http.submit(R"({"kind":"wait","payload_text":")" + payload + "\"}");
-    wait_at(id, 1);
-    return id;
-  }
-  void wait_at(const std::string& id, std::int64_t step) {
-    REQUIRE(wait_until([&] {
-      const auto waiting = http.get("/v1/executions/" + id + "/waitpoints");
-      return waiting.text("state") == "suspended" && waiting.json.at("step") == step;
-    }));
-  }
-  std::string mint(const std::string& id, const std::string& more = "") {
-    const auto answer = http.post("/v1/executions/" + id + "/tokens", R"({"waitpoint":"w")" + more + "}");
-    INFO(answer.raw.body);
-    REQUIRE(answer.status == 201);
-    return answer.text("token");
-  }
-  HttpAnswer signal(const std::string& id, const std::string& body, const std::string& token = "",
-                    const std::string& fields = "") {
-    const std::string with = (token.empty() ? "" : bearer(token)) + kJson + fields;
-    return http.ask("POST", "/v1/executions/" + id + "/signals", body, with);
-  }
-  std::string result(const std::string& id) {
-    const auto ended = http.get("/v1/executions/" + id + "/result?wait_ms=30000");
-    CHECK(ended.text("state") == "completed");
-    return http.get("/v1/executions/" + id + "/result?raw=1").raw.body;
-  }
-  std::int64_t signals_at(const std::string& id) {
-    const auto waiting = http.get("/v1/executions/" + id + "/waitpoints");
-    return waiting.json.at("waitpoints").at(0).at("signals").as_int64();
-  }
-};
 
 std::string flipped(std::string token, std::size_t at) {
   token[at] = token[at] == 'A' ? 'B' : 'A';
@@ -128,7 +33,7 @@ std::string seen(const HttpAnswer& answer) {
 }  // namespace
 
 TEST_CASE("a caller signals an execution by waitpoint, and it goes on") {
-  Lab lab;
+  WaitingLab lab;
   const std::string id = lab.waiting();
   const auto waiting = lab.http.get("/v1/executions/" + id + "/waitpoints");
   CHECK(waiting.json.at("waitpoints").at(0).at("waitpoint") == "1.w");
@@ -150,7 +55,7 @@ TEST_CASE("a caller signals an execution by waitpoint, and it goes on") {
 }
 
 TEST_CASE("who holds a token sends with it what it allows, in its own name, once") {
-  Lab lab;
+  WaitingLab lab;
   const std::string id = lab.waiting();
   const std::string token = lab.mint(id, R"(,"source":"alice","names":["go","stop"])");
 
@@ -165,7 +70,7 @@ TEST_CASE("who holds a token sends with it what it allows, in its own name, once
 }
 
 TEST_CASE("a reusable token sends as often as its waitpoint takes; without a source it has one of its own") {
-  Lab lab;
+  WaitingLab lab;
   const std::string id = lab.waiting();
   const std::string token = lab.mint(id, R"(,"reusable":true)");
   for (const char* body : {R"({"name":"x","id":"1"})", R"({"name":"x","id":"2"})", R"({"name":"x"})"}) {
@@ -177,8 +82,8 @@ TEST_CASE("a reusable token sends as often as its waitpoint takes; without a sou
   CHECK(lab.result(id).starts_with("go of token:"));
 }
 
-TEST_CASE("whatever is wrong with a token, its holder hears the same, nothing is written, and operators can count") {
-  Lab lab;
+TEST_CASE("whatever is wrong with a token, its holder hears the same and nothing is written; operators can count") {
+  WaitingLab lab;
   const std::string id = lab.waiting(), other = lab.waiting();
   const std::string digest = core::sha256_hex("right");
   const std::string token = lab.mint(id, R"(,"names":["go"],"payload_sha256":")" + digest + "\"");
@@ -194,8 +99,9 @@ TEST_CASE("whatever is wrong with a token, its holder hears the same, nothing is
   const auto in_an_hour = std::chrono::duration_cast<std::chrono::milliseconds>(wall).count();
   const std::string early = lab.mint(id, ",\"not_before\":" + std::to_string(in_an_hour));
 
-  for (const std::string& bad : {flipped(token, dot + 20), flipped(token, last + 3), flipped(token, 6),
-                                 token.substr(0, token.size() - 1), token.substr(0, last), token + ".", expired, early}) {
+  for (const std::string& bad :
+       {flipped(token, dot + 20), flipped(token, last + 3), flipped(token, 6), token.substr(0, token.size() - 1),
+        token.substr(0, last), token + ".", expired, early}) {
     INFO(bad);
     CHECK(seen(lab.signal(id, right + "}", bad)) == expected);
     CHECK(seen(lab.signal(id, right + ",\"token\":\"" + bad + "\"}")) == expected);
@@ -210,8 +116,8 @@ TEST_CASE("whatever is wrong with a token, its holder hears the same, nothing is
   CHECK(lab.signals_at(other) == 0);
   HttpClient ops(lab.server.ops_port);
   const std::string page = ops.get("/metrics").raw.body;
-  for (const char* fault : {"malformed", "unknown_key", "bad_mac", "not_yet", "expired", "other_namespace", "other_execution",
-                            "other_waitpoint", "other_name", "other_payload"}) {
+  for (const char* fault : {"malformed", "unknown_key", "bad_mac", "not_yet", "expired", "other_namespace",
+                            "other_execution", "other_waitpoint", "other_name", "other_payload"}) {
     INFO(fault);
     const std::string line = "ff_waitpoint_tokens_refused_total{fault=\"" + std::string(fault) + "\"} ";
     const std::size_t at = page.find(line);
@@ -221,4 +127,165 @@ TEST_CASE("whatever is wrong with a token, its holder hears the same, nothing is
   const auto told = lab.http.post("/v1/tokens/verify", R"({"token":")" + expired + "\"}");
   CHECK(told.text("fault") == "expired");
   CHECK(lab.signal(id, right + "}", token).json.at("resumed") == true);
+}
+
+TEST_CASE("a token is for one suspension: not for the next, and not again after the resume") {
+  WaitingLab lab;
+  const std::string id = lab.waiting("2");
+  const std::string used = lab.mint(id), unused = lab.mint(id), reusable = lab.mint(id, R"(,"reusable":true)");
+  REQUIRE(lab.signal(id, R"({"name":"go"})", used).json.at("resumed") == true);
+  lab.wait_at(id, 2);
+
+  const auto again = lab.signal(id, R"({"name":"go"})", used);
+  CHECK(again.json.at("duplicate") == true);
+  for (const std::string& token : {unused, reusable}) {
+    const auto late = lab.signal(id, R"({"name":"go"})", token);
+    CHECK(late.status == 409);
+    CHECK(late.reason() == "waitpoint_closed");
+    CHECK(lab.signal(id, R"({"name":"go","waitpoint":"2.w"})", token).status == 401);
+  }
+  CHECK(lab.signals_at(id) == 0);
+  CHECK(lab.http.get("/v1/executions/" + id).text("state") == "suspended");
+}
+
+TEST_CASE("a holder narrows his token, and what he gave up is gone") {
+  WaitingLab lab;
+  const std::string id = lab.waiting();
+  const std::string token = lab.mint(id);
+  core::Narrowing narrowing;
+  narrowing.names = {"go"};
+  narrowing.digest = core::sha256("{\"ok\": true}");
+  const std::string narrow = core::narrow_token(token, narrowing).value();
+
+  CHECK(lab.signal(id, R"({"name":"stop","payload":{"ok": true}})", narrow).status == 401);
+  CHECK(lab.signal(id, R"({"name":"go","payload":{"ok":true}})", narrow).status == 401);
+  CHECK(lab.signal(id, R"({"name":"go","payload":{"ok": true}})", narrow).status == 200);
+  const std::string nonce = core::hex(core::read_token(token).value().nonce);
+  CHECK(lab.result(id) == "go of token:" + nonce + ": {\"ok\": true}");
+}
+
+TEST_CASE("an operator resumes, an event reaches who waits for it, early or late") {
+  WaitingLab lab;
+  const std::string id = lab.waiting();
+  CHECK(lab.http.post("/v1/executions/" + id + "/resume", R"({"step":2})").reason() == "other_step");
+  CHECK(lab.http.post("/v1/executions/" + id + "/resume", "").status == 200);
+  CHECK(lab.result(id) == "by operator");
+  CHECK(lab.http.post("/v1/executions/" + id + "/resume", "").status == 409);
+
+  const auto published = lab.http.post("/v1/events", R"({"name":"payment","key":"early","payload_text":"1 EUR"})");
+  CHECK(published.json.at("duplicate") == false);
+  const std::string early = lab.http.submit(R"({"kind":"wait_event","payload_text":"early"})");
+  CHECK(lab.result(early) == "1 EUR");
+  const std::string late = lab.http.submit(R"({"kind":"wait_event","payload_text":"late"})");
+  lab.wait_at(late, 1);
+  const auto second = lab.http.post("/v1/events", R"({"name":"payment","key":"late","id":"e","payload_text":"2 EUR"})");
+  CHECK(second.status == 200);
+  CHECK(lab.result(late) == "2 EUR");
+}
+
+TEST_CASE("mistakes in requests about waiting executions are named") {
+  WaitingLab lab;
+  const std::string id = lab.waiting();
+  const std::string one = "/v1/executions/" + id;
+  struct Wrong {
+    std::string path, body;
+    int status;
+    std::string reason;
+  };
+  const std::string unknown = "/v1/executions/0-01ARZ3NDEKTSV4RRFFQ69G5FAV";
+  for (const Wrong& wrong : std::vector<Wrong>{
+           {one + "/signals", "{}", 400, "missing_field"},
+           {one + "/signals", R"({"name":"go"})", 400, "missing_field"},
+           {one + "/signals", R"({"name":"go","waitpoint":"1.w","source":"me"})", 400, "unknown_field"},
+           {one + "/signals", R"({"name":"g o","waitpoint":"1.w"})", 400, "bad_signal"},
+           {one + "/signals", R"({"name":"go","waitpoint":"w"})", 400, "bad_waitpoint"},
+           {one + "/signals", R"({"name":"go","waitpoint":"1.x"})", 404, "no_such_waitpoint"},
+           {one + "/signals", R"({"name":"go","waitpoint":"7.w"})", 404, "no_such_waitpoint"},
+           {unknown + "/signals", R"({"name":"go","waitpoint":"1.w"})", 404, "not_found"},
+           {one + "/signals", R"({"name":"go","token":"ffw1.x"})", 401, "bad_token"},
+           {one + "/signals", "no json", 400, "bad_json"},
+           {one + "/waitpoints/1.w/signals", R"({"name":"go","waitpoint":"1.w"})", 400, "unknown_field"},
+           {unknown + "/resume", "", 404, "not_found"},
+           {one + "/resume", R"({"step":"1"})", 400, "wrong_type"},
+           {one + "/tokens", "{}", 400, "missing_field"},
+           {one + "/tokens", R"({"waitpoint":"x"})", 404, "no_such_waitpoint"},
+           {unknown + "/tokens", R"({"waitpoint":"w"})", 404, "not_found"},
+           {one + "/tokens", R"({"waitpoint":"w","expires_in_ms":0})", 400, "bad_expires_in_ms"},
+           {one + "/tokens", R"({"waitpoint":"w","payload_sha256":"abc"})", 400, "bad_payload_sha256"},
+           {one + "/tokens", R"({"waitpoint":"w","names":"go"})", 400, "wrong_type"},
+           {one + "/tokens", R"({"waitpoint":"w","names":[1]})", 400, "wrong_type"},
+           {one + "/tokens", R"({"waitpoint":"w","reusable":1})", 400, "wrong_type"},
+           {one + "/tokens", R"({"waitpoint":"w","source":"token:x"})", 400, "bad_token_claims"},
+           {"/v1/tokens/verify", "{}", 400, "missing_field"},
+           {"/v1/events", R"({"key":"k"})", 400, "missing_field"},
+           {"/v1/events", R"({"name":"a b","key":"k"})", 400, "bad_event"},
+           {"/v1/admin/keys/rotate", R"({"grace_ms":-1})", 400, "bad_grace_ms"},
+           {"/v1/admin/keys/zzzzzzzz/revoke", "{}", 404, "no_such_key"}}) {
+    INFO(wrong.path << " " << wrong.body);
+    const auto answer = lab.http.post(wrong.path, wrong.body);
+    INFO(answer.raw.body);
+    CHECK(answer.status == wrong.status);
+    CHECK(answer.reason() == wrong.reason);
+  }
+  const auto active = lab.http.get("/v1/admin/keys").json.at("keys").at(0).at("kid").as_string();
+  CHECK(lab.http.post("/v1/admin/keys/" + std::string(active) + "/revoke", "").reason() == "active_key");
+  CHECK(lab.signal(id, R"({"name":"go"})", lab.mint(id), "X-FF-Namespace: Bad\r\n").reason() == "bad_namespace");
+  const std::string big = R"({"name":"go","waitpoint":"1.w","payload_text":")" + std::string(70'000, 'x') + "\"}";
+  CHECK(lab.signal(id, big).reason() == "payload_too_large");
+  CHECK(lab.signals_at(id) == 0);
+}
+
+TEST_CASE("callers do what their roles and namespaces allow, and signal in their own names") {
+  ValkeyServer valkey;
+  TempDir dir;
+  const std::vector<std::string> names = {"submit", "work", "signal", "operate", "admin"};
+  {
+    std::ofstream file(dir.file("callers"));
+    for (const auto& name : names) file << name << " " << name << " * " << core::sha256_hex("of-" + name) << "\n";
+    file << "tenant submit,signal acme " << core::sha256_hex("of-tenant") << "\n";
+  }
+  auto flags = ServerProcess::on(valkey);
+  flags.push_back("--api-callers-file=" + dir.file("callers"));
+  ServerProcess server(flags);
+  WaitingWorker worker(valkey);
+  HttpClient http(server.port);
+  const auto status = [&](const std::string& caller, const std::string& method, const std::string& path,
+                          const std::string& body = "", const std::string& more = "") {
+    const std::string fields = bearer("of-" + caller) + more + (body.empty() ? "" : kJson);
+    return http.ask(method, path, body, fields);
+  };
+  const std::string unknown = "/v1/executions/0-01ARZ3NDEKTSV4RRFFQ69G5FAV";
+  struct Right {
+    std::string method, path;
+    std::set<std::string> allowed;
+  };
+  for (const Right& right : std::vector<Right>{{"POST", "/v1/executions", {"submit", "admin"}},
+                                               {"GET", unknown, {"submit", "work", "operate", "admin"}},
+                                               {"POST", unknown + "/cancel", {"submit", "operate", "admin"}},
+                                               {"POST", unknown + "/replay", {"operate", "admin"}},
+                                               {"DELETE", unknown, {"operate", "admin"}},
+                                               {"POST", unknown + "/signals", {"signal", "admin"}},
+                                               {"POST", unknown + "/resume", {"operate", "admin"}},
+                                               {"POST", unknown + "/tokens", {"operate", "admin"}},
+                                               {"POST", "/v1/events", {"signal", "admin"}},
+                                               {"GET", "/v1/admin/keys", {"admin"}},
+                                               {"GET", "/v1/counts", {"admin"}}}) {
+    for (const auto& name : names) {
+      INFO(name << " " << right.method << " " << right.path);
+      const auto answer = status(name, right.method, right.path);
+      CHECK((answer.status == 403) == !right.allowed.contains(name));
+      if (answer.status == 403) CHECK(answer.reason() == "role_missing");
+    }
+  }
+  const auto submitted = status("tenant", "POST", "/v1/executions", R"({"kind":"wait"})", "X-FF-Namespace: acme\r\n");
+  REQUIRE(submitted.status == 201);
+  CHECK(status("tenant", "POST", "/v1/executions", R"({"kind":"wait"})").reason() == "foreign_namespace");
+  CHECK(status("nobody", "GET", unknown).status == 401);
+  const std::string id = status("submit", "POST", "/v1/executions", R"({"kind":"wait"})").text("id");
+  const std::string path = "/v1/executions/" + id;
+  REQUIRE(wait_until([&] { return status("submit", "GET", path + "/waitpoints").text("state") == "suspended"; }));
+  CHECK(status("signal", "POST", path + "/signals", R"({"name":"go","waitpoint":"1.w"})").status == 200);
+  REQUIRE(status("submit", "GET", path + "/result?wait_ms=30000").text("state") == "completed");
+  CHECK(status("submit", "GET", path + "/result?raw=1").raw.body == "go of signal: ");
+  CHECK(server.process.output().find("of-signal") == std::string::npos);
 }
