@@ -53,6 +53,18 @@ std::string sha256_hex(std::string_view bytes) {
   return hex(bytes_of(sum));
 }
 
+std::optional<Sha256> parse_sha256(std::string_view hex) noexcept {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  Sha256 sum{};
+  if (hex.size() != 2 * sum.size()) return std::nullopt;
+  for (std::size_t i = 0; i < hex.size(); ++i) {
+    const std::size_t value = kHex.find(hex[i]);
+    if (value == std::string_view::npos) return std::nullopt;
+    sum[i / 2] = static_cast<std::uint8_t>(sum[i / 2] << 4 | value);
+  }
+  return sum;
+}
+
 std::string fingerprint(std::string_view kind, std::string_view lane, const Payload& payload) {
   const std::string kind_length = length_of(kind);
   const std::string lane_length = length_of(lane);

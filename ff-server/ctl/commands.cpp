@@ -113,7 +113,7 @@ Result<HttpReply> ask(const Settings& settings, std::string method, std::string 
   if (!request.body.empty()) request.headers.emplace_back("Content-Type", "application/json");
   if (!settings.ns.empty()) request.headers.emplace_back("X-FF-Namespace", settings.ns);
   if (!settings.token.empty()) request.headers.emplace_back("Authorization", "Bearer " + settings.token.reveal());
-  return exchange(settings.server, request);
+  return send_request(settings.server, request);
 }
 
 int complain(const Error& error) {

@@ -5,6 +5,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
@@ -66,7 +67,7 @@ beast::http::request<beast::http::string_body> message_of(const Address& address
   return message;
 }
 
-asio::awaitable<Result<HttpReply>> converse(Address address, HttpRequest request) {
+asio::awaitable<Result<HttpReply>> talk(Address address, HttpRequest request) {
   const auto executor = co_await asio::this_coro::executor;
   const std::string where = address.host + ":" + address.port;
   tcp::resolver resolver(executor);
@@ -92,17 +93,22 @@ asio::awaitable<Result<HttpReply>> converse(Address address, HttpRequest request
   co_return reply;
 }
 
+// co_spawn cannot hand over a type that has no default.
+asio::awaitable<void> talk_into(std::optional<Result<HttpReply>>& reply, Address address, HttpRequest request) {
+  auto answer = co_await talk(std::move(address), std::move(request));
+  reply.emplace(std::move(answer));
+}
+
 }  // namespace
 
-Result<HttpReply> exchange(const std::string& server, const HttpRequest& request) {
+Result<HttpReply> send_request(const std::string& server, const HttpRequest& request) {
   FF_TRY(address, address_of(server));
   asio::io_context context(1);
   std::optional<Result<HttpReply>> reply;
-  auto done = [&reply](std::exception_ptr thrown, Result<HttpReply> result) {
+  auto done = [](std::exception_ptr thrown) {
     if (thrown) std::rethrow_exception(thrown);
-    reply.emplace(std::move(result));
   };
-  asio::co_spawn(context, converse(std::move(address), request), std::move(done));
+  asio::co_spawn(context, talk_into(reply, std::move(address), request), std::move(done));
   context.run();
   return std::move(*reply);
 }

@@ -26,7 +26,7 @@ struct HttpReply {
 
 // `server` is "http://host:port" or "host:port". Errors: invalid_argument/bad_server; unavailable/unreachable when it
 // was certainly not asked; unknown_outcome/no_answer when it may have been.
-core::Result<HttpReply> exchange(const std::string& server, const HttpRequest& request);
+core::Result<HttpReply> send_request(const std::string& server, const HttpRequest& request);
 
 // Everything but letters, digits and "-._~" as %XX.
 std::string url_escaped(std::string_view text);

@@ -33,18 +33,6 @@ std::optional<std::uint8_t> role_of(std::string_view word) {
   return std::nullopt;
 }
 
-std::optional<core::Sha256> digest_of(std::string_view text) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  core::Sha256 digest{};
-  if (text.size() != 2 * digest.size()) return std::nullopt;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::size_t value = kHex.find(text[i]);
-    if (value == std::string_view::npos) return std::nullopt;
-    digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] << 4 | value);
-  }
-  return digest;
-}
-
 // What is wrong with a line, empty: nothing.
 std::string read_line(const std::vector<std::string_view>& words, Caller& caller, core::Sha256& token) {
   if (words.size() != 4)
@@ -62,7 +50,7 @@ std::string read_line(const std::vector<std::string_view>& words, Caller& caller
     if (auto good = core::validate_namespace(ns); !good) return good.error().message;
     caller.namespaces.emplace_back(ns);
   }
-  const auto digest = digest_of(words[3]);
+  const auto digest = core::parse_sha256(words[3]);
   if (!digest) return "ends in what is no SHA-256 of 64 lower case hex digits";
   token = *digest;
   return {};

@@ -118,12 +118,12 @@ TEST_CASE("wrong use, missing rights and absent servers have their own exit code
   CHECK(ffctl(server.port, {"submit", "k", "--lone=x"}).says("--lone is no flag of this command"));
   CHECK(ffctl(server.port, {"submit", "k", "--priority=x"}).says("must be a whole number"));
   CHECK(ffctl(server.port, {"submit", "k", "--lane"}).says("--lane needs a value"));
-  CHECK(ffctl(server.port, {"--server=ftp://x", "list", "ready"}).code == 2);
-  CHECK(ffctl(server.port, {"list", "ready"}).says("ffctl: unauthenticated/bad_token"));
-  CHECK(ffctl(server.port, {"list", "ready"}).code == 1);
-  CHECK(ffctl(server.port, {"list", "ready"}, "0123456789-canary").code == 0);
+  CHECK(ffctl(server.port, {"--server=ftp://x", "list", "completed"}).code == 2);
+  CHECK(ffctl(server.port, {"list", "completed"}).says("ffctl: unauthenticated/bad_token"));
+  CHECK(ffctl(server.port, {"list", "completed"}).code == 1);
+  CHECK(ffctl(server.port, {"list", "completed"}, "0123456789-canary").code == 0);
   CHECK(ffctl(server.port, {"list", "nonsense"}, "0123456789-canary").says("invalid_argument/bad_state"));
-  const auto absent = ffctl(1, {"list", "ready"});
+  const auto absent = ffctl(1, {"list", "completed"});
   CHECK(absent.code == 3);
   CHECK(absent.says("ffctl: unavailable/unreachable"));
 }

@@ -1,13 +1,17 @@
 // Signals, waitpoint tokens and roles over HTTP: a real ff-server, a real Valkey, a worker that suspends.
+#include <algorithm>
+#include <atomic>
 #include <boost/json/serialize.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <fstream>
 #include <set>
+#include <thread>
 
 #include "ff/core/sha256.hpp"
 #include "ff/core/text.hpp"
 #include "ff/core/token.hpp"
+#include "support/seed.hpp"
 #include "support/temp_dir.hpp"
 #include "waiting_lab.hpp"
 
@@ -288,4 +292,34 @@ TEST_CASE("callers do what their roles and namespaces allow, and signal in their
   REQUIRE(status("submit", "GET", path + "/result?wait_ms=30000").text("state") == "completed");
   CHECK(status("submit", "GET", path + "/result?raw=1").raw.body == "go of signal: ");
   CHECK(server.process.output().find("of-signal") == std::string::npos);
+}
+
+TEST_CASE("signals sent again and again, by several senders over two servers, count once each") {
+  constexpr int kSignals = 40, kSenders = 4;
+  WaitingLab lab;
+  ServerProcess second(ServerProcess::on(lab.valkey));
+  const std::string id = lab.waiting();
+  const std::string token = lab.mint(id, R"(,"reusable":true)");
+  const std::uint64_t base = seed();
+  std::atomic<int> first{0}, bad{0};
+  std::vector<std::thread> senders;
+  for (int s = 0; s < kSenders; ++s) {
+    senders.emplace_back([&, s] {
+      Rng rng(base + static_cast<std::uint64_t>(s));
+      HttpClient http(s % 2 == 0 ? lab.server.port : second.port);
+      std::vector<int> sends;
+      for (int n = 0; n < kSignals; ++n) sends.insert(sends.end(), 1 + rng.below(5), n);
+      std::shuffle(sends.begin(), sends.end(), rng);
+      for (const int n : sends) {
+        const std::string body = R"({"name":"x","id":"s)" + std::to_string(n) + "\"}";
+        const auto answer = http.ask("POST", "/v1/executions/" + id + "/signals", body, kJson + bearer(token));
+        if (answer.status != 200) ++bad;
+        else if (!answer.json.at("duplicate").as_bool()) ++first;
+      }
+    });
+  }
+  for (auto& sender : senders) sender.join();
+  CHECK(bad == 0);
+  CHECK(first == kSignals);
+  CHECK(lab.signals_at(id) == kSignals);
 }

@@ -93,9 +93,9 @@ TEST_CASE("a key ring is replaced only by who knows the one there is, and server
   const std::string bytes("\0\xff\r\n", 4);
 
   CHECK(lua.ok<script::SetKeyRing>(ring(0, 1, bytes)).version == 1);
-  CHECK(lua.refusal<script::SetKeyRing>(ring(0, 1, "other")) == "other_version");
-  CHECK(lua.refusal<script::SetKeyRing>(ring(2, 3, "other")) == "other_version");
-  CHECK(lua.refusal<script::SetKeyRing>(ring(1, 1, "other")) == "other_version");
+  CHECK(lua.word<script::SetKeyRing>(ring(0, 1, "other")) == "other_version");
+  CHECK(lua.word<script::SetKeyRing>(ring(2, 3, "other")) == "other_version");
+  CHECK(lua.word<script::SetKeyRing>(ring(1, 1, "other")) == "other_version");
   CHECK(lua.ok<script::SetKeyRing>(ring(0, 1, bytes)).version == 1);  // The reply was lost.
   CHECK(stored().sealed == bytes);
   CHECK(lua.ok<script::SetKeyRing>(ring(1, 7, "after a failover")).version == 7);

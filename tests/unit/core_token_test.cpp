@@ -51,13 +51,6 @@ std::string joined(const std::vector<std::string>& parts) {
   return token;
 }
 
-Sha256 digest_of_hex(const std::string& text) {
-  Sha256 digest{};
-  for (std::size_t i = 0; i < digest.size(); ++i)
-    digest[i] = static_cast<std::uint8_t>(std::stoul(text.substr(2 * i, 2), nullptr, 16));
-  return digest;
-}
-
 std::string unhex(const std::string& text) {
   std::string bytes;
   for (std::size_t i = 0; i < text.size(); i += 2)
@@ -97,7 +90,7 @@ std::vector<Vector> vectors() {
     std::istringstream list(names == "-" ? "" : names);
     for (std::string name; std::getline(list, name, ',');) c.names.push_back(name);
     c.source = source == "-" ? "" : source;
-    if (digest != "-") c.digest = digest_of_hex(digest);
+    if (digest != "-") c.digest = parse_sha256(digest);
     c.reusable = again == "1";
     c.nonce = unhex(nonce);
     Vector vector(std::move(c));
@@ -349,6 +342,15 @@ TEST_CASE("a token can be narrowed eight times and stays within its bound") {
   for (int i = 0; i < 8; ++i) token = narrow_token(token, sooner).value();
   CHECK(verify_token(token, ring, kNow).fault == TokenFault::none);
   CHECK(narrow_token(token, sooner).error().reason == "too_many_narrowings");
+}
+
+TEST_CASE("a digest is 64 lower case hex digits, nothing else") {
+  const std::string text = sha256_hex("x");
+  CHECK(parse_sha256(text) == sha256("x"));
+  CHECK(!parse_sha256(text.substr(1)));
+  CHECK(!parse_sha256(text + "0"));
+  CHECK(!parse_sha256("G" + text.substr(1)));
+  CHECK(!parse_sha256("A" + text.substr(1)));
 }
 
 TEST_CASE("what cannot be claimed is refused by name") {

@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <ff/script/connect.hpp>
 #include <ff/sdk/worker.hpp>
 
 #include "git.hpp"
@@ -28,6 +29,7 @@ namespace {
 struct Setup {
   std::string repository;
   core::Millis patience;
+  Setup(std::string r, core::Millis p) : repository(std::move(r)), patience(p) {}
 };
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
@@ -113,7 +115,7 @@ int main(int argc, char** argv) {
   asio::io_context context(1);
   int exit_code = 1;
   auto on_end = [&exit_code](std::exception_ptr failure, int code) { exit_code = failure ? 1 : code; };
-  Setup setup{argv[2], core::Millis(patience)};
+  Setup setup(argv[2], core::Millis(patience));
   asio::co_spawn(context, work(argv[1], std::move(setup), pool.get_executor()), on_end);
   context.run();
   pool.join();

@@ -1,6 +1,6 @@
 // ExecutionApi: waitpoint tokens and the keys that sign them.
-#include <algorithm>
-
+#include "ff/core/limits.hpp"
+#include "ff/core/sha256.hpp"
 #include "ff/core/text.hpp"
 #include "http/error_map.hpp"
 #include "http/execution_api.hpp"
@@ -20,18 +20,6 @@ constexpr Millis kExpiresInDefault(24 * 3600 * 1000);
 
 Error bad(std::string reason, std::string message) {
   return Error(Code::invalid_argument, std::move(reason), std::move(message));
-}
-
-std::optional<core::Sha256> digest_of(std::string_view text) {
-  core::Sha256 digest{};
-  if (text.size() != 2 * digest.size()) return std::nullopt;
-  constexpr std::string_view kHex = "0123456789abcdef";
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::size_t value = kHex.find(text[i]);
-    if (value == std::string_view::npos) return std::nullopt;
-    digest[i / 2] = static_cast<std::uint8_t>(digest[i / 2] << 4 | value);
-  }
-  return digest;
 }
 
 void read_names(ObjectReader& reader, std::vector<std::string>& names) {
@@ -68,7 +56,7 @@ Result<core::TokenClaims> claims_of(const Request& request, std::string ns, core
     return bad("bad_expires_in_ms", "expires_in_ms is " + std::to_string(expires_in) + ", allowed is 1 to ten years");
   claims.expires_at = now + expires_in;
   if (!digest.empty()) {
-    claims.digest = digest_of(digest);
+    claims.digest = core::parse_sha256(digest);
     if (!claims.digest) return bad("bad_payload_sha256", "payload_sha256 must be 64 lower case hex digits");
   }
   return claims;
