@@ -59,8 +59,9 @@ TEST_CASE("an execution is submitted, waited for, looked at, cancelled and repla
   CHECK(ffctl(port, {"result", id, "--raw"}).output == "go of local: \"hi\"");
   CHECK(ffctl(port, {"result", id}).says("\"state\":\"completed\""));
   CHECK(ffctl(port, {"replay", id}).says("\"generation\":1"));
-  lab.wait_at(id, 2);
-  CHECK(ffctl(port, {"resume", id, "--step=2"}).code == 0);
+  REQUIRE(wait_until([&] { return ffctl(port, {"waitpoints", id}).says("\"state\":\"suspended\""); }));
+  CHECK(ffctl(port, {"resume", id, "--step=1"}).says("conflict/other_step"));
+  CHECK(ffctl(port, {"resume", id}).code == 0);
   CHECK(ffctl(port, {"wait", id}).code == 0);
   const auto refused = ffctl(port, {"cancel", id, "--reason=late"});
   CHECK(refused.code == 1);
