@@ -204,8 +204,8 @@ class Client {
   Awaitable<std::int64_t> replay(core::ExecutionId id);
   // Deletes a finished one. After a lost reply, "not there" counts as done. Errors: not_found, conflict/not_finished.
   Awaitable<void> purge(core::ExecutionId id);
-  // Delivers a signal to a waitpoint "<step>.<label>" of an execution. Repeating it with the same id is safe, also after
-  // the resume: it answers duplicate. Trusts the caller: `source` and the right to send are to be checked before.
+  // Delivers a signal to a waitpoint "<step>.<label>" of an execution. Repeating it with the same id is safe, also
+  // after the resume: it answers duplicate. Trusts the caller: `source` and the right to send are to be checked before.
   // Errors: those of core::validate(Signal); invalid_argument/bad_waitpoint, payload_too_large (for this waitpoint);
   // not_found; not_found/no_such_waitpoint; conflict/already_finished, waitpoint_closed (its step is over),
   // waitpoint_expired, too_many_signals; permission_denied/name_not_allowed.
@@ -219,7 +219,7 @@ class Client {
   // has about 128 KiB. Errors: not_found, not_found/no_such_step (another suspension has followed, or a replay).
   Awaitable<SignalPage> signals(core::ExecutionId id, std::int64_t step, std::int64_t from);
   // Publishes an event to all who wait for its name and key, and delivers it; what could not be delivered now, the
-  // engine delivers. Errors: those of core::validate(Event); conflict/too_many_events (64 are kept of one name and key).
+  // engine delivers. Errors: those of core::validate(Event); conflict/too_many_events (64 of one name and key).
   Awaitable<Published> publish_event(core::Event event);
   // One page. Errors: invalid_argument/bad_limit, bad_lane, lane_needed, bad_cursor.
   Awaitable<Page> list(ListQuery query);
