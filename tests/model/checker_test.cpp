@@ -130,7 +130,7 @@ std::vector<Damage> damages() {
       {"a signal that was not answered", {"DEL", core(5) + ":d1"}, "1 answers"},
       {"a signal that is lost", {"DEL", core(5) + ":m1"}, "1 signals"},
       {"a signal that counts twice", {"HSET", core(5) + ":m1", "2", "x"}, "1 signals"},
-      {"two answers with one number", {"HSET", core(5) + ":d1", "w/s2", "1 accepted 2 go "}, "an answer for each number"},
+      {"two answers with one number", {"HSET", core(5) + ":d1", "w/s2", "1 accepted 2 go "}, "an answer for each"},
       {"a suspension without its document", {"DEL", core(5) + ":s1"}, "a document to wait by"},
       {"a document of a later step", {"SET", core(5) + ":s3", "{\"n\":0}"}, "or the next"},
       {"steps of one that has none", {"SET", core(2) + ":s1", "{\"n\":0}"}, "no step without field h"},

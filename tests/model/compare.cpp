@@ -228,8 +228,9 @@ void StateCompare::step(const Key& key, const Execution& execution, std::string_
     if (answers == execution.answers.end()) return wrong(key, "not due");
     for (std::size_t i = 0; i < answers->second.size(); ++i) {
       const auto& s = answers->second[i];
-      expected[s.label + "/" + s.id] = std::to_string(i + 1) + " " + s.first + " " + std::to_string(s.name.size()) + " " +
-                                       s.name + " " + s.source;
+      const auto length = std::to_string(s.name.size());
+      expected[s.label + "/" + s.id] =
+          std::to_string(i + 1) + " " + s.first + " " + length + " " + s.name + " " + s.source;
     }
   } else {
     auto found = execution.step.find(number);

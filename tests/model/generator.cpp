@@ -271,7 +271,8 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
     add_leases(model, words, false);
     return words;
   }
-  if (verb == "fail" || verb == "progress" || verb == "suspend" || verb == "open_waitpoints") return of_lease(verb, model);
+  const bool leased = verb == "fail" || verb == "progress" || verb == "suspend" || verb == "open_waitpoints";
+  if (leased) return of_lease(verb, model);
   if (verb == "signal" || verb == "resume" || verb == "waitpoints" || verb == "signals") return of_step(verb, model);
   bool of_ended = verb == "replay" || verb == "purge" || verb == "result";
   auto one = id(model, of_ended);
@@ -309,8 +310,8 @@ Generator::Words Generator::of_lease(const std::string& verb, const Model& model
 void Generator::add_waitpoints(Words& words) {
   for (const char* label : {"a", "b"}) {
     if (rng_.chance(0.3)) continue;
-    words.insert(words.end(), {label, pick({"", "", "", "go", "go,stop"}), number({0, 0, 0, 1, 3}), number({0, 0, 0, 4}),
-                               number({0, 0, 0, 30, 2000}), "", ""});
+    words.insert(words.end(), {label, pick({"", "", "", "go", "go,stop"}), number({0, 0, 0, 1, 3}),
+                               number({0, 0, 0, 4}), number({0, 0, 0, 30, 2000}), "", ""});
     if (rng_.chance(0.02)) words[words.size() - 5] = "10001";
   }
 }

@@ -202,7 +202,7 @@ class Model {
   std::string add_waitpoints(Step& step, Args& args);
   void arm_expiry(Execution& execution, const Step& step);
   void go_on(Execution& execution, const std::string& by);
-  std::int64_t suspended_step(const Execution& execution, const std::string& lease, const std::string& epoch) const;
+  std::int64_t suspended_step(const Execution& execution, const Lease& lease) const;
   void remember_suspension(Execution& execution, const Step& step, const std::string& by);
   void time_out_suspension(Execution& execution, const std::string& text);
   void expire_waitpoints(Execution& execution);

@@ -40,7 +40,8 @@ bool holds_over(const Condition& node, const std::vector<Step::Signal>& signals)
 
 bool takes_any(const Condition& node, const Step::Signal& signal) {
   if (node.kind == Condition::Kind::signals) return takes(node, signal);
-  return std::any_of(node.parts.begin(), node.parts.end(), [&](const Condition& part) { return takes_any(part, signal); });
+  auto takes_it = [&signal](const Condition& part) { return takes_any(part, signal); };
+  return std::any_of(node.parts.begin(), node.parts.end(), takes_it);
 }
 
 std::string netstrings(const std::vector<std::string>& fields) {
@@ -54,7 +55,8 @@ Reply refused(const char* why) { return answered({"refused", why}); }
 // Labels that the condition names.
 bool labels_known(const Condition& node, Step& step) {
   if (node.kind == Condition::Kind::signals) return node.waitpoint.empty() || step.find(node.waitpoint) != nullptr;
-  return std::all_of(node.parts.begin(), node.parts.end(), [&](const Condition& part) { return labels_known(part, step); });
+  auto known = [&step](const Condition& part) { return labels_known(part, step); };
+  return std::all_of(node.parts.begin(), node.parts.end(), known);
 }
 
 }  // namespace
@@ -62,9 +64,10 @@ bool labels_known(const Condition& node, Step& step) {
 const std::vector<ConditionEntry>& conditions() {
   using namespace ff::core;
   static const std::vector<ConditionEntry> all = [] {
+    auto nested = all_of(named("go").times(2), any_signal().except({"eve"}).at("a"));
     std::vector<Condition> good = {any_signal(), named("go"), named("go").times(2), any_signal().times(3).distinct(),
                                    all_of(named("go"), named("stop")), named("go").at("b"),
-                                   any_of(named("stop"), all_of(named("go").times(2), any_signal().except({"eve"}).at("a")))};
+                                   any_of(named("stop"), nested)};
     std::vector<ConditionEntry> entries;
     for (auto& condition : good) entries.push_back({to_wire(condition), condition});
     entries.push_back({"", std::nullopt});
@@ -143,7 +146,10 @@ Reply Model::open_waitpoints(Args& args) {
   Lease lease(args);
   Execution* execution = nullptr;
   std::string outcome;
-  if (fence(lease, execution, outcome) != Standing::held) return counters_.count("open refused"), refused("stale_lease");
+  if (fence(lease, execution, outcome) != Standing::held) {
+    counters_.count("open refused");
+    return refused("stale_lease");
+  }
   auto number = execution->steps.value_or(0) + 1;
   Step step;
   if (auto* open = execution->find_step(number)) step = *open;
@@ -191,9 +197,13 @@ Reply Model::suspend(Args& args) {
   auto standing = fence(lease, execution, outcome);
   if (standing == Standing::repeated && (outcome == "suspended" || outcome == "cancelled")) {
     counters_.count("suspend repeated");
-    return answered({"ok", outcome, outcome == "cancelled" ? "0" : text(suspended_step(*execution, lease.lease, lease.epoch))});
+    auto step = outcome == "cancelled" ? 0 : suspended_step(*execution, lease);
+    return answered({"ok", outcome, text(step)});
   }
-  if (standing != Standing::held) return counters_.count("suspend refused"), refused("stale_lease");
+  if (standing != Standing::held) {
+    counters_.count("suspend refused");
+    return refused("stale_lease");
+  }
   auto number = execution->steps.value_or(0) + 1;
   Step step;
   if (auto* open = execution->find_step(number)) step = *open;
@@ -234,12 +244,12 @@ Reply Model::suspend(Args& args) {
 }
 
 // Of the suspension that this lease had asked for.
-std::int64_t Model::suspended_step(const Execution& execution, const std::string& lease, const std::string& epoch) const {
-  if (execution.lease == lease && text(execution.epoch) == epoch) return *execution.steps;
+std::int64_t Model::suspended_step(const Execution& execution, const Lease& lease) const {
+  if (execution.lease == lease.lease && text(execution.epoch) == lease.epoch) return *execution.steps;
   for (auto entry = execution.history.rbegin(); entry != execution.history.rend(); ++entry) {
     auto of = entry->find("lease"), at = entry->find("epoch"), step = entry->find("step");
     if (of == entry->end() || at == entry->end() || entry->count("outcome") == 0) continue;
-    if (of->second != "\"" + lease || at->second != "\"" + epoch) continue;
+    if (of->second != "\"" + lease.lease || at->second != "\"" + lease.epoch) continue;
     return step == entry->end() ? *execution.steps : std::stoll(step->second);
   }
   return 0;
@@ -270,12 +280,12 @@ Reply Model::signal(Args& args) {
   }
   if (before.empty()) execution->answers.erase(number);
   if (execution->ended_already()) return refused("already_finished");
-  if (!is_open) return counters_.count("signal to a closed step"), refused("waitpoint_closed");
+  if (!is_open) return refused("waitpoint_closed");
   auto* at = step->find(signal.label);
-  if (at->expires != 0 && at->expires <= now_) return counters_.count("signal after expiry"), refused("waitpoint_expired");
+  if (at->expires != 0 && at->expires <= now_) return refused("waitpoint_expired");
   if (!at->names.empty() && !among(at->names, signal.name)) return refused("name_not_allowed");
   if (static_cast<std::int64_t>(signal.payload.size()) > at->max_bytes) return refused("payload_too_large");
-  if (at->signals >= at->max_signals) return counters_.count("waitpoint full"), refused("too_many_signals");
+  if (at->signals >= at->max_signals) return refused("too_many_signals");
   ++at->signals;
   step->signals.push_back(signal);
   bool ends = execution->state == State::suspended && step->holds();

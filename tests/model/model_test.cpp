@@ -82,7 +82,7 @@ std::string events(const Counters& counters) {
       "refused stale_lease", "refused bad_state", "refused lane_needed", "refused bad_cursor",
           "refused no_such_generation", "waitpoints opened", "open refused", "suspend refused", "suspend repeated",
       "suspended with early signals", "early signal", "signal accepted", "signal resumed", "signal repeated",
-      "signal repeated after the resume", "signal to a closed step", "signal after expiry", "waitpoint full",
+      "signal repeated after the resume",
       "resumed by signals", "resumed by timeout", "resumed by operator", "resume repeated",
       "suspension timed out: fail", "suspension timed out: expire", "suspension timed out: resume",
       "suspension timed out: retry", "timer suspension_timeout", "timer waitpoint_expiry", "refused no_such_waitpoint",

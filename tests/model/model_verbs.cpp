@@ -589,8 +589,8 @@ Reply Model::list(Args& args) {
     }
     if (have.ns != ns || (!lane.empty() && have.lane != lane)) continue;
     ++rows;
-    for (auto& field : {have.id, have.queue(), have.kind, text(have.priority), text(have.created), text(have.shown_timer()),
-                        text(have.attempts)}) {
+    for (auto& field : {have.id, have.queue(), have.kind, text(have.priority), text(have.created),
+                        text(have.shown_timer()), text(have.attempts)}) {
       reply.fields.push_back(field);
     }
   }

@@ -308,7 +308,9 @@ void Checker::check_steps(const Execution& execution) {
     about(number, number >= last, "no document of an earlier step", 1);
     about(number, step.records.size() == count, std::to_string(count) + " signals", step.records.size());
     about(number, step.answered == count, std::to_string(count) + " answers", step.answered);
-    for (auto record : step.records) about(number, step.answers.count(record) == 1, "an answer to " + string(record), 0);
+    for (auto record : step.records) {
+      about(number, step.answers.count(record) == 1, "an answer to " + string(record), 0);
+    }
   }
   bool waits = execution.state == ff::core::State::suspended;
   auto waiting = execution.steps.find(last);
