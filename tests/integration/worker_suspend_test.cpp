@@ -265,6 +265,41 @@ TEST_CASE("Client refuses signals, resumes and events by name") {
   CHECK(setup.refusal(foreign.waitpoints(id)) == "not_found/not_found");
 }
 
+TEST_CASE("a broadcast reaches those with the tag, once, page by page") {
+  WorkerSetup setup;
+  auto worker = setup.worker(worker_options(8), add_handlers);
+  const std::pair<std::string, std::string> tags[] = {{"team", "red"},        {"team", "red"}, {"team", "blue"},
+                                                      {"note", "\"team\":\"red\""}, {"zone", "1"},   {"team", "red"}};
+  std::vector<core::ExecutionId> ids;
+  for (const auto& [key, value] : tags) {
+    sdk::Submission job(ids.size() == 5 ? "sleeper" : "approval");
+    job.tags[key] = value;
+    if (ids.size() == 1) job.tags["a"] = "first";
+    ids.push_back(setup.submit(job));
+  }
+  REQUIRE(setup.until([&] { return (*worker)->stats().suspended == ids.size(); }));
+  sdk::Broadcast wanted;
+  wanted.tag = "team";
+  wanted.value = "red";
+  wanted.label = "approval";
+  wanted.signal = from("ops", "reject", "stop");
+  CHECK(setup.refusal(setup.client->broadcast(wanted)) == "invalid_argument/bad_signal");
+  wanted.signal.id = "stop-1";
+  wanted.limit = 2;
+  std::set<std::string> reached;
+  do {
+    auto page = setup.good(setup.client->broadcast(wanted));
+    for (const auto& one : page.reached) {
+      REQUIRE(one.answer);
+      CHECK(one.answer->resumed);
+      CHECK(reached.insert(one.id.str()).second);
+    }
+    wanted.cursor = page.cursor;
+  } while (!wanted.cursor.empty());
+
+  CHECK(reached == std::set<std::string>{ids[0].str(), ids[1].str()});
+}
+
 TEST_CASE("an operator resumes, and the handler is told so") {
   WorkerSetup setup;
   auto worker = setup.worker(worker_options(1), [](sdk::Worker& w) {
