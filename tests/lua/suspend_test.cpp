@@ -30,6 +30,30 @@ TEST_CASE("suspend gives the lease up and waits in the index of its state") {
   CHECK(lua.word<script::Fail>(lua.fail_args(lease)) == "stale_lease");
 }
 
+TEST_CASE("the keys of suspensions and events are called what core::Keyspace calls them") {
+  LuaFixture lua;
+  auto args = suspend_args(lua.held(), R"({"count":2})");
+  args.items[0].expires_in_ms = 60'000;
+  args.items[0].event = "paid";
+  lua.ok<script::Suspend>(args);
+  lua.ok<script::Signal>(signal_args(args.id));
+  script::PublishEvent::Args event;
+  event.ns = "ns";
+  event.name = "paid";
+  event.key = "k";
+  event.keep_ms = 60'000;
+  lua.ok<script::PublishEvent>(event);
+  const auto& keys = lua.keys();
+  const auto home = lua.home();
+  const auto id = core::Ulid::parse(args.id).value();
+  for (const auto& key : {keys.step(home, id, 1), keys.signals(home, id, 1), keys.answers(home, id, 1),
+                          keys.waitpoints(home), keys.awaits(home), keys.deliveries(home),
+                          keys.event(home, "ns", "paid", "k"), keys.index(home, core::State::suspended)}) {
+    INFO(key);
+    CHECK(lua.text({"EXISTS", key}) == "1");
+  }
+}
+
 TEST_CASE("a repeated suspend answers as it did, also after the resume and the next claim") {
   LuaFixture lua;
   const auto lease = suspended(lua);
