@@ -411,11 +411,7 @@ end
 function ff.delete_steps(at, ulid, core)
   local last = tonumber(core.h) or 0
   for step = math.max(1, last - steps_kept), last + 1 do
-    ff.unlink(at, step_key(at, ulid, "d", step))
-    if step >= last then
-      ff.unlink(at, step_key(at, ulid, "s", step))
-      ff.unlink(at, step_key(at, ulid, "m", step))
-    end
+    for _, kind in ipairs({ "d", "s", "m" }) do ff.unlink(at, step_key(at, ulid, kind, step)) end
   end
 end
 

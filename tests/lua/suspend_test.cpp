@@ -425,8 +425,8 @@ TEST_CASE("a purge leaves nothing of the steps") {
       CHECK(outcome(lua, args) == "resumed");
       lease = claim_resumed(lua, lease.id).lease;
     }
-    CHECK(lua.text({"EXISTS", lua.key("e:" + lease.id + ":d3")}) == "1");
-    CHECK(lua.text({"EXISTS", lua.key("e:" + lease.id + ":d2")}) == "0");
+    CHECK(lua.text({"EXISTS", lua.key("e:" + lease.id + ":d4")}) == "1");
+    CHECK(lua.text({"EXISTS", lua.key("e:" + lease.id + ":d3")}) == "0");
     lua.ok<script::OpenWaitpoints>(open_args(lease));
     auto early = signal_args(lease.id);
     early.waitpoint = "12.w";
