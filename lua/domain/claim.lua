@@ -30,7 +30,7 @@ local function fetch(at, ulid, queue, payload)
   end
   core.a, core.e = attempts + 1, epoch < at.now_us and at.now_us or epoch + 1
   if not payload then payload = redis.call("GET", ff.key(at, ulid, "p")) end
-  if not core.j then return core, payload, "", "" end
+  if not core.j then return core, payload, "", "", "" end
   return core, payload, satellites(at, ulid, core)
 end
 
