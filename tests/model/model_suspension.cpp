@@ -268,7 +268,7 @@ Reply Model::signal(Args& args) {
   if (execution == nullptr) return refused("not_found");
   auto number = std::stoll(waitpoint);
   signal.label = waitpoint.substr(waitpoint.find('.') + 1);
-  if (!execution->steps || number > execution->open_step()) return refused("no_such_waitpoint");
+  if (!execution->steps || number < 1 || number > execution->open_step()) return refused("no_such_waitpoint");
   auto* step = execution->find_step(number);
   bool is_open = number == execution->open_step();
   if (step != nullptr ? step->find(signal.label) == nullptr : is_open) return refused("no_such_waitpoint");
