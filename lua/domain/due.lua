@@ -79,7 +79,7 @@ end
 -- keeps its place in an index, and the server's log tells of it.
 function ff.set_aside(at, index, ulid, why)
   local text = type(why) == "table" and why.err or tostring(why)
-  redis.log(redis.LOG_WARNING, "FlowFabric set aside " .. at.tag .. ":e:" .. ulid .. ": " .. text)
+  redis.log(redis.LOG_WARNING, "FlowFabric set aside " .. ulid .. " in " .. at.tag .. index .. ": " .. text)
   ff.add(at, index, ulid, at.now + 60000)
 end
 
