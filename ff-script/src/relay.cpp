@@ -1,7 +1,9 @@
 #include "ff/script/relay.hpp"
 
-#include <array>
 #include <algorithm>
+#include <array>
+
+#include "ff/core/suspension.hpp"
 
 namespace ff::script {
 namespace {
@@ -43,6 +45,13 @@ asio::awaitable<core::Result<void>> settle(std::shared_ptr<Deployment> deploymen
   auto settled = co_await deployment->call<SettleEvent>(home, args, deadline);
   if (!settled) co_return std::move(settled).error();
   co_return core::Result<void>();
+}
+
+core::Result<Await> await_of(core::Partition partition, RelayRow row) {
+  FF_TRY(ulid, core::Ulid::parse(row.execution));
+  FF_TRY(waitpoint, core::WaitpointName::parse(row.waitpoint));
+  return Await(std::move(row.ns), std::move(row.name), std::move(row.key),
+               core::ExecutionId(partition, std::move(ulid)), waitpoint.step, std::move(row.waitpoint));
 }
 
 }  // namespace
@@ -109,11 +118,10 @@ asio::awaitable<core::Result<Carried>> carry_due(std::shared_ptr<Deployment> dep
     if (row.what == "deliver") {
       auto delivery = co_await carry_delivery(deployment, partition, std::move(row), deadline);
       done = delivery.has_value();
-    } else if (auto ulid = core::Ulid::parse(row.execution)) {
-      const auto step = std::atoll(row.waitpoint.c_str());
-      Await await(std::move(row.ns), std::move(row.name), std::move(row.key),
-                  core::ExecutionId(partition, std::move(*ulid)), step, std::move(row.waitpoint));
-      auto registered = co_await carry_await(deployment, std::move(await), deadline);
+    } else {
+      auto await = await_of(partition, std::move(row));
+      if (!await) co_return std::move(await).error();
+      auto registered = co_await carry_await(deployment, std::move(*await), deadline);
       done = registered.has_value();
     }
     ++(done ? carried.done : carried.failed);

@@ -63,7 +63,7 @@ asio::awaitable<void> register_awaits(std::shared_ptr<script::Deployment> deploy
 
 }  // namespace
 
-Suspend sleep_for(core::Millis time, std::string kept) {
+Suspend durable_sleep(core::Millis time, std::string kept) {
   return Suspend().within(time, core::OnTimeout::resume).keeping(std::move(kept));
 }
 
@@ -80,7 +80,9 @@ core::Result<void> validate(const Suspend& suspend) {
     if (auto good = core::validate(*suspend.condition); !good) return good;
   }
   if (auto good = check_waitpoints(suspend.waitpoints); !good) return good;
-  for (const auto& [field, time] : {std::pair("timeout", suspend.timeout), std::pair("resume_delay", suspend.resume_delay)}) {
+  const std::pair<const char*, core::Millis> times[] = {{"timeout", suspend.timeout},
+                                                        {"resume_delay", suspend.resume_delay}};
+  for (const auto& [field, time] : times) {
     if (time.count() >= 0 && time.count() <= core::limits::kDurationMsMax) continue;
     return refusal("bad_timeout", fmt::format("{} is {} ms, allowed are 0 to ten years", field, time.count()));
   }
@@ -109,10 +111,13 @@ asio::awaitable<core::Result<std::vector<std::string>>> Worker::Impl::open_waitp
   args.items = items_of<script::OpenWaitpoints::Item>(waitpoints);
   std::vector<std::string> names;
   for (int round = 0;; ++round) {
-    auto answer = co_await self->deployment_->call<script::OpenWaitpoints>(attempt->partition(), args, self->deadline());
+    auto answer =
+        co_await self->deployment_->call<script::OpenWaitpoints>(attempt->partition(), args, self->deadline());
     if (answer) {
       attempt->has_waitpoints = true;
-      for (const auto& waitpoint : waitpoints) names.push_back(core::WaitpointName(answer->step, waitpoint.label).str());
+      for (const auto& waitpoint : waitpoints) {
+        names.push_back(core::WaitpointName(answer->step, waitpoint.label).str());
+      }
       self->spawn(register_awaits(self->deployment_, self->options_.ns, attempt->id(), answer->step,
                                   std::move(waitpoints), self->deadline()));
       co_return names;

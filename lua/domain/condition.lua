@@ -1,11 +1,13 @@
 -- What a suspension waits for: a tree of { all = { … } } and { any = { … } } over leaves. A leaf holds once `count` (1)
--- signals have come that have one of `names` (absent: any name), at `waitpoint` (absent: any of the suspension), and not
--- from a source in `not_from`; with `distinct`, from that many different sources.
--- What holds goes on holding, so each signal is looked at once. The progress of leaf i, in the order of the text, is how
--- many it has counted, or the sources it has counted.
+-- signals have come that have one of `names` (absent: any name), at `waitpoint` (absent: any of the suspension), and
+-- not from a source in `not_from`; with `distinct`, from that many different sources.
+-- What holds goes on holding, so each signal is looked at once. The progress of leaf i, in the order of the text, is
+-- how many it has counted, or the sources it has counted.
 
 local depth_max, leaves_max, words_max, count_max, distinct_max = 8, 32, 32, 10000, 64
-local leaf_fields = { names = "words", not_from = "words", waitpoint = "string", count = "number", distinct = "boolean" }
+local leaf_fields = {
+  names = "words", not_from = "words", waitpoint = "string", count = "number", distinct = "boolean",
+}
 
 local function words_fit(list)
   if type(list) ~= "table" or #list < 1 or #list > words_max then return false end

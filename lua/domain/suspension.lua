@@ -2,10 +2,11 @@
 -- called <step>.<label>, so a signal to an earlier step can be told by its number. The step after the last suspension
 -- may have waitpoints before it is suspended: signals that come early are kept and counted then.
 --
--- Core field `h` is the number of the last suspension, "0" while there are only waitpoints, absent before. Of each step:
---   :s<step>  the document, JSON: w waitpoints { l label, n names, m and b limits, x expiry, c signals, v and k event },
---             n signals accepted, q condition, p progress, o on timeout, t timeout, d resume delay, y what the
---             handler kept, z suspended at, b what ended it, r when
+-- Core field `h` is the number of the last suspension, "0" while there are only waitpoints, absent before. Of each
+-- step:
+--   :s<step>  the document, JSON: w waitpoints { l label, n names, m and b limits, x expiry, c signals, v and k
+--             event }, n signals accepted, q condition, p progress, o on timeout, t timeout, d resume delay, y what
+--             the handler kept, z suspended at, b what ended it, r when
 --   :m<step>  the signals, number to record
 --   :d<step>  what was answered to each, "<label>/<id>" to "<number> <answer> <name length> <name> <source>"
 -- Document and signals stay until the next suspension, because they are handed over again after a crash or retry; the
@@ -307,7 +308,7 @@ local function retry_suspended(at, ulid, core, step, doc, text)
   local entry = ff.attempt_entry(core, "suspended")
   entry.outcome, entry.step, entry.suspended, entry.by = "suspended", step, doc.z, "timeout"
   ff.remember(at, ulid, core, changes, entry)
-  ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "l", "o" })
+  ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "o", "l" })
   ff.unlink(at, step_key(at, ulid, "s", step))
   ff.unlink(at, step_key(at, ulid, "m", step))
   disarm_step(at, ulid, doc)
@@ -410,11 +411,7 @@ end
 function ff.delete_steps(at, ulid, core)
   local last = tonumber(core.h) or 0
   for step = math.max(1, last - steps_kept), last + 1 do
-    ff.unlink(at, step_key(at, ulid, "d", step))
-    if step >= last then
-      ff.unlink(at, step_key(at, ulid, "s", step))
-      ff.unlink(at, step_key(at, ulid, "m", step))
-    end
+    for _, kind in ipairs({ "d", "s", "m" }) do ff.unlink(at, step_key(at, ulid, kind, step)) end
   end
 end
 

@@ -1,7 +1,7 @@
 ff.verb({
   name = "await_event", kind = "write",
-  doc = "Registers a waitpoint with the partition of an event, for a day; again prolongs that. The rows are the deliveries "
-    .. "of events that came early.",
+  doc = "Registers a waitpoint with the partition of an event, for a day; again prolongs that. The rows are the "
+    .. "deliveries of events that came early.",
   args = {
     { "namespace", "bytes", "tenant" }, { "name", "bytes", "of the event" }, { "key", "bytes", "" },
     { "execution", "bytes", "its whole id" }, { "waitpoint", "bytes", "<step>.<label>" },

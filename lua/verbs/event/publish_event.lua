@@ -10,9 +10,9 @@ ff.relay_rows = {
 
 ff.verb({
   name = "publish_event", kind = "write",
-  doc = "Publishes an event to all who wait for its name and key. When nobody takes it, it is kept for the first who comes "
-    .. "to wait. On the partition of the hash of namespace, name and key. The rows are the deliveries that follow: the "
-    .. "caller makes them at once, else the engine does.",
+  doc = "Publishes an event to all who wait for its name and key. When nobody takes it, it is kept for the first who "
+    .. "comes to wait. On the partition of the hash of namespace, name and key. The rows are the deliveries that "
+    .. "follow: the caller makes them at once, else the engine does.",
   args = {
     { "namespace", "bytes", "tenant" }, { "name", "bytes", "no /" }, { "key", "bytes", "correlation key" },
     { "event", "bytes", "its id: one message has one, however often it is sent; known while it is kept" },

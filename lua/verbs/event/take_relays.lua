@@ -2,8 +2,8 @@ local append_await, take_awaits, take_deliveries
 
 ff.verb({
   name = "take_relays", kind = "free",
-  doc = "What is due to be carried to other partitions, and was not: a caller that died left it. Each is given again in two "
-    .. "seconds, until it is settled. Forgets events and waiters that have expired.",
+  doc = "What is due to be carried to other partitions, and was not: a caller that died left it. Each is given again "
+    .. "in two seconds, until it is settled. Forgets events and waiters that have expired.",
   args = { { "limit", "int", "of each kind, 1 to 256" } },
   ok = { { "next_in_ms", "int", "until the next is due, 0: now, -1: none waits" } },
   rows = ff.relay_rows,

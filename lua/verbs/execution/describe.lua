@@ -1,7 +1,7 @@
 -- The time that the state's index holds: start, lease end, purge; for ready the time it ranks by.
 local function timer_of(at, ulid, core)
   if core.s == "ready" then
-    local rank = redis.call("ZSCORE", at.tag .. ":q:" .. core.q, ulid)
+    local rank = redis.call("ZSCORE", at.tag .. ff.queue_index(core.q), ulid)
     return rank and ff.ready_at(tonumber(rank)) or 0
   end
   local ms = tonumber(redis.call("ZSCORE", at.tag .. ":" .. core.s, ulid) or 0)
@@ -41,7 +41,7 @@ ff.verb({
   local core = ff.load_in(at, a.namespace, a.id)
   if not core then return ff.refused("not_found") end
   local position, text, policy, tags, progress, history = -1, "", "", "", {}, {}
-  if core.s == "ready" then position = redis.call("ZRANK", at.tag .. ":q:" .. core.q, a.id) or -1 end
+  if core.s == "ready" then position = redis.call("ZRANK", at.tag .. ff.queue_index(core.q), a.id) or -1 end
   if core.j then
     local found = redis.call("MGET", ff.key(at, a.id, "x"), ff.key(at, a.id, "y"), ff.key(at, a.id, "t"))
     text, policy, tags = found[1] or "", found[2] or "", found[3] or ""

@@ -2,8 +2,8 @@ local refusal_of
 
 ff.verb({
   name = "signal", kind = "write",
-  doc = "Delivers a signal to a waitpoint: keeps it, counts it, and resumes the execution when its condition holds. The "
-    .. "same id at the same waitpoint again answers duplicate, also after the resume, and changes nothing.",
+  doc = "Delivers a signal to a waitpoint: keeps it, counts it, and resumes the execution when its condition holds. "
+    .. "The same id at the same waitpoint again answers duplicate, also after the resume, and changes nothing.",
   args = {
     { "namespace", "bytes", "tenant" }, { "id", "ulid", "the execution" },
     { "waitpoint", "bytes", "<step>.<label>" },

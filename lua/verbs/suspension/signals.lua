@@ -1,6 +1,6 @@
 ff.verb({
   name = "signals", kind = "read",
-  doc = "The signals of the open step or of the last suspension, in order, a page at a time: about 128 KiB at the most.",
+  doc = "The signals of the open step or of the last suspension, in order, a page of about 128 KiB at a time.",
   args = {
     { "namespace", "bytes", "tenant" }, { "id", "ulid", "the execution" }, { "step", "int", "as handed over" },
     { "from", "int", "number of the first, from 1" }, { "limit", "int", "rows at the most, 1 to 256" },

@@ -9,8 +9,8 @@ end
 
 ff.verb({
   name = "waitpoints", kind = "read",
-  doc = "The open step of an execution: its waitpoints, what it waits for and what of that is still missing. Of one that "
-    .. "is not suspended, the waitpoints of the suspension that may come; none when it has ended.",
+  doc = "The open step of an execution: its waitpoints, what it waits for and what of that is still missing. Of one "
+    .. "that is not suspended, the waitpoints of the suspension that may come; none when it has ended.",
   args = { { "namespace", "bytes", "tenant" }, { "id", "ulid", "the execution" } },
   ok = {
     { "state", "bytes", "of the execution" }, { "step", "int", "the open one; 0: there was none yet" },

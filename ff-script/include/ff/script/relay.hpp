@@ -42,7 +42,8 @@ struct Carried {
 };
 // Does what is due in a partition and was left undone, `limit` of each kind at the most.
 // Errors: those of Deployment::call. One that fails is counted, and is due again two seconds later.
-boost::asio::awaitable<core::Result<Carried>> carry_due(std::shared_ptr<Deployment> deployment, core::Partition partition,
-                                                        std::int64_t limit, core::Deadline deadline);
+boost::asio::awaitable<core::Result<Carried>> carry_due(std::shared_ptr<Deployment> deployment,
+                                                        core::Partition partition, std::int64_t limit,
+                                                        core::Deadline deadline);
 
 }  // namespace ff::script

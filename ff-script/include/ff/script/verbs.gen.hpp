@@ -678,8 +678,8 @@ struct Waitpoints {
   static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// The signals of the open step or of the last suspension, in order, a page at a time: about 128 KiB
-// at the most.
+// The signals of the open step or of the last suspension, in order, a page of about 128 KiB at a
+// time.
 struct Signals {
   static constexpr std::string_view kFunction = "ff1_signals";
   static constexpr bool kReadOnly = true;

@@ -155,6 +155,29 @@ struct Published {
   Published() = default;
 };
 
+// A signal to every suspended execution with a tag and an open waitpoint of this label.
+struct Broadcast {
+  std::string tag, value;
+  std::string label;
+  core::Signal signal;      // Needs an id: a page that is asked for again signals nobody twice.
+  std::string lane;         // Empty: all.
+  std::string cursor;       // Empty: from the start. From BroadcastPage::cursor.
+  std::size_t limit = 100;  // Suspended executions looked at, 1 to 1000; each costs a call or three.
+  Broadcast() = default;
+};
+
+struct Reached {
+  core::ExecutionId id;
+  core::Result<SignalAnswer> answer;
+  Reached(core::ExecutionId i, core::Result<SignalAnswer> a) : id(std::move(i)), answer(std::move(a)) {}
+};
+
+struct BroadcastPage {
+  std::vector<Reached> reached;  // That had the tag and the waitpoint, or could not be asked; in no order.
+  std::string cursor;            // For the next page; empty: that was all.
+  BroadcastPage() = default;
+};
+
 // Cheap to copy; copies share the deployment. Thread safety: none; use it on the connection's executor.
 // Lifetime: a call goes on when its Client dies.
 // Errors of every call: those of Deployment::call, and those named. A call with unknown_outcome is repeated here while
@@ -204,8 +227,8 @@ class Client {
   Awaitable<std::int64_t> replay(core::ExecutionId id);
   // Deletes a finished one. After a lost reply, "not there" counts as done. Errors: not_found, conflict/not_finished.
   Awaitable<void> purge(core::ExecutionId id);
-  // Delivers a signal to a waitpoint "<step>.<label>" of an execution. Repeating it with the same id is safe, also after
-  // the resume: it answers duplicate. Trusts the caller: `source` and the right to send are to be checked before.
+  // Delivers a signal to a waitpoint "<step>.<label>" of an execution. Repeating it with the same id is safe, also
+  // after the resume: it answers duplicate. Trusts the caller: `source` and the right to send are to be checked before.
   // Errors: those of core::validate(Signal); invalid_argument/bad_waitpoint, payload_too_large (for this waitpoint);
   // not_found; not_found/no_such_waitpoint; conflict/already_finished, waitpoint_closed (its step is over),
   // waitpoint_expired, too_many_signals; permission_denied/name_not_allowed.
@@ -218,8 +241,11 @@ class Client {
   // Signals of a step, from this number on (1: the first), those a Resumption has not handed over among them. A page
   // has about 128 KiB. Errors: not_found, not_found/no_such_step (another suspension has followed, or a replay).
   Awaitable<SignalPage> signals(core::ExecutionId id, std::int64_t step, std::int64_t from);
+  // One page of a broadcast: to those that are suspended when the page is read. Errors: those of validate_tags,
+  // validate_waitpoint_label and core::validate(Signal), and of list().
+  Awaitable<BroadcastPage> broadcast(Broadcast broadcast);
   // Publishes an event to all who wait for its name and key, and delivers it; what could not be delivered now, the
-  // engine delivers. Errors: those of core::validate(Event); conflict/too_many_events (64 are kept of one name and key).
+  // engine delivers. Errors: those of core::validate(Event); conflict/too_many_events (64 of one name and key).
   Awaitable<Published> publish_event(core::Event event);
   // One page. Errors: invalid_argument/bad_limit, bad_lane, lane_needed, bad_cursor.
   Awaitable<Page> list(ListQuery query);

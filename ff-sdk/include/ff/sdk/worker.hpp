@@ -64,7 +64,7 @@ struct Released {
 // task.resumption() set. Waitpoints that were opened before (Task::open_waitpoints) belong to it, too.
 //
 //   co_return sdk::Suspend(core::named("approve").times(2).distinct()).within(72h, core::OnTimeout::fail);
-//   co_return sdk::sleep_for(24h, "reminded");
+//   co_return sdk::durable_sleep(24h, "reminded");
 //   co_return sdk::wait_event("payment", order_id).within(30min, core::OnTimeout::resume);
 struct Suspend {
   std::optional<core::Condition> condition;  // Unset: no signal resumes it.
@@ -95,7 +95,7 @@ struct Suspend {
   }
 };
 // Sleeps, however long: resumes by timeout.
-Suspend sleep_for(core::Millis time, std::string kept = {});
+Suspend durable_sleep(core::Millis time, std::string kept = {});
 // Waits for an event published under this name and key, also one that came before and is still kept. It arrives as a
 // signal of that name at the waitpoint "event".
 Suspend wait_event(std::string name, std::string key);
