@@ -187,6 +187,31 @@ TEST_CASE("an operator resumes, an event reaches who waits for it, early or late
   CHECK(lab.result(late) == "2 EUR");
 }
 
+TEST_CASE("a broadcast reaches who has the tag and waits, a page at a time, each once") {
+  WaitingLab lab;
+  std::set<std::string> tagged;
+  for (const char* team : {"a", "a", "b"}) {
+    const std::string id = lab.http.submit(R"({"kind":"wait","tags":{"team":")" + std::string(team) + "\"}}");
+    lab.wait_at(id, 1);
+    if (std::string(team) == "a") tagged.insert(id);
+  }
+  std::set<std::string> resumed;
+  std::string cursor;
+  do {
+    const auto page = lab.http.post("/v1/broadcasts", R"({"tag":"team","value":"a","label":"w","name":"go","id":"b1",)"
+                                                      R"("limit":1,"cursor":")" + cursor + "\"}");
+    INFO(page.raw.body);
+    REQUIRE(page.status == 200);
+    for (const auto& one : page.json.at("reached").as_array()) {
+      CHECK(one.at("resumed").as_bool());
+      resumed.emplace(one.at("id").as_string());
+    }
+    cursor = page.text("cursor");
+  } while (!cursor.empty());
+  CHECK(resumed == tagged);
+  for (const auto& id : tagged) CHECK(lab.result(id) == "go of local: ");
+}
+
 TEST_CASE("mistakes in requests about waiting executions are named") {
   WaitingLab lab;
   const std::string id = lab.waiting();
@@ -223,6 +248,11 @@ TEST_CASE("mistakes in requests about waiting executions are named") {
            {"/v1/tokens/verify", "{}", 400, "missing_field"},
            {"/v1/events", R"({"key":"k"})", 400, "missing_field"},
            {"/v1/events", R"({"name":"a b","key":"k"})", 400, "bad_event"},
+           {"/v1/broadcasts", R"({"tag":"t","value":"v","label":"w","name":"go"})", 400, "missing_field"},
+           {"/v1/broadcasts", R"({"tag":"t","value":"v","label":"w","name":"go","id":"i","cursor":"?"})", 400,
+            "bad_cursor"},
+           {"/v1/broadcasts", R"({"tag":"t","value":"v","label":"w","name":"go","id":"i","limit":0})", 400,
+            "bad_limit"},
            {"/v1/admin/keys/rotate", R"({"grace_ms":-1})", 400, "bad_grace_ms"},
            {"/v1/admin/keys/zzzzzzzz/revoke", "{}", 404, "no_such_key"}}) {
     INFO(wrong.path << " " << wrong.body);

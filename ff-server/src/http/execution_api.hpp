@@ -63,6 +63,7 @@ class ExecutionApi {
   boost::asio::awaitable<Response> waitpoints(Request request);
   boost::asio::awaitable<Response> resume(Request request);
   boost::asio::awaitable<Response> publish_event(Request request);
+  boost::asio::awaitable<Response> broadcast(Request request);
 
   // token_api.cpp: waitpoint tokens and the keys that sign them.
   boost::asio::awaitable<Response> mint_token(Request request);

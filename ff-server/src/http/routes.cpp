@@ -44,6 +44,7 @@ constexpr std::array kRoutes = {
     Route{Method::post, "/v1/executions/{id}/tokens", &Api::mint_token, kSmall, "", kOperate},
     Route{Method::post, "/v1/tokens/verify", &Api::verify_token, kSmall, "", kOperate},
     Route{Method::post, "/v1/events", &Api::publish_event, kSignalBody, "", kSignal},
+    Route{Method::post, "/v1/broadcasts", &Api::broadcast, kSignalBody, "", kSignal},
     Route{Method::get, "/v1/admin/keys", &Api::list_keys, kNoBody, "", kAdmin},
     Route{Method::post, "/v1/admin/keys/rotate", &Api::rotate_keys, kSmall, "", kAdmin},
     Route{Method::post, "/v1/admin/keys/{kid}/revoke", &Api::revoke_key, kSmall, "", kAdmin},

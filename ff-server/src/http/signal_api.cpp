@@ -1,6 +1,7 @@
 // ExecutionApi: waiting executions, and who may send them what.
 #include <algorithm>
 
+#include "ff/core/base64.hpp"
 #include "http/error_map.hpp"
 #include "http/execution_api.hpp"
 #include "http/json.hpp"
@@ -126,7 +127,60 @@ Result<core::Event> event_of(const Request& request) {
   return event;
 }
 
+Result<sdk::Broadcast> broadcast_of(const Request& request) {
+  FF_TRY(root, small_object(request));
+  std::optional<Error> error;
+  ObjectReader reader(root.get_object(), "", error);
+  sdk::Broadcast broadcast;
+  std::string cursor;
+  auto limit = static_cast<std::int64_t>(broadcast.limit);
+  for (const char* field : {"tag", "value", "label", "name", "id"}) reader.require(field);
+  reader.text("tag", broadcast.tag);
+  reader.text("value", broadcast.value);
+  reader.text("label", broadcast.label);
+  reader.text("name", broadcast.signal.name);
+  reader.text("id", broadcast.signal.id);
+  reader.text("lane", broadcast.lane);
+  reader.text("cursor", cursor);
+  reader.integer("limit", limit);
+  read_payload(reader, request.body, broadcast.signal.payload);
+  reader.finish();
+  if (error) return std::move(*error);
+  if (limit < 1) return bad("bad_limit", "limit is " + std::to_string(limit) + ", allowed are 1 to 1000");
+  auto decoded = core::base64url_decode(cursor);
+  if (!decoded) return bad("bad_cursor", "cursor must be one that a broadcast answered");
+  broadcast.cursor = std::move(*decoded);
+  broadcast.limit = static_cast<std::size_t>(limit);
+  broadcast.signal.source = request.caller;
+  return broadcast;
+}
+
+std::string broadcast_json(const sdk::BroadcastPage& page) {
+  JsonWriter writer;
+  writer.begin_object().key("reached").begin_array();
+  for (const auto& one : page.reached) {
+    writer.begin_object().field("id", one.id.str());
+    if (one.answer) {
+      writer.flag("duplicate", one.answer->duplicate).flag("resumed", one.answer->resumed);
+    } else {
+      write_error(writer.key("error"), one.answer.error(), "");
+    }
+    writer.end_object();
+  }
+  return writer.end_array().field("cursor", core::base64url_encode(page.cursor)).end_object().take();
+}
+
 }  // namespace
+
+asio::awaitable<Response> ExecutionApi::broadcast(Request request) {
+  auto client = client_for(request);
+  if (!client) co_return refuse(client.error(), request.request_id);
+  auto broadcast = broadcast_of(request);
+  if (!broadcast) co_return refuse(broadcast.error(), request.request_id);
+  auto page = co_await client->broadcast(std::move(*broadcast));
+  if (!page) co_return refuse(page.error(), request.request_id);
+  co_return Response(200, broadcast_json(*page));
+}
 
 asio::awaitable<Response> ExecutionApi::signal(Request request) {
   auto client = client_for(request);
