@@ -11,6 +11,8 @@
 #include <optional>
 #include <set>
 
+#include "ff/script/relay.hpp"
+
 namespace ff::engine {
 namespace {
 
@@ -19,6 +21,7 @@ using core::SteadyTime;
 using std::chrono::steady_clock;
 
 constexpr core::Millis kRetryPause{200};
+constexpr std::int64_t kRelaysPerCall = 64;
 
 }  // namespace
 
@@ -97,6 +100,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       args.ttl_ms = self->options_.membership.count();
       auto live = co_await self->deployment_->call_root<script::Join>(args, self->deadline());
       if (live) {
+        if (self->options_.joined) self->options_.joined(*live);
         std::vector<std::string> servers;
         for (auto& row : live->rows) servers.push_back(std::move(row.server));
         self->share(servers);
@@ -188,6 +192,9 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     if (answer) {
       for (const auto& row : answer->rows) self->stats_.items[row.scanner] += static_cast<std::uint64_t>(row.items);
       if (answer->next_in_ms >= 0) look_at = std::min(look_at, now + core::Millis(answer->next_in_ms));
+      auto relay_in_ms = answer->relay_in_ms;
+      if (relay_in_ms == 0) relay_in_ms = co_await carry(self, partition);
+      if (relay_in_ms >= 0) look_at = std::min(look_at, now + core::Millis(relay_in_ms));
     } else {
       ++self->stats_.failures;
       self->log(core::LogLevel::warn, "run_due failed", answer.error());
@@ -198,6 +205,19 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     owned.look_at = std::min(owned.look_at, look_at);
     --self->calling_;
     self->alarm_.cancel();
+  }
+
+  // Named events that somebody has left on their way. Answers in how many ms there is more, -1: none.
+  static asio::awaitable<std::int64_t> carry(std::shared_ptr<Impl> self, core::Partition partition) {
+    auto carried = co_await script::carry_due(self->deployment_, partition, kRelaysPerCall, self->deadline());
+    if (!carried) {
+      ++self->stats_.failures;
+      self->log(core::LogLevel::warn, "take_relays failed", carried.error());
+      co_return kRetryPause.count();
+    }
+    if (carried->done > 0) self->stats_.items["event_relay"] += carried->done;
+    self->stats_.failures += carried->failed;
+    co_return carried->next_in_ms;
   }
 
   std::shared_ptr<script::Deployment> deployment_;

@@ -23,16 +23,34 @@ namespace asio = boost::asio;
 using core::Code;
 using core::Error;
 
-constexpr std::array<std::pair<std::string_view, Code>, 9> kRefusals{{
+constexpr std::array<std::pair<std::string_view, Code>, 27> kRefusals{{
     {"not_found", Code::not_found},
     {"no_such_generation", Code::not_found},
     {"stale_lease", Code::stale_lease},
     {"already_finished", Code::conflict},
     {"not_finished", Code::conflict},
     {"other_generation", Code::conflict},
+    {"other_version", Code::conflict},
     {"bad_state", Code::invalid_argument},
     {"lane_needed", Code::invalid_argument},
     {"bad_cursor", Code::invalid_argument},
+    {"bad_waitpoint", Code::invalid_argument},
+    {"too_many_waitpoints", Code::invalid_argument},
+    {"bad_condition", Code::invalid_argument},
+    {"unknown_waitpoint", Code::invalid_argument},
+    {"bad_timeout", Code::invalid_argument},
+    {"kept_too_large", Code::invalid_argument},
+    {"no_such_waitpoint", Code::not_found},
+    {"waitpoint_closed", Code::conflict},
+    {"waitpoint_expired", Code::conflict},
+    {"name_not_allowed", Code::permission_denied},
+    {"payload_too_large", Code::invalid_argument},
+    {"too_many_signals", Code::conflict},
+    {"other_step", Code::conflict},
+    {"not_suspended", Code::conflict},
+    {"no_such_step", Code::not_found},
+    {"too_many_events", Code::conflict},
+    {"too_many_waiters", Code::conflict},
 }};
 
 // Error words of the server and of the library's own calling convention: what they mean for the caller.

@@ -64,6 +64,11 @@ Released checked(Released released) {
 HandlerResult checked(HandlerResult result) {
   if (auto* failure = std::get_if<Failure>(&result)) return checked(std::move(*failure));
   if (auto* released = std::get_if<Released>(&result)) return checked(std::move(*released));
+  if (auto* suspend = std::get_if<Suspend>(&result)) {
+    auto good = validate(*suspend);
+    if (!good) return Failure(core::failure_class::kInternal, good.error().message);
+    return result;
+  }
   auto good = core::validate(std::get<core::Payload>(result), "result");
   if (!good) return Failure(core::failure_class::kInternal, good.error().message);
   return result;
@@ -140,6 +145,8 @@ void Worker::Impl::handler_ended(AttemptPtr attempt, HandlerResult result) {
     finished_[attempt->partition()].emplace_back(std::move(attempt), std::move(*payload));
   } else if (auto* failure = std::get_if<Failure>(&result)) {
     spawn(fail(shared_from_this(), std::move(attempt), std::move(*failure)));
+  } else if (auto* how = std::get_if<Suspend>(&result)) {
+    spawn(suspend(shared_from_this(), std::move(attempt), std::move(*how)));
   } else {
     std::vector<AttemptPtr> one(1, std::move(attempt));
     release(std::move(one), true, std::get<Released>(result));

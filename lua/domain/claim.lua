@@ -1,9 +1,10 @@
 -- Handing ready executions to a worker.
 
+-- Policy, tags, and what a suspension hands over.
 local function satellites(at, ulid, core)
-  if not core.j then return "", "" end
+  if not core.j then return "", "", "" end
   local found = redis.call("MGET", ff.key(at, ulid, "y"), ff.key(at, ulid, "t"))
-  return found[1] or "", found[2] or ""
+  return found[1] or "", found[2] or "", core.h and ff.resumption(at, ulid, core) or ""
 end
 
 local payloads_at_once = 16
@@ -29,19 +30,19 @@ local function fetch(at, ulid, queue, payload)
   end
   core.a, core.e = attempts + 1, epoch < at.now_us and at.now_us or epoch + 1
   if not payload then payload = redis.call("GET", ff.key(at, ulid, "p")) end
-  if not core.j then return core, payload, "", "" end
+  if not core.j then return core, payload, "", "", "" end
   return core, payload, satellites(at, ulid, core)
 end
 
 -- All a handler needs, in the order of the declared rows.
-local function append_row(rows, ulid, core, ready_at, payload, policy, tags)
+local function append_row(rows, ulid, core, ready_at, payload, policy, tags, resumption)
   local n = #rows
   rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or "0"
   rows[n + 5], rows[n + 6], rows[n + 7] = core.g or "0", core.a, core.e
   rows[n + 8], rows[n + 9], rows[n + 10] = core.c, ready_at, core.f or "0"
   rows[n + 11], rows[n + 12] = core.t or "0", core.d or "0"
   rows[n + 13], rows[n + 14] = policy, tags
-  rows[n + 15], rows[n + 16] = core.ct or "", payload or ""
+  rows[n + 15], rows[n + 16], rows[n + 17] = core.ct or "", payload or "", resumption
 end
 
 -- The caller takes the execution out of its queue.
@@ -74,12 +75,12 @@ local function take(at, queue, c, room, rows)
     if next_payload > payloads_at_once then
       payloads, next_payload = read_payloads(at, heads, i, room - taken), 1
     end
-    local readable, core, payload, policy, tags = pcall(fetch, at, ulid, queue, payloads[next_payload])
+    local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, queue, payloads[next_payload])
     next_payload = next_payload + 1
     if readable and core then
       begin_attempt(at, ulid, core, c)
-      append_row(rows, ulid, core, ff.ready_at(rank), payload, policy, tags)
-      c.bytes = c.bytes + (payload and #payload or 0)
+      append_row(rows, ulid, core, ff.ready_at(rank), payload, policy, tags, resumption)
+      c.bytes = c.bytes + (payload and #payload or 0) + #resumption
       taken = taken + 1
     elseif not readable then
       ff.set_aside(at, ":delayed", ulid, core)

@@ -11,6 +11,7 @@ local guarded = {
   { ":delayed", "zset" }, { ":active", "zset" }, { ":suspended", "zset" }, { ":blocked", "zset" },
   { ":completed", "zset" }, { ":failed", "zset" }, { ":cancelled", "zset" }, { ":expired", "zset" },
   { ":skipped", "zset" }, { ":timeouts", "zset" }, { ":deadlines", "zset" }, { ":handoffs", "zset" },
+  { ":waitpoints", "zset" }, { ":awaits", "zset" }, { ":deliveries", "zset" },
   { ":lanes", "set" }, { ":ev", "stream" },
 }
 local check_every_ms = 1000

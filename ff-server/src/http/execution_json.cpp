@@ -1,7 +1,7 @@
 #include "http/execution_json.hpp"
 
+#include "ff/core/base64.hpp"
 #include "ff/core/text.hpp"
-#include "http/base64.hpp"
 #include "http/error_map.hpp"
 #include "http/json.hpp"
 
@@ -53,13 +53,13 @@ void write_payload(JsonWriter& writer, const core::Payload& payload) {
   writer.field("size", static_cast<std::int64_t>(payload.bytes.size()));
   if (is_json_type(payload.content_type) && parse_json(payload.bytes)) writer.key("json").raw(payload.bytes);
   else if (is_utf8(payload.bytes)) writer.field("text", payload.bytes);
-  else writer.field("base64", base64_encode(payload.bytes));
+  else writer.field("base64", core::base64_encode(payload.bytes));
   writer.end_object();
 }
 
 void write_text(JsonWriter& writer, std::string_view name, std::string_view text) {
   writer.field(name, text);
-  if (!is_utf8(text)) writer.field(std::string(name) + "_base64", base64_encode(text));
+  if (!is_utf8(text)) writer.field(std::string(name) + "_base64", core::base64_encode(text));
 }
 
 std::string description_json(const core::ExecutionId& id, const sdk::Description& description) {
@@ -105,7 +105,7 @@ std::string page_json(const sdk::Page& page) {
     writer.field("priority", one.priority).field("attempt", one.attempt).field("created_at", one.created_at);
     writer.field("timer_at", one.timer_at).end_object();
   }
-  return writer.end_array().field("cursor", base64url_encode(page.cursor)).end_object().take();
+  return writer.end_array().field("cursor", core::base64url_encode(page.cursor)).end_object().take();
 }
 
 std::string counts_json(const std::map<std::string, std::int64_t>& counts) {

@@ -33,6 +33,7 @@ struct Request {
   std::string body;                   // As it came, chunks joined.
   std::string request_id;             // The client's, or one of ours.
   std::string peer;                   // Address of the client, for logs.
+  std::string caller;                 // Who asks, by his credential; empty: nobody in particular.
   core::Deadline deadline;            // When the answer must have been made.
   std::vector<std::string> captures;  // Values of the {…} of the route, in order.
 

@@ -57,7 +57,7 @@ ff.verb({
       cursor = string.format("%d", score) .. " " .. ulid
       local core = ff.load_in(at, a.namespace, ulid)
       if core and core.s == a.state and (a.lane == "" or core.q == queue) then
-        append(reply, ulid, core, ready and ff.ready_at(score) or score)
+        append(reply, ulid, core, ready and ff.ready_at(score) or score < ff.never and score or 0)
         rows = rows + 1
       end
     end
