@@ -121,10 +121,12 @@ void Worker::Impl::start(AttemptPtr attempt) {
                    });
     return;
   }
-  asio::post(options_.handler_executor, [self, attempt, &handler]() {
+  // Both go back with the result: whatever dies with them dies on our executor, not on a thread of the handlers.
+  asio::post(options_.handler_executor, [self, attempt, &handler]() mutable {
     auto result = run_function(handler.function, *attempt);
-    asio::post(self->executor_, [self, attempt, result = std::move(result)]() mutable {
-      self->handler_ended(attempt, std::move(result));
+    const auto home = self->executor_;
+    asio::post(home, [self = std::move(self), attempt = std::move(attempt), result = std::move(result)]() mutable {
+      self->handler_ended(std::move(attempt), std::move(result));
     });
   });
 }
