@@ -225,7 +225,9 @@ asio::awaitable<core::Result<void>> Worker::Impl::deliver(Self self, core::Parti
     self->spawn(claim(self, partition, want, lease, sent_at, true));
   } else if (want > 0 && !claimed) {
     self->reserved_ -= want;
-    self->planner_.unanswered(partition, steady_clock::now());
+    // Nothing was claimed: look there again, but carefully if even the results did not arrive.
+    if (outcome) self->planner_.answered(partition, scheduler::ClaimAnswer(), steady_clock::now());
+    else self->planner_.unanswered(partition, steady_clock::now());
   }
   co_return outcome;
 }
