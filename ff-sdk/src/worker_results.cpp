@@ -126,10 +126,12 @@ void Worker::Impl::start(AttemptPtr attempt) {
                    });
     return;
   }
-  asio::post(options_.handler_executor, [self, attempt, &handler]() {
+  // Both go back with the result: whatever dies with them dies on our executor, not on a thread of the handlers.
+  asio::post(options_.handler_executor, [self, attempt, &handler]() mutable {
     auto result = run_function(handler.function, *attempt);
-    asio::post(self->executor_, [self, attempt, result = std::move(result)]() mutable {
-      self->handler_ended(attempt, std::move(result));
+    const auto home = self->executor_;
+    asio::post(home, [self = std::move(self), attempt = std::move(attempt), result = std::move(result)]() mutable {
+      self->handler_ended(std::move(attempt), std::move(result));
     });
   });
 }
@@ -230,7 +232,9 @@ asio::awaitable<core::Result<void>> Worker::Impl::deliver(Self self, core::Parti
     self->spawn(claim(self, partition, want, lease, sent_at, true));
   } else if (want > 0 && !claimed) {
     self->reserved_ -= want;
-    self->planner_.unanswered(partition, steady_clock::now());
+    // Nothing was claimed: look there again, but carefully if even the results did not arrive.
+    if (outcome) self->planner_.answered(partition, scheduler::ClaimAnswer(), steady_clock::now());
+    else self->planner_.unanswered(partition, steady_clock::now());
   }
   co_return outcome;
 }

@@ -265,7 +265,8 @@ asio::awaitable<Result<void>> App::open_deployment() {
   script::DeploymentOptions options;
   options.prefix = config_.prefix;
   options.partitions = config_.partitions;
-  const auto end = std::chrono::steady_clock::now() + config_.boot_timeout;
+  // A first try in any case: with a boot time of 0 it is the only one.
+  const auto end = std::chrono::steady_clock::now() + std::max(config_.boot_timeout, kBootTryMin);
   Millis pause = kBootPauseMin,
          attempt = kBootTryMin;  // Both grow: a slow Valkey gets its time, a log line comes soon.
   asio::steady_timer timer(context_);

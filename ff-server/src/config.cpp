@@ -1,6 +1,7 @@
 #include "config.hpp"
 
 #include <fmt/format.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -91,6 +92,13 @@ template <auto Member>
 std::string set_path(Config& config, const std::string& text) {
   if (!text.starts_with('/') || text.size() > 4096 || text.find('\0') != std::string::npos) return "an absolute path";
   config.*Member = text;
+  return {};
+}
+
+std::string set_socket(Config& config, const std::string& text) {
+  constexpr std::size_t kMax = sizeof(sockaddr_un::sun_path) - 1;
+  if (!set_path<&Config::socket>(config, text).empty() || text.size() > kMax)
+    return fmt::format("an absolute path of at most {} bytes", kMax);
   return {};
 }
 
@@ -219,7 +227,7 @@ constexpr std::array kOptions = {
     Option{"FF_PORT", "--port", Kind::value, "", "Valkey's port.", set_number<&C::port, 1, 65535>,
            show_number<&C::port>},
     Option{"FF_SOCKET", "--socket", Kind::value, "path", "Valkey's unix socket, instead of host and port.",
-           set_path<&C::socket>, show_text<&C::socket>},
+           set_socket, show_text<&C::socket>},
     Option{"FF_TLS", "--tls", Kind::flag, "", "Speak TLS to Valkey.", set_bool<&C::tls>, show_bool<&C::tls>},
     Option{"FF_TLS_CA", "--tls-ca", Kind::value, "file", "CA certificates for it; default: the system's.",
            set_file<&C::tls_ca>, show_text<&C::tls_ca>},
@@ -266,7 +274,7 @@ constexpr std::array kOptions = {
     Option{"FF_REQUEST_TIMEOUT_MS", "--request-timeout-ms", Kind::value, "ms", "For an answer; wait_ms is added.",
            set_millis<&C::request_timeout, 100, 300000>, show_millis<&C::request_timeout>},
     Option{"FF_BOOT_TIMEOUT_MS", "--boot-timeout-ms", Kind::value, "ms",
-           "How long Valkey may be unreachable at the start.", set_millis<&C::boot_timeout, 0, 3600000>,
+           "How long Valkey may be unreachable at the start; 0: one try.", set_millis<&C::boot_timeout, 0, 3600000>,
            show_millis<&C::boot_timeout>},
     Option{"FF_DRAIN_TIMEOUT_MS", "--drain-timeout-ms", Kind::value, "ms", "How long requests may go on after SIGTERM.",
            set_millis<&C::drain_timeout, 0, 3600000>, show_millis<&C::drain_timeout>},

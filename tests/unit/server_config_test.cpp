@@ -95,6 +95,7 @@ TEST_CASE("every option can be given as a variable") {
 }
 
 TEST_CASE("each wrong value is named with its variable and what is allowed") {
+  const std::string long_path = "/" + std::string(108, 's');
   struct Wrong {
     const char* name;
     const char* value;
@@ -106,6 +107,7 @@ TEST_CASE("each wrong value is named with its variable and what is allowed") {
                                   {"FF_PORT", "-1"},
                                   {"FF_PORT", " 1"},
                                   {"FF_SOCKET", "relative"},
+                                  {"FF_SOCKET", long_path.c_str()},
                                   {"FF_TLS", "yes"},
                                   {"FF_TLS_CA", "/no/such/file"},
                                   {"FF_CLUSTER", "2"},

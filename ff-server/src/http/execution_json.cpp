@@ -1,5 +1,7 @@
 #include "http/execution_json.hpp"
 
+#include <algorithm>
+
 #include "ff/core/base64.hpp"
 #include "ff/core/text.hpp"
 #include "http/error_map.hpp"
@@ -23,10 +25,24 @@ bool is_json_type(std::string_view type) {
   return type == "application/json" || type.ends_with("+json");
 }
 
-// Stored JSON that our own library wrote; as text, should it not be JSON after all.
+// With U+FFFD for each byte that is no UTF-8.
+std::string as_utf8(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t length = core::utf8_length(text);
+    result.append(length == 0 ? std::string_view("\xef\xbf\xbd") : text.substr(0, length));
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return result;
+}
+
+// Stored JSON that our own library wrote; as text, should it not be JSON after all. An error text or a reason within it
+// has the bytes that a handler gave, whatever they are.
 void write_stored_json(JsonWriter& writer, std::string_view text) {
-  if (parse_json(text)) writer.raw(text);
-  else writer.string(text);
+  const std::string good = as_utf8(text);
+  if (parse_json(good)) writer.raw(good);
+  else writer.string(good);
 }
 
 void write_execution_numbers(JsonWriter& writer, const script::Describe::Ok& fields) {

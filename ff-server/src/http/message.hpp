@@ -63,7 +63,7 @@ struct Admission {
   Handler handler;
   std::string_view route = "unmatched";  // Bounded set, for metrics. Outlives the listener.
   std::size_t body_bytes_max = 0;
-  core::Millis time{0};  // For the handler.
+  core::Millis time{0};  // For the handler, from when the body is there.
   bool waits = false;    // A long poll: given up when the client goes or the server drains.
   Admission() = default;
 };
