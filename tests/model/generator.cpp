@@ -25,7 +25,7 @@ constexpr Weight kWeights[] = {
     {"cancel", 6},  {"change_priority", 3}, {"replay", 5},   {"purge", 2},    {"watch", 2},     {"describe", 2},
         {"list", 2},
     {"count", 1},   {"result", 2},         {"payload", 1},   {"run_due", 9},  {"pass_wake", 2}, {"leave", 1},
-    {"open_waitpoints", 6}, {"suspend", 12}, {"signal", 22}, {"resume", 3}, {"waitpoints", 2}, {"signals", 2}};
+    {"open_waitpoints", 8}, {"suspend", 12}, {"signal", 28}, {"resume", 3}, {"waitpoints", 2}, {"signals", 2}};
 
 std::string padded(const std::string& prefix, std::uint64_t number) {
   auto digits = std::to_string(number);
@@ -311,7 +311,7 @@ void Generator::add_waitpoints(Words& words) {
   for (const char* label : {"a", "b"}) {
     if (rng_.chance(0.3)) continue;
     words.insert(words.end(), {label, pick({"", "", "", "go", "go,stop"}), number({0, 0, 0, 1, 3}),
-                               number({0, 0, 0, 4}), number({0, 0, 0, 30, 2000}), "", ""});
+                               number({0, 0, 4}), number({0, 0, 0, 30, 2000}), "", ""});
     if (rng_.chance(0.02)) words[words.size() - 5] = "10001";
   }
 }
@@ -338,7 +338,7 @@ Generator::Words Generator::of_step(const std::string& verb, const Model& model)
   words.push_back(pick({"go", "go", "stop", "else"}));
   words.push_back(pick({"", "eve", "bob", "ann"}));
   words.push_back(rng_.chance(0.3) ? "text/plain" : "");
-  words.push_back(rng_.chance(0.5) ? std::string("\0\xff:", 3) : rng_.chance(0.3) ? "longer" : "");
+  words.push_back(rng_.chance(0.5) ? std::string("\0\xff:", 3) : rng_.chance(0.6) ? "longer" : "");
   return words;
 }
 
