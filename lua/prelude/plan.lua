@@ -161,6 +161,11 @@ local function write_events(at)
   for i = 1, #list, at_once do
     redis.call("XADD", at.tag .. ":ev", "MAXLEN", "~", 4096, "*", unpack(list, i, math.min(i + at_once - 1, #list)))
   end
+  local m = at.memory -- Who listens is told once, and again after a look (read_events).
+  if m.listened_until and at.now < m.listened_until and not m.listeners_told then
+    m.listeners_told = true
+    redis.pcall("SPUBLISH", at.tag .. ":events", "")
+  end
 end
 
 -- Wakes idle workers for `count` executions that became ready in `queue`, the ones with most room first. A worker that

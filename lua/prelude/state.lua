@@ -87,6 +87,7 @@ function ff.move(at, ulid, core, to, ms, changes)
   if ff.terminal[to] then
     if core.d or core.u then ff.remove(at, ":deadlines", ulid) end
     if core.v then ff.tell(at, ":v:" .. ulid, to) end
+    if core.i then ff.tell(at, ":f:" .. ulid, "ended " .. to) end
   end
   if core.m == "lean" and ff.terminal[to] then
     ff.delete(at, ulid, core)
