@@ -23,7 +23,7 @@ namespace asio = boost::asio;
 using core::Code;
 using core::Error;
 
-constexpr std::array<std::pair<std::string_view, Code>, 9> kRefusals{{
+constexpr std::array<std::pair<std::string_view, Code>, 14> kRefusals{{
     {"not_found", Code::not_found},
     {"no_such_generation", Code::not_found},
     {"stale_lease", Code::stale_lease},
@@ -33,6 +33,11 @@ constexpr std::array<std::pair<std::string_view, Code>, 9> kRefusals{{
     {"bad_state", Code::invalid_argument},
     {"lane_needed", Code::invalid_argument},
     {"bad_cursor", Code::invalid_argument},
+    {"sequence_gap", Code::conflict},
+    {"frame_too_large", Code::invalid_argument},
+    {"call_too_large", Code::invalid_argument},
+    {"bad_patch", Code::invalid_argument},
+    {"document_too_large", Code::invalid_argument},
 }};
 
 // Error words of the server and of the library's own calling convention: what they mean for the caller.

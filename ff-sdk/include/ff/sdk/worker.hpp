@@ -22,6 +22,7 @@
 #include "ff/core/names.hpp"
 #include "ff/core/payload.hpp"
 #include "ff/script/deployment.hpp"
+#include "ff/sdk/stream.hpp"
 
 namespace ff::sdk {
 
@@ -83,6 +84,8 @@ class Task : public std::enable_shared_from_this<Task> {
   // Reports how far it is: percent 0 to 100 (-1: unknown) and a text of at most 1024 bytes. Sent in the background, the
   // last one wins; bad values are cut to the allowed ones.
   virtual void progress(int percent, std::string message) = 0;
+  // Frames for those who follow the execution, and for later readers.
+  virtual FrameStream& stream() = 0;
 
  protected:
   Task(core::ExecutionId id, script::Claim::Row row)
