@@ -19,6 +19,18 @@ namespace {
 
 constexpr std::size_t kPage = 256, kBestEffortMax = 256;
 
+// Sets a flag again unless done: a call that was cancelled, or threw, is still to be made.
+class Pending {
+ public:
+  explicit Pending(bool& flag) : flag_(flag) { flag_ = false; }
+  ~Pending() { flag_ = flag_ || !done_; }
+  void done() { done_ = true; }
+
+ private:
+  bool& flag_;
+  bool done_ = false;
+};
+
 Awaitable<FramePage> read_page(Caller caller, core::ExecutionId id, FramePlace behind, std::size_t limit,
                                core::Deadline deadline) {
   script::ReadFrames::Args args;
@@ -102,16 +114,16 @@ void Tail::State::on_message(std::string_view message) {
 }
 
 Awaitable<void> Tail::State::mark(core::Deadline deadline) {
-  unmarked = false;
+  Pending pending(unmarked);
   script::TailFrames::Args args;
   args.ns = caller.ns;
   args.id = id.ulid().str();
   auto marked = co_await call_verb<script::TailFrames>(caller, id.partition(), std::move(args), deadline);
+  const bool gone = !marked && ended && marked.error().code == core::Code::not_found;  // read() says how it ended.
+  if (!marked && !gone) co_return std::move(marked).error();
+  pending.done();
   unread = true;
-  if (marked) co_return core::Result<void>();
-  unmarked = is_silence(marked.error());
-  if (ended && marked.error().code == core::Code::not_found) co_return core::Result<void>();
-  co_return std::move(marked).error();
+  co_return core::Result<void>();
 }
 
 // What is gone with its end, a lean execution, has a closing marker all the same.
@@ -124,16 +136,17 @@ void Tail::State::take_end(core::State state) {
 }
 
 Awaitable<void> Tail::State::read(core::Deadline deadline) {
-  unread = false;
+  Pending pending(unread);
   auto page = co_await read_page(caller, id, place, kPage, deadline);
   if (!page) {
     if (ended && page.error().code == core::Code::not_found) {
       take_end(*ended);
+      pending.done();
       co_return core::Result<void>();
     }
-    unread = true;
     co_return std::move(page).error();
   }
+  pending.done();
   unread = unread || page->more;
   news.lost = page->lost;
   place = page->next;

@@ -22,6 +22,7 @@
 #include "dev_valkey.hpp"
 #include "ff/core/ids.hpp"
 #include "ff/core/version.hpp"
+#include "ff/engine/events.hpp"
 #include "ff/engine/timers.hpp"
 #include "ff/script/connect.hpp"
 #include "ff/script/deployment.hpp"
@@ -179,6 +180,7 @@ class App {
   std::unique_ptr<DevValkey> dev_;
   std::shared_ptr<script::Connection> connection_;
   std::shared_ptr<script::Deployment> deployment_;
+  std::optional<engine::EventFeed> events_;
   std::optional<http::ExecutionApi> api_;
   std::optional<http::Router> router_;
   std::optional<http::PublicListener> listener_;
@@ -292,7 +294,10 @@ asio::awaitable<Result<void>> App::check_settings() {
 }
 
 Result<void> App::start_serving() {
-  api_.emplace(deployment_, health_);
+  engine::EventFeedOptions feed_options;
+  feed_options.logger = logger_;
+  events_.emplace(deployment_, std::move(feed_options));
+  api_.emplace(deployment_, health_, *events_);
   http::RouterOptions router_options;
   router_options.api_token = config_.api_token;
   router_options.body_bytes_max = config_.max_body_bytes;
@@ -301,6 +306,7 @@ Result<void> App::start_serving() {
   http::PublicListenerOptions options;
   options.address = config_.listen;
   options.connections_max = connections_within_limits(config_.max_connections, *logger_);
+  options.streams_max = config_.max_streams;
   auto admit = [this](const http::Request& head) { return router_->admit(head); };
   listener_.emplace(context_.get_executor(), options, std::move(admit), metrics_, logger_);
   engine::TimersOptions timers_options;

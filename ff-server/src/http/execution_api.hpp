@@ -6,6 +6,7 @@
 #include <string>
 
 #include "ff/core/result.hpp"
+#include "ff/engine/events.hpp"
 #include "ff/script/deployment.hpp"
 #include "ff/sdk/client.hpp"
 #include "http/message.hpp"
@@ -29,8 +30,9 @@ core::Result<std::string> namespace_of(const Request& request);
 // Thread safety: none; on the deployment's executor. Lifetime: outlives the requests it serves.
 class ExecutionApi {
  public:
-  ExecutionApi(std::shared_ptr<script::Deployment> deployment, const HealthSource& health)
-      : deployment_(std::move(deployment)), health_(health) {}
+  // Lifetime: health and events outlive this.
+  ExecutionApi(std::shared_ptr<script::Deployment> deployment, const HealthSource& health, engine::EventFeed& events)
+      : deployment_(std::move(deployment)), health_(health), events_(events) {}
 
   boost::asio::awaitable<Response> submit(Request request);
   boost::asio::awaitable<Response> submit_batch(Request request);
@@ -44,12 +46,17 @@ class ExecutionApi {
   boost::asio::awaitable<Response> purge(Request request);
   boost::asio::awaitable<Response> counts(Request request);
   boost::asio::awaitable<Response> healthz(Request request);
+  // stream_api.cpp
+  boost::asio::awaitable<Response> frames(Request request);
+  boost::asio::awaitable<Response> stream(Request request);
+  boost::asio::awaitable<Response> events(Request request);
 
  private:
   core::Result<sdk::Client> client_for(const Request& request) const;
 
   std::shared_ptr<script::Deployment> deployment_;
   const HealthSource& health_;
+  engine::EventFeed& events_;
 };
 
 }  // namespace ff::server::http

@@ -32,6 +32,9 @@ constexpr std::array kRoutes = {
     Route{Method::post, "/v1/executions/{id}/cancel", &Api::cancel, kSmall, "", false},
     Route{Method::post, "/v1/executions/{id}/replay", &Api::replay, kSmall, "", false},
     Route{Method::post, "/v1/executions/{id}/priority", &Api::change_priority, kSmall, "", false},
+    Route{Method::get, "/v1/executions/{id}/frames", &Api::frames, kNoBody, "cursor limit", false},
+    Route{Method::get, "/v1/executions/{id}/stream", &Api::stream, kNoBody, "cursor", false},
+    Route{Method::get, "/v1/events", &Api::events, kNoBody, "lane state id cursor", false},
     Route{Method::get, "/v1/counts", &Api::counts, kNoBody, "", false},
     Route{Method::get, "/healthz", &Api::healthz, kNoBody, "", true},
 };

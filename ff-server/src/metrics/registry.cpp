@@ -110,7 +110,8 @@ class Registry::Http {
       : requests_(family(prometheus::BuildCounter(), kHttpRequests, registry)),
         durations_(family(prometheus::BuildHistogram(), kHttpDuration, registry)),
         connections(family(prometheus::BuildGauge(), kHttpConnections, registry).Add({})),
-        refused(family(prometheus::BuildCounter(), kHttpRefused, registry).Add({})) {}
+        refused(family(prometheus::BuildCounter(), kHttpRefused, registry).Add({})),
+        streams(family(prometheus::BuildGauge(), kHttpStreams, registry).Add({})) {}
 
   prometheus::Registry registry;
 
@@ -123,6 +124,7 @@ class Registry::Http {
  public:
   prometheus::Gauge& connections;
   prometheus::Counter& refused;
+  prometheus::Gauge& streams;
 
   void answered(std::string_view route, int status, double took) {
     const std::string name(route);
@@ -147,6 +149,8 @@ Registry::~Registry() = default;
 void Registry::connection_opened() { http_->connections.Increment(); }
 void Registry::connection_closed() { http_->connections.Decrement(); }
 void Registry::connection_refused() { http_->refused.Increment(); }
+void Registry::stream_opened() { http_->streams.Increment(); }
+void Registry::stream_closed() { http_->streams.Decrement(); }
 void Registry::answered(std::string_view route, http::Method, int status, double seconds) {
   http_->answered(route, status, seconds);
 }

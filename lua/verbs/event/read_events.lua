@@ -57,5 +57,6 @@ ff.verb({
     end
     reply[2] = id
   end
+  if lost and #entries == 0 then reply[2] = (ends(key)) end -- The place asked for does not exist any more.
   return reply
 end)
