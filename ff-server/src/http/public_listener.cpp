@@ -497,7 +497,9 @@ asio::awaitable<bool> Session::write_pieces(std::shared_ptr<BodySource> source) 
       auto piece = co_await next_piece(source);
       good = !peer_gone_;
       whole = !piece;
-      if (piece) good = co_await write_piece(http10_ ? std::move(*piece) : chunk(*piece));
+      if (!piece) break;
+      std::string bytes = http10_ ? std::move(*piece) : chunk(*piece);
+      if (good) good = co_await write_piece(std::move(bytes));
     }
     if (good && !http10_) good = co_await write_piece(chunk(""));
   } catch (const std::exception& error) {
