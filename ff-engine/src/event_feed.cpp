@@ -42,7 +42,7 @@ core::Result<Batch> batch_of(core::Partition partition, script::ReadEvents::Ok r
     const auto entry = EntryId::parse(row.entry);
     const auto state = core::parse_state(row.state);
     if (!entry || !state) return corrupt("the entry " + row.entry + " " + row.state);
-    if (!batch.events.empty() && batch.events.back().state) batch.events.back().last = batch.events.back().entry != *entry;
+    if (!batch.events.empty()) batch.events.back().last = batch.events.back().entry != *entry;
     Event& event = batch.events.emplace_back();
     event.partition = partition;
     event.entry = *entry;
@@ -58,8 +58,9 @@ core::Result<Batch> batch_of(core::Partition partition, script::ReadEvents::Ok r
 class EventFeed::Impl : public std::enable_shared_from_this<EventFeed::Impl> {
  public:
   Impl(std::shared_ptr<script::Deployment> deployment, EventFeedOptions options)
-      : deployment_(std::move(deployment)), options_(std::move(options)), executor_(deployment_->connection()->executor()),
-        partitions_(deployment_->keys().partitions()), places_(partitions_.size()), alarm_(executor_) {}
+      : deployment_(std::move(deployment)), options_(std::move(options)),
+        executor_(deployment_->connection()->executor()), partitions_(deployment_->keys().partitions()),
+        places_(partitions_.size()), alarm_(executor_) {}
 
   void join(asio::steady_timer* wake) {
     wakes_.insert(wake);

@@ -18,9 +18,10 @@ core::Result<void> FrameBuffer::check(FrameMode mode, const std::string& type, c
   if (type.size() > core::limits::kFrameTypeBytes) {
     return refused_argument("bad_frame", "the type has " + std::to_string(type.size()) + " bytes, allowed are 64");
   }
-  if (data.bytes.size() > core::limits::kFrameBytes) {
-    return refused_argument("frame_too_large",
-                            "the frame has " + std::to_string(data.bytes.size()) + " bytes, allowed are 65536");
+  const std::size_t most = mode == FrameMode::summary ? core::limits::kSummaryBytes : core::limits::kFrameBytes;
+  if (data.bytes.size() > most) {
+    return refused_argument("frame_too_large", "the frame has " + std::to_string(data.bytes.size()) +
+                                                   " bytes, allowed are " + std::to_string(most));
   }
   return data.content_type.empty() ? core::Result<void>() : core::validate_content_type(data.content_type);
 }
@@ -86,9 +87,12 @@ std::optional<script::AppendFrames::Args> FrameBuffer::take() {
   if (error_ || waiting_.empty() || taken_frames_ > 0) return std::nullopt;
   script::AppendFrames::Args args;
   args.sequence = sequence_;
+  std::size_t patch_bytes = 0;
   while (!waiting_.empty() && taken_frames_ < kCallFrames) {
     const std::size_t bytes = waiting_.front().data.size();
+    if (waiting_.front().mode == to_string(FrameMode::summary)) patch_bytes += bytes;
     if (taken_frames_ > 0 && taken_bytes_ + bytes > kCallBytes) break;
+    if (patch_bytes > core::limits::kSummaryBytes) break;
     args.items.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
     ++taken_frames_;

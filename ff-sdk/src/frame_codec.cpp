@@ -1,5 +1,6 @@
 #include "frame_codec.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -77,7 +78,8 @@ core::Result<FramePage> page_of_reply(script::ReadFrames::Ok reply) {
     frame.place = FramePlace(row.generation, row.number);
     frame.attempt = row.attempt;
     frame.at = row.at;
-    const auto* mode = std::find_if(kModes.begin(), kModes.end(), [&row](const auto& m) { return m.second == row.mode; });
+    const auto named = [&row](const auto& mode) { return mode.second == row.mode; };
+    const auto* mode = std::find_if(kModes.begin(), kModes.end(), named);
     if (mode == kModes.end()) return corrupt_reply("the mode", row.mode);
     frame.mode = mode->first;
     frame.type = std::move(row.type);

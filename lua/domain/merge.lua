@@ -1,11 +1,14 @@
 -- JSON merge patch (RFC 7396) on text. cjson would round integers above 2^53 and make {} and [] the same, so values are
--- carried over as they were written; only objects are taken apart. A node is either the text of a value that is no
--- object, or { order = { key, … }, names = { key = its text }, values = { key = node } }.
+-- carried over as they were written; only objects are taken apart, of the document only those that a patch reaches
+-- into. A node is the text of a value, or, for an object that was taken apart, { order = { name, … }, names = { name =
+-- its text }, values = { name = node } }.
 
 local depth_max = 32
 
 -- Where the string that opens at `from` ends.
 local function string_end(text, from)
+  local _, plain = string.find(text, '^"[^"\\%c]*"', from)
+  if plain then return plain end
   local at = from + 1
   while true do
     local stop = string.find(text, '["\\%c]', at)
@@ -40,11 +43,10 @@ local function array_end(text, from, depth)
   while true do
     local last = value_end(text, at, depth + 1)
     if not last then return nil end
-    at = skip(text, last + 1)
-    local separator = string.byte(text, at)
-    if separator == 93 then return at end
-    if separator ~= 44 then return nil end
-    at = skip(text, at + 1)
+    local _, stop, separator = string.find(text, "^[ \t\r\n]*([],])[ \t\r\n]*", last + 1)
+    if separator == "]" then return string.find(text, "]", last + 1, true) end
+    if not separator then return nil end
+    at = stop + 1
   end
 end
 
@@ -55,26 +57,61 @@ local function name_of(text)
   return readable and list[1] or nil
 end
 
+-- The name of the member that begins at `from`, its text, and where its value begins. Mostly one look will do.
+local function member(text, from)
+  local _, last, name = string.find(text, '^"([^"\\%c]*)"[ \t\r\n]*:[ \t\r\n]*', from)
+  if last then return name, '"' .. name .. '"', last + 1 end
+  last = string.byte(text, from) == 34 and string_end(text, from)
+  if not last then return nil end
+  local written = string.sub(text, from, last)
+  local _, colon = string.find(text, "^[ \t\r\n]*:[ \t\r\n]*", last + 1)
+  if colon then return name_of(written), written, colon + 1 end
+end
+
+-- Where the object or array that opens at `from` ends, in text that is known to be JSON.
+local function closing(text, from)
+  local depth, at = 0, from
+  while true do
+    local stop, _, found = string.find(text, '(["{}%[%]])', at)
+    if not stop then return nil end
+    if found == '"' then
+      stop = string_end(text, stop)
+      if not stop then return nil end
+    elseif found == "{" or found == "[" then
+      depth = depth + 1
+    else
+      depth = depth - 1
+      if depth == 0 then return stop end
+    end
+    at = stop + 1
+  end
+end
+
 -- The object that opens at `from` as a node, and where it ends; a name that comes twice counts with its last value.
-local function object(text, from, depth)
+-- known: it is JSON, and what is within is left as text.
+local function object(text, from, depth, known)
   local node, at = { order = {}, names = {}, values = {} }, skip(text, from + 1)
   if string.byte(text, at) == 125 then return node, at end
   while true do
-    local last = string.byte(text, at) == 34 and string_end(text, at)
-    local name = last and name_of(string.sub(text, at, last))
-    local colon = last and skip(text, last + 1)
-    if not name or string.byte(text, colon) ~= 58 then return nil end
-    if not node.names[name] then node.order[#node.order + 1] = name end
-    node.names[name] = node.names[name] or string.sub(text, at, last)
-    at = skip(text, colon + 1)
-    local value, value_last = ff.json_node(text, at, depth + 1)
+    local name, written, value_at = member(text, at)
+    if not name then return nil end
+    if not node.names[name] then
+      node.order[#node.order + 1] = name
+      node.names[name] = written
+    end
+    local value, last
+    if known and string.find(text, "^[{[]", value_at) then
+      last = closing(text, value_at)
+      value = last and string.sub(text, value_at, last)
+    else
+      value, last = ff.json_node(text, value_at, depth + 1)
+    end
     if not value then return nil end
     node.values[name] = value
-    at = skip(text, value_last + 1)
-    local separator = string.byte(text, at)
-    if separator == 125 then return node, at end
-    if separator ~= 44 then return nil end
-    at = skip(text, at + 1)
+    local _, stop, separator = string.find(text, "^[ \t\r\n]*([,}])[ \t\r\n]*", last + 1)
+    if separator == "}" then return node, (string.find(text, "}", last + 1, true)) end
+    if not separator then return nil end
+    at = stop + 1
   end
 end
 
@@ -118,10 +155,17 @@ function ff.json_document(text)
   return node
 end
 
--- Applies a patch to a target (nil: there is none) and returns the outcome. Both are used up.
+local function nothing()
+  return { order = {}, names = {}, values = {} }
+end
+
+-- Applies a patch, a node taken apart whole, to a target (nil: there is none) and returns the outcome. Both are used up.
 function ff.json_merge(target, patch)
   if type(patch) ~= "table" then return patch end
-  if type(target) ~= "table" then target = { order = {}, names = {}, values = {} } end
+  if type(target) == "string" then
+    target = string.byte(target) == 123 and (object(target, 1, 1, true) or ff.corrupt("a stored summary"))
+  end
+  target = target or nothing()
   for i = 1, #patch.order do
     local name = patch.order[i]
     local value = patch.values[name]

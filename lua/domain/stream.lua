@@ -7,8 +7,8 @@
 -- the core tells of another generation, writes it down.
 
 ff.stream = {
-  frames_max = 10000, bytes_max = 8388608, frame_bytes_max = 65536, call_bytes_max = 1048576, document_bytes_max = 65536,
-  page_bytes = 1048576,
+  frames_max = 10000, bytes_max = 8388608, frame_bytes_max = 65536, call_bytes_max = 1048576,
+  document_bytes_max = 32768, page_bytes = 1048576,
 }
 
 local function place(generation, number)
@@ -140,14 +140,15 @@ end
 -- The summary after the patches among `frames`, or nil and a refusal. nil, nil: there are none.
 function ff.patched_summary(stream, frames)
   local document, patched
+  local bytes = 0
   for i = 1, #frames do
     if frames[i].mode == "summary" then
+      bytes = bytes + #frames[i].data
+      if bytes > ff.stream.document_bytes_max then return nil, "call_too_large" end
       local patch = ff.json_document(frames[i].data)
       if not patch then return nil, "bad_patch" end
       if not patched then
-        local text = redis.call("HGET", stream.key, "d")
-        document = text and (ff.json_document(text) or ff.corrupt(stream.key))
-        patched = true
+        document, patched = redis.call("HGET", stream.key, "d") or nil, true
       end
       document = ff.json_merge(document, patch)
     end
@@ -163,7 +164,8 @@ function ff.close_stream(at, ulid, core)
   if not core.j then return end
   local stream = ff.open_stream(at, ulid, core)
   if not stream.used or top(stream) > stream.last then return end
-  plan_entry(at, stream, stream.last + 1, { type = core.s, content_type = "", data = core.x or "" }, "end", core.a or "0")
+  local marker = { type = core.s, content_type = "", data = core.x or "" }
+  plan_entry(at, stream, stream.last + 1, marker, "end", core.a or "0")
 end
 
 local function append_row(rows, generation, number, attempt, ms, mode, kind, content_type, data)

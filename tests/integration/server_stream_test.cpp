@@ -152,7 +152,8 @@ struct Lab {
     return flags;
   }
   std::string submit(const std::string& kind, int count, const std::string& lane = "default") {
-    return http.submit(R"({"kind":")" + kind + R"(","lane":")" + lane + R"(","payload":)" + std::to_string(count) + "}");
+    return http.submit(R"({"kind":")" + kind + R"(","lane":")" + lane + R"(","payload":)" + std::to_string(count) +
+                       "}");
   }
   std::string metrics() const {
     RawHttp ops(server.ops_port);
@@ -161,8 +162,8 @@ struct Lab {
     return answer ? answer->body : std::string();
   }
   bool streams_become(int count) const {
-    return wait_until([&] { return metrics().find("ff_http_streams " + std::to_string(count) + "\n") != std::string::npos; },
-                      20s);
+    const std::string line = "ff_http_streams " + std::to_string(count) + "\n";
+    return wait_until([&] { return metrics().find(line) != std::string::npos; }, 20s);
   }
 
   ValkeyServer valkey;

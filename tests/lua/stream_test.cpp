@@ -29,8 +29,8 @@ std::int64_t append(LuaFixture& lua, const Held& lease, std::int64_t sequence, c
   return lua.ok<script::AppendFrames>(append_args(lease, sequence, data)).number;
 }
 
-script::ReadFrames::Ok read(LuaFixture& lua, const std::string& id, std::int64_t generation = 0, std::int64_t number = 0,
-                            std::int64_t limit = 1000) {
+script::ReadFrames::Ok read(LuaFixture& lua, const std::string& id, std::int64_t generation = 0,
+                            std::int64_t number = 0, std::int64_t limit = 1000) {
   script::ReadFrames::Args args;
   args.ns = "ns";
   args.id = id;
@@ -158,7 +158,8 @@ TEST_CASE("a replay numbers anew and leaves the earlier frames and how they ende
   append(lua, next, 1, {"b"});
   lua.ok<script::Fail>(lua.fail_args(next, "not_found"));
 
-  CHECK(told(read(lua, lease.id)) == Words{"0-1 durable a", "0-2 end completed", "1-1 durable b", "1-2 end failednot_found"});
+  CHECK(told(read(lua, lease.id)) ==
+        Words{"0-1 durable a", "0-2 end completed", "1-1 durable b", "1-2 end failednot_found"});
   CHECK(told(read(lua, lease.id, 0, 2)) == Words{"1-1 durable b", "1-2 end failednot_found"});
 }
 

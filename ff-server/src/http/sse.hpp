@@ -17,7 +17,8 @@ std::string sse_id(std::string_view id);
 // Nothing but a sign of life.
 inline constexpr std::string_view kSseHeartBeat = ": \n\n";
 
-// {"generation","number","attempt","at","mode","type","data":{…}}, and of the closing marker {…,"state","failure_class"}.
+// {"generation","number","attempt","at","mode","type","data":{…}}; of the closing marker "state" and "failure_class"
+// instead of type and data.
 void write_frame(JsonWriter& writer, const sdk::Frame& frame);
 // {"frames":[…],"cursor","more","lost","state"}
 std::string frame_page_json(const sdk::FramePage& page);

@@ -12,8 +12,8 @@ end
 
 ff.verb({
   name = "read_events", kind = "read",
-  doc = "Events of the partition behind a cursor, in order: one row for each execution that came into a state. The next "
-    .. "event within listen_ms is told on the events channel: once, until somebody reads again.",
+  doc = "Events of the partition behind a cursor, in order: one row for each execution that came into a state. The "
+    .. "next event within listen_ms is told on the events channel: once, until somebody reads again.",
   args = {
     { "cursor", "bytes", "of an earlier answer; empty: from the oldest kept; $: from now" },
     { "limit", "int", "entries at the most, 1 to 512; an entry has the events of one call" },

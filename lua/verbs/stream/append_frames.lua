@@ -10,7 +10,8 @@ ff.verb({
     { "sequence", "int", "count of the first frame within this lease, from 1" },
   },
   items = {
-    { "mode", "bytes", "durable: kept; summary: a JSON merge patch (RFC 7396), applied to the one document kept" },
+    { "mode", "bytes", "durable: kept; summary: a JSON merge patch (RFC 7396), applied to the one document kept; "
+      .. "patches of a call have 32 KiB at most, and so has the document" },
     { "type", "bytes", "of the caller's choice" }, { "content_type", "bytes", "empty: application/octet-stream" },
     { "data", "bytes", "opaque; at most 64 KiB, and 1 MiB in one call" },
   },

@@ -1,7 +1,7 @@
 ff.verb({
   name = "publish_frames", kind = "free",
-  doc = "Tells best-effort frames of the holder of a lease to those who tail its execution now. They are not stored and "
-    .. "have no place in the stream; a repeated call tells them again.",
+  doc = "Tells best-effort frames of the holder of a lease to those who tail its execution now. They are not stored "
+    .. "and have no place in the stream; a repeated call tells them again.",
   args = { { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" } },
   items = {
     { "type", "bytes", "of the caller's choice" }, { "content_type", "bytes", "empty: application/octet-stream" },

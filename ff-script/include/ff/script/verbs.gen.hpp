@@ -527,7 +527,7 @@ struct AppendFrames {
   static constexpr std::string_view kFunction = "ff1_append_frames";
   static constexpr bool kReadOnly = false;
   struct Item {
-    std::string mode;  // durable: kept; summary: a JSON merge patch (RFC 7396), applied to the one document kept
+    std::string mode;  // durable: kept; summary: a JSON merge patch (RFC 7396), applied to the one document kept; patches of a call have 32 KiB at most, and so has the document
     std::string type;  // of the caller's choice
     std::string content_type;  // empty: application/octet-stream
     std::string data;  // opaque; at most 64 KiB, and 1 MiB in one call
@@ -607,7 +607,7 @@ struct ReadFrames {
     std::int64_t generation = 0;  // of the place to read on from
     std::int64_t number = 0;  // of that place
     bool more = false;  // 1: there is more now
-    bool lost = false;  // 1: frames before the first row are gone: trimmed, or lost by the store with the place asked for
+    bool lost = false;  // 1: frames before the first row are gone: trimmed, or lost with the place asked for
     std::string state;  // of the execution
     std::vector<Row> rows;
     Ok() = default;

@@ -151,8 +151,8 @@ class Client {
   // Errors: not_found; unavailable/"deadline" when it has not ended by then, or Valkey could not be asked.
   // Cancellation: at any time; nothing stays behind in Valkey but a mark on the execution.
   Awaitable<Outcome> wait(core::ExecutionId id, core::Deadline deadline);
-  // Frames behind a place, oldest first, at most `limit` (1 to 1000) of the kept ones and about a MiB. When the execution
-  // has ended the last one is the closing marker. Errors: not_found, invalid_argument/bad_limit, bad_cursor.
+  // Frames behind a place, oldest first, at most `limit` (1 to 1000) of the kept ones and about a MiB. When the
+  // execution has ended the last one is the closing marker. Errors: not_found, invalid_argument/bad_limit, bad_cursor.
   Awaitable<FramePage> read_frames(core::ExecutionId id, FramePlace behind, std::size_t limit = 100);
   // Follows the stream from behind a place; see Tail. Asks nothing yet.
   Tail tail(core::ExecutionId id, FramePlace behind);

@@ -22,7 +22,7 @@ namespace ff::sdk {
 
 enum class FrameMode : std::uint8_t {
   durable,      // Kept, in order, until the execution is purged or 10000 frames or 8 MiB have come after it.
-  summary,      // A JSON merge patch (RFC 7396) of the one document that is kept; read as the whole document.
+  summary,      // A JSON merge patch (RFC 7396) of the one document of 32 KiB that is kept; read as the whole document.
   best_effort,  // Told to those who follow now; never stored.
   end,          // Only read: the closing marker. Its type is the state, its data the class of a failure.
 };
@@ -62,9 +62,9 @@ struct FramePage {
 // What a handler appends to. Frames go out in the background, many in a call, in the order of the appends; best-effort
 // ones by themselves. A worker reports the end of a handler when its frames are stored; frames that could not be
 // stored, which the handler was not told of, fail the attempt.
-// A type is 0 to 64 bytes. Errors of appends: invalid_argument/bad_frame, frame_too_large (64 KiB), bad_content_type;
+// A type is 0 to 64 bytes. Errors of appends: invalid_argument/bad_frame, frame_too_large (64 KiB, a patch 32 KiB), bad_content_type;
 // the first error that storing met, which ends the stream: stale_lease, invalid_argument/bad_patch, document_too_large
-// (64 KiB), and those of Deployment::call that outlasted the lease.
+// (32 KiB), and those of Deployment::call that outlasted the lease.
 // Thread safety: any thread. Lifetime: that of the Task.
 class FrameStream {
  public:
