@@ -159,7 +159,8 @@ local function nothing()
   return { order = {}, names = {}, values = {} }
 end
 
--- Applies a patch, a node taken apart whole, to a target (nil: there is none) and returns the outcome. Both are used up.
+-- Applies a patch, a node taken apart whole, to a target (nil: there is none) and returns the outcome; both are used
+-- up.
 function ff.json_merge(target, patch)
   if type(patch) ~= "table" then return patch end
   if type(target) == "string" then

@@ -62,9 +62,9 @@ struct FramePage {
 // What a handler appends to. Frames go out in the background, many in a call, in the order of the appends; best-effort
 // ones by themselves. A worker reports the end of a handler when its frames are stored; frames that could not be
 // stored, which the handler was not told of, fail the attempt.
-// A type is 0 to 64 bytes. Errors of appends: invalid_argument/bad_frame, frame_too_large (64 KiB, a patch 32 KiB), bad_content_type;
-// the first error that storing met, which ends the stream: stale_lease, invalid_argument/bad_patch, document_too_large
-// (32 KiB), and those of Deployment::call that outlasted the lease.
+// A type is 0 to 64 bytes. Errors of appends: invalid_argument/bad_frame, frame_too_large (64 KiB, a patch 32 KiB),
+// bad_content_type; the first error that storing met, which ends the stream: stale_lease, invalid_argument/bad_patch,
+// document_too_large (32 KiB), and those of Deployment::call that outlasted the lease.
 // Thread safety: any thread. Lifetime: that of the Task.
 class FrameStream {
  public:
