@@ -113,7 +113,8 @@ class EventSource final : public BodySource {
     if (!std::exchange(begun_, true)) co_return std::string(kSseHeartBeat);
     auto news = co_await reader_.next(core::Deadline::in(kHeartBeat));
     if (!news) co_return co_await after_error(std::move(news).error());
-    std::string text = sse_of(*news, news->before);
+    engine::EventCursor shown = news->before;
+    std::string text = sse_of(*news, shown);
     // Events that were left out move the place, too.
     text += sse_id(cursor_text(reader_.cursor()));
     co_return text;
