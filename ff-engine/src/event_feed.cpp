@@ -182,7 +182,8 @@ class EventFeed::Impl : public std::enable_shared_from_this<EventFeed::Impl> {
 
   void take(core::Partition partition, Batch batch) {
     Fan& fan = partitions_[partition];
-    if (!std::exchange(fan.known, true)) --missing_;
+    const bool first_known = !std::exchange(fan.known, true);
+    if (first_known) --missing_;
     places_.at(partition) = batch.cursor;
     stats_.events += batch.events.size();
     for (Event& event : batch.events) ring_.push_back(std::move(event));
@@ -190,8 +191,7 @@ class EventFeed::Impl : public std::enable_shared_from_this<EventFeed::Impl> {
       ring_.pop_front();
       ++first_;
     }
-    const bool told = !batch.events.empty() || missing_ == 0;
-    if (!told) return;
+    if (batch.events.empty() && !(first_known && ready())) return;
     for (asio::steady_timer* wake : wakes_) wake->cancel();
   }
 
@@ -252,14 +252,26 @@ void EventFeed::Reader::State::take_kept(News& news) {
   }
 }
 
+namespace {
+
+// Until the timer is cancelled, or the deadline; false: the caller gave up.
+asio::awaitable<bool> sleep(asio::steady_timer& timer, core::Deadline deadline) {
+  timer.expires_at(deadline.at);
+  boost::system::error_code ignored;
+  co_await timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  const auto cancellation = co_await asio::this_coro::cancellation_state;
+  co_return cancellation.cancelled() == asio::cancellation_type::none;
+}
+
+}  // namespace
+
 asio::awaitable<core::Result<EventFeed::News>> EventFeed::Reader::next_of(State& state, core::Deadline deadline) {
+  const bool known = co_await ready_of(state, deadline);
   News news(state.cursor);
-  while (news.events.empty()) {
+  while (known && news.events.empty()) {
     if (state.live) state.take_kept(news);
     if (!news.events.empty()) break;
-    if (!state.live && state.feed->ready()) {
-      if (!state.resumed) news.before = state.cursor = state.feed->places();
-      state.resumed = true;
+    if (!state.live) {
       const auto partition = state.behind();
       if (partition) {
         auto batch = co_await Impl::read(state.feed, *partition, state.cursor.at(*partition).str(), false);
@@ -276,15 +288,21 @@ asio::awaitable<core::Result<EventFeed::News>> EventFeed::Reader::next_of(State&
       continue;
     }
     if (steady_clock::now() >= deadline.at) break;
-    state.wake.expires_at(deadline.at);
-    boost::system::error_code ignored;
-    co_await state.wake.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
-    const auto cancellation = co_await asio::this_coro::cancellation_state;
-    if (cancellation.cancelled() != asio::cancellation_type::none) {
-      co_return core::Error(core::Code::cancelled, "cancelled", "the caller gave up following events");
-    }
+    const bool woken = co_await sleep(state.wake, deadline);
+    if (!woken) co_return core::Error(core::Code::cancelled, "cancelled", "the caller gave up following events");
   }
   co_return news;
+}
+
+asio::awaitable<bool> EventFeed::Reader::ready_of(State& state, core::Deadline deadline) {
+  while (!state.feed->ready()) {
+    if (steady_clock::now() >= deadline.at) co_return false;
+    const bool woken = co_await sleep(state.wake, deadline);
+    if (!woken) co_return false;
+  }
+  if (!state.resumed) state.cursor = state.feed->places();
+  state.resumed = true;
+  co_return true;
 }
 
 EventFeed::Reader::Reader(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -294,6 +312,7 @@ const EventCursor& EventFeed::Reader::cursor() const noexcept { return state_->c
 asio::awaitable<core::Result<EventFeed::News>> EventFeed::Reader::next(core::Deadline deadline) {
   return next_of(*state_, deadline);
 }
+asio::awaitable<bool> EventFeed::Reader::ready(core::Deadline deadline) { return ready_of(*state_, deadline); }
 
 EventFeed::EventFeed(std::shared_ptr<script::Deployment> deployment, EventFeedOptions options)
     : impl_(std::make_shared<Impl>(std::move(deployment), std::move(options))) {}

@@ -151,9 +151,9 @@ Awaitable<void> Tail::State::read(core::Deadline deadline) {
   news.lost = page->lost;
   place = page->next;
   news.frames = std::move(page->frames);
-  // A marker of a generation that was replayed since is not the end.
-  news.ended = core::is_terminal(page->state) && !page->more && !news.frames.empty() &&
-               news.frames.back().mode == FrameMode::end;
+  // A marker of a generation that was replayed since is not the end; one that was read before is.
+  news.ended = core::is_terminal(page->state) && !page->more &&
+               (news.frames.empty() || news.frames.back().mode == FrameMode::end);
   co_return core::Result<void>();
 }
 

@@ -161,9 +161,8 @@ end
 
 -- Writes down how a generation ended, before a replay begins the next.
 function ff.close_stream(at, ulid, core)
-  if not core.j then return end
-  local stream = ff.open_stream(at, ulid, core)
-  if not stream.used or top(stream) > stream.last then return end
+  local stream = core.j and ff.open_stream(at, ulid, core)
+  if not stream or not stream.used or top(stream) > stream.last then return end
   local marker = { type = core.s, content_type = "", data = core.x or "" }
   plan_entry(at, stream, stream.last + 1, marker, "end", core.a or "0")
 end

@@ -203,6 +203,7 @@ TEST_CASE("a stream comes as server-sent events, ends behind its closing marker,
     CHECK(resumed.next()->id == "0-100");
     CHECK(resumed.next()->name == "end");
   }
+  CHECK(lab.http.get(stream_of(id) + "?cursor=0-101").status == 204);  // Read to its end.
 }
 
 TEST_CASE("frames are read in pages, and refusals come as answers") {

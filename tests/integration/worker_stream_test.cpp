@@ -229,6 +229,8 @@ TEST_CASE("best-effort frames and progress reach those who follow, and are not s
   CHECK(all.data == counted(100));
   CHECK(all.places.empty());
   CHECK(setup.good(setup.client->read_frames(id, sdk::FramePlace())).frames.size() == 1);  // The closing marker.
+  auto over = setup.client->tail(id, sdk::FramePlace(0, 1));
+  CHECK(setup.good(over.next(core::Deadline::in(5s))).ended);
 }
 
 namespace {

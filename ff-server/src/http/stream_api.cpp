@@ -96,8 +96,9 @@ class TailSource final : public BodySource {
       co_return co_await after_error(std::move(news).error());
     }
     over_ = news->ended;
-    if (news->empty()) co_return std::string(kSseHeartBeat);
-    co_return sse_of(*news);
+    std::string text = sse_of(*news);
+    if (text.empty()) text = kSseHeartBeat;
+    co_return text;
   }
 
  private:
@@ -110,7 +111,12 @@ class EventSource final : public BodySource {
   explicit EventSource(engine::EventFeed::Reader reader) : reader_(std::move(reader)) {}
 
   asio::awaitable<std::optional<std::string>> next() override {
-    if (!std::exchange(begun_, true)) co_return std::string(kSseHeartBeat);
+    if (!begun_) {
+      begun_ = co_await reader_.ready(core::Deadline::in(kHeartBeat));
+      std::string first(kSseHeartBeat);  // And from where: a client that is cut before the first event resumes there.
+      if (begun_) first += sse_id(cursor_text(reader_.cursor()));
+      co_return first;
+    }
     auto news = co_await reader_.next(core::Deadline::in(kHeartBeat));
     if (!news) co_return co_await after_error(std::move(news).error());
     engine::EventCursor shown = news->before;
@@ -158,6 +164,9 @@ asio::awaitable<Response> ExecutionApi::stream(Request request) {
   if (!place) co_return refuse(place.error(), request.request_id);
   auto there = co_await client->read_frames(*id, *place, 1);
   if (!there) co_return refuse(there.error(), request.request_id);
+  // It has ended, and the client has read its closing marker: 204 keeps an EventSource from asking again.
+  const bool over = core::is_terminal(there->state) && there->frames.empty() && !there->more;
+  if (over) co_return Response(204, "");
   co_return event_stream(std::make_shared<TailSource>(client->tail(*id, *place)));
 }
 

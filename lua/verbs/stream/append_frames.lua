@@ -23,7 +23,7 @@ ff.verb({
   local core = ff.load(at, a.id)
   if not core then return ff.refused("stale_lease") end
   local stream, held = ff.open_stream(at, a.id, core), ff.fence(at, a.id, core, a.lease, a.epoch) == "held"
-  local count = #(a.items or {})
+  local count = #a.items
   local function answer() return { "ok", stream.generation, stream.base + a.sequence + count - 1 } end
   if stream.lease == a.lease and stream.base + a.sequence + count - 1 <= stream.last then return answer() end
   if not held then return ff.refused("stale_lease") end

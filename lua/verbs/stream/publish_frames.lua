@@ -12,7 +12,7 @@ ff.verb({
 }, function(at, a)
   local core = ff.load(at, a.id)
   if ff.fence(at, a.id, core, a.lease, a.epoch) ~= "held" then return ff.refused("stale_lease") end
-  for i = 1, #(a.items or {}) do
+  for i = 1, #a.items do
     local frame = a.items[i]
     if #frame.data > ff.stream.frame_bytes_max or #frame.type > 64 or #frame.content_type > 64 then
       return ff.refused("frame_too_large")

@@ -96,6 +96,8 @@ class EventFeed {
     // partitions in any. Errors: those of Deployment::call while it catches up; it may be called again.
     // Cancellation: at any time.
     boost::asio::awaitable<core::Result<News>> next(core::Deadline deadline);
+    // Until it is known where "now" is, from which a reader without a cursor reads; false: not by the deadline.
+    boost::asio::awaitable<bool> ready(core::Deadline deadline);
     // Behind all that next() has given or left out.
     const EventCursor& cursor() const noexcept;
     ~Reader();
@@ -106,6 +108,7 @@ class EventFeed {
     struct State;
     explicit Reader(std::unique_ptr<State> state);
     static boost::asio::awaitable<core::Result<News>> next_of(State& state, core::Deadline deadline);
+    static boost::asio::awaitable<bool> ready_of(State& state, core::Deadline deadline);
     std::unique_ptr<State> state_;
   };
 
