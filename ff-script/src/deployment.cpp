@@ -23,7 +23,7 @@ namespace asio = boost::asio;
 using core::Code;
 using core::Error;
 
-constexpr std::array<std::pair<std::string_view, Code>, 27> kRefusals{{
+constexpr std::array<std::pair<std::string_view, Code>, 32> kRefusals{{
     {"not_found", Code::not_found},
     {"no_such_generation", Code::not_found},
     {"stale_lease", Code::stale_lease},
@@ -51,6 +51,11 @@ constexpr std::array<std::pair<std::string_view, Code>, 27> kRefusals{{
     {"no_such_step", Code::not_found},
     {"too_many_events", Code::conflict},
     {"too_many_waiters", Code::conflict},
+    {"sequence_gap", Code::conflict},
+    {"frame_too_large", Code::invalid_argument},
+    {"call_too_large", Code::invalid_argument},
+    {"bad_patch", Code::invalid_argument},
+    {"document_too_large", Code::invalid_argument},
 }};
 
 // For people; a word without a sentence speaks for itself.

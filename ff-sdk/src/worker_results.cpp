@@ -138,6 +138,10 @@ void Worker::Impl::start(AttemptPtr attempt) {
 
 void Worker::Impl::handler_ended(AttemptPtr attempt, HandlerResult result) {
   if (over_ || running_ == 0) return;  // The drain did not wait for it.
+  if (attempt->stream_if_used() != nullptr && !attempt->frames_flushed) {
+    spawn(end_after_frames(shared_from_this(), std::move(attempt), std::move(result)));
+    return;
+  }
   if (--running_ == 0) handlers_done_.cancel();
   schedule_pump();
   if (attempt->lost) return;

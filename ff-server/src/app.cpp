@@ -27,6 +27,7 @@
 #include "ff/core/sha256.hpp"
 #include "ff/core/text.hpp"
 #include "ff/core/version.hpp"
+#include "ff/engine/events.hpp"
 #include "ff/engine/timers.hpp"
 #include "ff/script/connect.hpp"
 #include "ff/script/deployment.hpp"
@@ -201,6 +202,7 @@ class App {
   std::shared_ptr<script::Connection> connection_;
   std::shared_ptr<script::Deployment> deployment_;
   std::shared_ptr<sdk::TokenKeys> keys_;
+  std::optional<engine::EventFeed> events_;
   std::optional<http::ExecutionApi> api_;
   std::optional<http::Router> router_;
   std::optional<http::PublicListener> listener_;
@@ -348,11 +350,14 @@ asio::awaitable<Result<void>> App::check_settings() {
 }
 
 Result<void> App::start_serving() {
+  engine::EventFeedOptions feed_options;
+  feed_options.logger = logger_;
+  events_.emplace(deployment_, std::move(feed_options));
   http::ApiOptions api_options;
   api_options.rotation_grace = config_.hmac_grace;
   api_options.token_refused = [this](core::TokenFault fault) { metrics_.token_refused(fault); };
   api_options.logger = logger_;
-  api_.emplace(deployment_, keys_, health_, std::move(api_options));
+  api_.emplace(deployment_, keys_, health_, *events_, std::move(api_options));
   http::RouterOptions router_options;
   router_options.callers = callers_of(config_);
   router_options.body_bytes_max = config_.max_body_bytes;
@@ -361,6 +366,7 @@ Result<void> App::start_serving() {
   http::PublicListenerOptions options;
   options.address = config_.listen;
   options.connections_max = connections_within_limits(config_.max_connections, *logger_);
+  options.streams_max = config_.max_streams;
   auto admit = [this](const http::Request& head) { return router_->admit(head); };
   listener_.emplace(context_.get_executor(), options, std::move(admit), metrics_, logger_);
   engine::TimersOptions timers_options;

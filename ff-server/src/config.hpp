@@ -41,6 +41,7 @@ struct Config {
 
   // Limits.
   std::size_t max_connections = 1024;
+  std::size_t max_streams = 512;
   std::size_t max_body_bytes = 8 << 20;
   core::Millis request_timeout{15000};
   core::Millis boot_timeout{30000};

@@ -162,6 +162,11 @@ local function write_events(at)
   for i = 1, count, at_once do
     redis.call("XADD", at.tag .. ":ev", "MAXLEN", "~", 4096, "*", unpack(events, i, math.min(i + at_once - 1, count)))
   end
+  local m = at.memory -- Who listens is told once, and again after a look (read_events).
+  if m.listened_until and at.now < m.listened_until and not m.listeners_told then
+    m.listeners_told = true
+    redis.pcall("SPUBLISH", at.tag .. ":events", "")
+  end
 end
 
 local function announce_timer(at, ms)

@@ -67,10 +67,12 @@ Admission admit(const Request& head) {
 
 class Counts final : public ListenerObserver {
  public:
-  std::atomic<int> opened{0}, closed{0}, refused{0}, answers{0};
+  std::atomic<int> opened{0}, closed{0}, refused{0}, answers{0}, streams_opened{0}, streams_closed{0};
   void connection_opened() override { ++opened; }
   void connection_closed() override { ++closed; }
   void connection_refused() override { ++refused; }
+  void stream_opened() override { ++streams_opened; }
+  void stream_closed() override { ++streams_closed; }
   void answered(std::string_view, Method, int, double) override { ++answers; }
 };
 

@@ -10,6 +10,7 @@
 #include "ff/core/log.hpp"
 #include "ff/core/result.hpp"
 #include "ff/core/token.hpp"
+#include "ff/engine/events.hpp"
 #include "ff/script/deployment.hpp"
 #include "ff/sdk/client.hpp"
 #include "ff/sdk/token_keys.hpp"
@@ -41,9 +42,11 @@ struct ApiOptions {
 // Thread safety: none; on the deployment's executor. Lifetime: outlives the requests it serves.
 class ExecutionApi {
  public:
+  // Lifetime: health and events outlive this.
   ExecutionApi(std::shared_ptr<script::Deployment> deployment, std::shared_ptr<sdk::TokenKeys> keys,
-               const HealthSource& health, ApiOptions options = ApiOptions())
-      : deployment_(std::move(deployment)), keys_(std::move(keys)), health_(health), options_(std::move(options)) {}
+               const HealthSource& health, engine::EventFeed& events, ApiOptions options = ApiOptions())
+      : deployment_(std::move(deployment)), keys_(std::move(keys)), health_(health), events_(events),
+        options_(std::move(options)) {}
 
   boost::asio::awaitable<Response> submit(Request request);
   boost::asio::awaitable<Response> submit_batch(Request request);
@@ -57,6 +60,10 @@ class ExecutionApi {
   boost::asio::awaitable<Response> purge(Request request);
   boost::asio::awaitable<Response> counts(Request request);
   boost::asio::awaitable<Response> healthz(Request request);
+  // stream_api.cpp
+  boost::asio::awaitable<Response> frames(Request request);
+  boost::asio::awaitable<Response> stream(Request request);
+  boost::asio::awaitable<Response> events(Request request);
 
   // signal_api.cpp: waiting executions.
   boost::asio::awaitable<Response> signal(Request request);
@@ -81,6 +88,7 @@ class ExecutionApi {
   std::shared_ptr<sdk::TokenKeys> keys_;
   const HealthSource& health_;
   ApiOptions options_;
+  engine::EventFeed& events_;
 };
 
 }  // namespace ff::server::http

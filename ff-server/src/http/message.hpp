@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -44,12 +45,23 @@ struct Request {
   const std::string* query(std::string_view name) const noexcept;
 };
 
+// A body that is written in pieces, while it is made: the next piece is asked for when the last one is on its way, so a
+// client that reads slowly is made for slowly.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  // The next piece, not empty; nullopt: that was all. May take any time, but what keeps the connection alive is the
+  // source's business. Cancelled when the client is gone or the server drains; not asked again then.
+  virtual boost::asio::awaitable<std::optional<std::string>> next() = 0;
+};
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";  // Not sent when there is no body.
   std::string body;
   Fields headers;      // Beside those the listener adds: Date, Content-Length, X-Request-Id, Cache-Control, ….
   bool close = false;  // Close the connection after it.
+  std::shared_ptr<BodySource> stream;  // Set: instead of `body`. Owned by the connection while it writes.
 
   Response() = default;
   Response(int s, std::string b) : status(s), body(std::move(b)) {}

@@ -48,6 +48,9 @@ constexpr std::array kRoutes = {
     Route{Method::get, "/v1/admin/keys", &Api::list_keys, kNoBody, "", kAdmin},
     Route{Method::post, "/v1/admin/keys/rotate", &Api::rotate_keys, kSmall, "", kAdmin},
     Route{Method::post, "/v1/admin/keys/{kid}/revoke", &Api::revoke_key, kSmall, "", kAdmin},
+    Route{Method::get, "/v1/executions/{id}/frames", &Api::frames, kNoBody, "cursor limit", kLook},
+    Route{Method::get, "/v1/executions/{id}/stream", &Api::stream, kNoBody, "cursor", kLook},
+    Route{Method::get, "/v1/events", &Api::events, kNoBody, "lane state id cursor", kLook},
     Route{Method::get, "/v1/counts", &Api::counts, kNoBody, "", kAdmin},
     Route{Method::get, "/healthz", &Api::healthz, kNoBody, "", 0},
 };

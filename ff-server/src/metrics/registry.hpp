@@ -36,6 +36,8 @@ class Registry final : public http::ListenerObserver {
   void connection_opened() override;
   void connection_closed() override;
   void connection_refused() override;
+  void stream_opened() override;
+  void stream_closed() override;
   void answered(std::string_view route, http::Method method, int status, double seconds) override;
 
   void token_refused(core::TokenFault fault);
