@@ -21,6 +21,11 @@ constexpr std::int64_t kEntries = 256;           // Of one read.
 constexpr core::Millis kRetryPause{200};
 constexpr std::size_t kNewsEvents = 1024;        // About as many as one next() gives.
 
+// A broken invariant; nothing of ours throws.
+void rethrow(std::exception_ptr thrown) {
+  if (thrown) std::rethrow_exception(thrown);
+}
+
 struct Batch {
   std::vector<Event> events;  // A gap first, if there is one.
   EntryId cursor;
@@ -127,7 +132,7 @@ class EventFeed::Impl : public std::enable_shared_from_this<EventFeed::Impl> {
           deployment_->keys().slot(partition), deployment_->keys().events_channel(partition),
           [look](std::string_view, std::string_view) { look(); }, [look](std::string_view) { look(); });
     }
-    asio::co_spawn(executor_, keep_looking(shared_from_this(), era_), [](std::exception_ptr) {});
+    asio::co_spawn(executor_, keep_looking(shared_from_this(), era_), rethrow);
   }
   void end() {
     ++era_;
@@ -140,7 +145,7 @@ class EventFeed::Impl : public std::enable_shared_from_this<EventFeed::Impl> {
     fan.again = true;
     if (fan.reading) return;
     fan.reading = true;
-    asio::co_spawn(executor_, fan_in(shared_from_this(), partition, era_), [](std::exception_ptr) {});
+    asio::co_spawn(executor_, fan_in(shared_from_this(), partition, era_), rethrow);
   }
 
   // A message may be lost with its connection, and what the library remembers with its node: so silence is not trusted.
@@ -165,7 +170,7 @@ class EventFeed::Impl : public std::enable_shared_from_this<EventFeed::Impl> {
       if (self->era_ != era) co_return;
       if (batch) {
         fan.read_at = steady_clock::now();
-        fan.again = fan.again || batch->more || !fan.known;
+        fan.again = fan.again || batch->more;
         self->take(partition, std::move(*batch));
         continue;
       }
