@@ -148,6 +148,12 @@ std::string Keyspace::watch_channel(Partition p, const Ulid& ulid) const {
 std::string Keyspace::engine_channel(Partition p) const {
   return name(p, "engine");
 }
+std::string Keyspace::frames_channel(Partition p, const Ulid& ulid) const {
+  return name(p, "f:", ulid.str());
+}
+std::string Keyspace::events_channel(Partition p) const {
+  return name(p, "events");
+}
 
 std::string Keyspace::core(Partition p, const Ulid& ulid) const {
   return name(p, "e:", ulid.str());
@@ -184,6 +190,12 @@ std::string Keyspace::signals(Partition p, const Ulid& ulid, std::int64_t step) 
 }
 std::string Keyspace::answers(Partition p, const Ulid& ulid, std::int64_t step) const {
   return satellite(p, ulid, ":d" + std::to_string(step));
+}
+std::string Keyspace::frames(Partition p, const Ulid& ulid) const {
+  return satellite(p, ulid, ":f");
+}
+std::string Keyspace::stream_state(Partition p, const Ulid& ulid) const {
+  return satellite(p, ulid, ":s");
 }
 
 std::string Keyspace::idempotency(Partition p, std::string_view ns, std::string_view key) const {

@@ -70,6 +70,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
 
  private:
   struct Owned {
+    bool suspect = false;  // The last call failed, and nothing was heard from its channel since.
     std::unique_ptr<script::Connection::Subscription> subscription;  // Set: the partition is ours.
     SteadyTime look_at{};
     bool calling = false;
@@ -100,6 +101,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       args.ttl_ms = self->options_.membership.count();
       auto live = co_await self->deployment_->call_root<script::Join>(args, self->deadline());
       if (live) {
+        if (self->options_.joined) self->options_.joined(*live);
         std::vector<std::string> servers;
         for (auto& row : live->rows) servers.push_back(std::move(row.server));
         self->share(servers);
@@ -145,6 +147,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
 
   void look_by(core::Partition partition, SteadyTime at) {
     auto& owned = owned_[partition];
+    owned.suspect = false;
     if (at >= owned.look_at) return;
     owned.look_at = at;
     if (at < alarm_.expiry()) alarm_.cancel();
@@ -158,7 +161,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       for (std::size_t p = 0; p < self->owned_.size(); ++p) {
         auto& owned = self->owned_[p];
         if (!owned.subscription || owned.calling) continue;
-        if (owned.look_at <= now && self->calling_ < self->options_.calls_at_once) {
+        if (owned.look_at <= now && self->calling_ < self->calls_for(owned)) {
           self->begin_call(static_cast<core::Partition>(p), now);
         } else if (owned.look_at > now) {
           next = std::min(next, owned.look_at);
@@ -168,6 +171,11 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       boost::system::error_code ignored;
       co_await self->alarm_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
+  }
+
+  // Calls to a shard that is away last for all their time: those must not take the places of the others.
+  std::size_t calls_for(const Owned& owned) const {
+    return owned.suspect ? std::max<std::size_t>(1, options_.calls_at_once / 4) : options_.calls_at_once;
   }
 
   void begin_call(core::Partition partition, SteadyTime now) {
@@ -201,6 +209,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     }
     auto& owned = self->owned_[partition];
     owned.calling = false;
+    owned.suspect = !answer;
     owned.look_at = std::min(owned.look_at, look_at);
     --self->calling_;
     self->alarm_.cancel();

@@ -648,6 +648,111 @@ core::Result<TakeRelays::Ok> TakeRelays::decode(std::vector<Reply>& fields) {
   return reader.finish(std::move(ok));
 }
 
+void AppendFrames::encode(const Args& args, Command& command) {
+  codec::put(command, args.id);
+  codec::put(command, args.lease);
+  codec::put(command, args.epoch);
+  codec::put(command, args.sequence);
+  for (const auto& item : args.items) {
+    codec::put(command, item.mode);
+    codec::put(command, item.type);
+    codec::put(command, item.content_type);
+    codec::put(command, item.data);
+  }
+}
+
+core::Result<AppendFrames::Ok> AppendFrames::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 2, 0);
+  Ok ok;
+  reader.get(ok.generation, "generation");
+  reader.get(ok.number, "number");
+  return reader.finish(std::move(ok));
+}
+
+void PublishFrames::encode(const Args& args, Command& command) {
+  codec::put(command, args.id);
+  codec::put(command, args.lease);
+  codec::put(command, args.epoch);
+  for (const auto& item : args.items) {
+    codec::put(command, item.type);
+    codec::put(command, item.content_type);
+    codec::put(command, item.data);
+  }
+}
+
+core::Result<PublishFrames::Ok> PublishFrames::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 0);
+  Ok ok;
+  reader.get(ok.tailed, "tailed");
+  return reader.finish(std::move(ok));
+}
+
+void ReadFrames::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.id);
+  codec::put(command, args.generation);
+  codec::put(command, args.number);
+  codec::put(command, args.limit);
+}
+
+core::Result<ReadFrames::Ok> ReadFrames::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 5, 8);
+  Ok ok;
+  reader.get(ok.generation, "generation");
+  reader.get(ok.number, "number");
+  reader.get(ok.more, "more");
+  reader.get(ok.lost, "lost");
+  reader.get(ok.state, "state");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.generation, "generation");
+    reader.get(row.number, "number");
+    reader.get(row.attempt, "attempt");
+    reader.get(row.at, "at");
+    reader.get(row.mode, "mode");
+    reader.get(row.type, "type");
+    reader.get(row.content_type, "content_type");
+    reader.get(row.data, "data");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void TailFrames::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.id);
+}
+
+core::Result<TailFrames::Ok> TailFrames::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 0);
+  Ok ok;
+  reader.get(ok.state, "state");
+  return reader.finish(std::move(ok));
+}
+
+void ReadEvents::encode(const Args& args, Command& command) {
+  codec::put(command, args.cursor);
+  codec::put(command, args.limit);
+  codec::put(command, args.listen_ms);
+}
+
+core::Result<ReadEvents::Ok> ReadEvents::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 3, 4);
+  Ok ok;
+  reader.get(ok.cursor, "cursor");
+  reader.get(ok.more, "more");
+  reader.get(ok.lost, "lost");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.entry, "entry");
+    reader.get(row.id, "id");
+    reader.get(row.state, "state");
+    reader.get(row.queue, "queue");
+  }
+  return reader.finish(std::move(ok));
+}
+
 void RunDue::encode(const Args& args, Command& command) {
   codec::put(command, args.limit);
   codec::put(command, args.engine);
@@ -674,8 +779,10 @@ void Join::encode(const Args& args, Command& command) {
 }
 
 core::Result<Join::Ok> Join::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 1);
+  codec::Reader reader(fields, kFunction, 2, 1);
   Ok ok;
+  reader.get(ok.now, "now");
+  reader.get(ok.ring_version, "ring_version");
   ok.rows.reserve(reader.rows());
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
@@ -717,6 +824,31 @@ core::Result<Version::Ok> Version::decode(std::vector<Reply>& fields) {
   return reader.finish(std::move(ok));
 }
 
+void KeyRing::encode(const Args&, Command&) {
+}
+
+core::Result<KeyRing::Ok> KeyRing::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 3, 0);
+  Ok ok;
+  reader.get(ok.version, "version");
+  reader.get(ok.sealed, "sealed");
+  reader.get(ok.now, "now");
+  return reader.finish(std::move(ok));
+}
+
+void SetKeyRing::encode(const Args& args, Command& command) {
+  codec::put(command, args.expected);
+  codec::put(command, args.version);
+  codec::put(command, args.sealed);
+}
+
+core::Result<SetKeyRing::Ok> SetKeyRing::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 0);
+  Ok ok;
+  reader.get(ok.version, "version");
+  return reader.finish(std::move(ok));
+}
+
 namespace {
 constexpr std::array<std::string_view, 1> kDescribeRefusals{"not_found"};
 constexpr std::array<std::string_view, 1> kPayloadRefusals{"not_found"};
@@ -737,7 +869,13 @@ constexpr std::array<std::string_view, 1> kWaitpointsRefusals{"not_found"};
 constexpr std::array<std::string_view, 2> kSignalsRefusals{"not_found", "no_such_step"};
 constexpr std::array<std::string_view, 1> kPublishEventRefusals{"too_many_events"};
 constexpr std::array<std::string_view, 1> kAwaitEventRefusals{"too_many_waiters"};
-constexpr std::array<VerbInfo, 35> kVerbs{{
+constexpr std::array<std::string_view, 6> kAppendFramesRefusals{"stale_lease", "sequence_gap", "frame_too_large", "call_too_large", "bad_patch", "document_too_large"};
+constexpr std::array<std::string_view, 2> kPublishFramesRefusals{"stale_lease", "frame_too_large"};
+constexpr std::array<std::string_view, 1> kReadFramesRefusals{"not_found"};
+constexpr std::array<std::string_view, 1> kTailFramesRefusals{"not_found"};
+constexpr std::array<std::string_view, 1> kReadEventsRefusals{"bad_cursor"};
+constexpr std::array<std::string_view, 1> kSetKeyRingRefusals{"other_version"};
+constexpr std::array<VerbInfo, 42> kVerbs{{
     {"ff1_submit",
      "a=namespace:bytes;i=id:ulid,lane:bytes,kind:bytes,priority:int,start_at:int,delay_ms:int,deadline_at:int,deadline_ms:int,idempotency_key:bytes,idempotency_ttl_ms:int,fingerprint:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes;r=;w=outcome:bytes,id:ulid",
      false, 1, 15, {}},
@@ -828,11 +966,26 @@ constexpr std::array<VerbInfo, 35> kVerbs{{
     {"ff1_take_relays",
      "a=limit:int;i=;r=next_in_ms:int;w=what:bytes,namespace:bytes,name:bytes,key:bytes,execution:bytes,waitpoint:bytes,event:bytes,source:bytes,content_type:bytes,payload:bytes",
      false, 1, 0, {}},
+    {"ff1_append_frames",
+     "a=id:ulid,lease:ulid,epoch:bytes,sequence:int;i=mode:bytes,type:bytes,content_type:bytes,data:bytes;r=generation:int,number:int;w=",
+     false, 4, 4, kAppendFramesRefusals},
+    {"ff1_publish_frames",
+     "a=id:ulid,lease:ulid,epoch:bytes;i=type:bytes,content_type:bytes,data:bytes;r=tailed:bool;w=",
+     false, 3, 3, kPublishFramesRefusals},
+    {"ff1_read_frames",
+     "a=namespace:bytes,id:ulid,generation:int,number:int,limit:int;i=;r=generation:int,number:int,more:bool,lost:bool,state:bytes;w=generation:int,number:int,attempt:int,at:int,mode:bytes,type:bytes,content_type:bytes,data:bytes",
+     true, 5, 0, kReadFramesRefusals},
+    {"ff1_tail_frames",
+     "a=namespace:bytes,id:ulid;i=;r=state:bytes;w=",
+     false, 2, 0, kTailFramesRefusals},
+    {"ff1_read_events",
+     "a=cursor:bytes,limit:int,listen_ms:int;i=;r=cursor:bytes,more:bool,lost:bool;w=entry:bytes,id:ulid,state:bytes,queue:bytes",
+     true, 3, 0, kReadEventsRefusals},
     {"ff1_run_due",
      "a=limit:int,engine:bool;i=;r=done:int,next_in_ms:int,relay_in_ms:int;w=scanner:bytes,items:int",
      false, 2, 0, {}},
     {"ff1_join",
-     "a=server:bytes,ttl_ms:int;i=;r=;w=server:bytes",
+     "a=server:bytes,ttl_ms:int;i=;r=now:int,ring_version:int;w=server:bytes",
      false, 2, 0, {}},
     {"ff1_quit",
      "a=server:bytes;i=;r=;w=",
@@ -843,6 +996,12 @@ constexpr std::array<VerbInfo, 35> kVerbs{{
     {"ff1_version",
      "a=;i=;r=version:int;w=",
      true, 0, 0, {}},
+    {"ff1_key_ring",
+     "a=;i=;r=version:int,sealed:bytes,now:int;w=",
+     true, 0, 0, {}},
+    {"ff1_set_key_ring",
+     "a=expected:int,version:int,sealed:bytes;i=;r=version:int;w=",
+     false, 3, 0, kSetKeyRingRefusals},
 }};
 }  // namespace
 

@@ -6,16 +6,19 @@
 //   worker_claims.cpp   claims, wake-ups, and what a lost reply had given
 //   worker_results.cpp  complete, fail, release, progress
 //   worker_suspensions.cpp  suspend, waitpoints
+//   worker_frames.cpp   what handlers append to their streams
 //   worker_leases.cpp   renewal, lost leases, the drain
 
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 #include <unordered_map>
 
+#include "attempt_stream.hpp"
 #include "ff/scheduler/claim_planner.hpp"
 #include "ff/sdk/worker.hpp"
 
@@ -31,6 +34,10 @@ class Attempt final : public Task {
   asio::awaitable<core::Result<std::vector<std::string>>> open_waitpoints(
       std::vector<core::Waitpoint> waitpoints) override;
   void go_on_from(core::Resumption resumption) { resumption_ = std::move(resumption); }
+  FrameStream& stream() override;
+  AttemptStream* stream_if_used() const noexcept {
+    return has_stream_.load(std::memory_order_acquire) ? stream_.get() : nullptr;
+  }
   void request_stop() { stop_.request_stop(); }
   core::Partition partition() const noexcept { return id_.partition(); }
   std::int64_t timeout_ms() const noexcept { return row_.timeout_ms; }
@@ -48,8 +55,12 @@ class Attempt final : public Task {
   std::int64_t percent = -1;
   std::string message;
   bool progress_pending = false, progress_sending = false;
+  bool frames_flushed = false;     // The handler has ended, and its frames are stored or have failed.
 
  private:
+  std::once_flag stream_made_;     // By the first use: most attempts have none.
+  std::atomic<bool> has_stream_ = false;
+  std::unique_ptr<AttemptStream> stream_;
   std::weak_ptr<Worker::Impl> worker_;
 };
 using AttemptPtr = std::shared_ptr<Attempt>;
@@ -75,6 +86,8 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   void report_progress(AttemptPtr attempt, int percent, std::string message);
   static asio::awaitable<core::Result<std::vector<std::string>>> open_waitpoints(
       Self self, AttemptPtr attempt, std::vector<core::Waitpoint> waitpoints);
+  std::unique_ptr<AttemptStream> make_stream(std::function<void()> kick) const;
+  void send_frames_of(AttemptPtr attempt);
 
   std::map<std::string, Handler, std::less<>> handlers_;
   WorkerStats stats_;
@@ -130,6 +143,12 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   // Whether a call that failed is to be made again, after a pause: while a lease it is about may still be ours.
   static asio::awaitable<bool> pause_before_repeat(Self self, core::Error error, int round,
                                                    core::SteadyTime useful_until);
+
+  // worker_frames.cpp
+  static asio::awaitable<void> send_frames(Self self, AttemptPtr attempt);
+  static asio::awaitable<void> store_frames(Self self, AttemptPtr attempt, script::AppendFrames::Args args);
+  static asio::awaitable<void> publish_frames(Self self, AttemptPtr attempt, script::PublishFrames::Args args);
+  static asio::awaitable<void> end_after_frames(Self self, AttemptPtr attempt, HandlerResult result);
 
   // worker_leases.cpp
   static asio::awaitable<void> keep_leases(Self self);

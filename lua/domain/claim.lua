@@ -48,7 +48,7 @@ end
 -- The caller takes the execution out of its queue.
 local function begin_attempt(at, ulid, core, c)
   ff.move(at, ulid, core, "active", at.now + c.lease_ms,
-    { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now }, true)
+    { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now, nil, nil }, true)
   if core.o then ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "o" }) end -- It was the holder's before.
   if core.t then
     local ends = at.now + tonumber(core.t)

@@ -73,5 +73,8 @@ function ff.enter(tag, reads)
   end
   local ms = tell_time(m, clock_ms)
   us = us + (ms - clock_ms) * 1000
-  return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = checks }
+  ff.clear_plan() -- An earlier call may have raised.
+  -- With room for what most plans add.
+  return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = checks,
+           strings = nil, heads = nil, ready = nil, earliest = nil }
 end

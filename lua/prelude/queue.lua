@@ -84,7 +84,6 @@ end
 
 function ff.write_lanes(at)
   local lanes = at.lanes
-  if not lanes then return end
   redis.call("SADD", at.tag .. ":lanes", unpack(lanes)) -- At most one for each item of a call.
   for i = 1, #lanes do at.memory.lanes[lanes[i]] = at.clock_ms end
 end
@@ -112,7 +111,6 @@ local handoff_ms = 1000
 -- nobody is idle there is none: whoever gets free claims by itself.
 function ff.wake_workers(at)
   local ready = at.ready
-  if not ready then return end
   for i = 1, #ready.order do
     local queue = ready.order[i]
     local woken, more = ff.wake(at, queue, ready[queue])

@@ -52,6 +52,7 @@ function ff.move(at, ulid, core, to, ms, changes, left)
       ff.remove(at, ":awaits", ulid)
     end
     if core.v then ff.tell(at, ":v:" .. ulid, to) end
+    if core.i then ff.tell(at, ":f:" .. ulid, "ended " .. to) end
   end
   if core.m == "lean" and ends then
     ff.delete(at, ulid, core)

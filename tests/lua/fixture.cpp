@@ -323,7 +323,7 @@ std::vector<std::string> lost_of(const Keys& all, Model<Keys>& model) {
       if (index == "waitpoints" || index == "awaits") continue;
       if (!model.indexes[index].count(id)) found.push_back(id + " is not in " + index);
     }
-    for (const char* satellite : {":x", ":y", ":t", ":o", ":h"}) {
+    for (const char* satellite : {":x", ":y", ":t", ":o", ":h", ":f", ":s"}) {
       const bool there = all.count(":e:" + id + satellite) != 0;
       if (there && !fields.count("j")) found.push_back(id + " does not know its " + satellite);
     }

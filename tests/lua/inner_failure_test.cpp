@@ -56,7 +56,8 @@ std::string instrumented() {
 bool writes(const std::string& command) {
   static const std::set<std::string> reading = {"EXISTS", "TIME",   "HGET", "HMGET",  "HGETALL",  "HLEN",
                                                 "TYPE",   "GET",    "MGET", "ZRANGE", "ZCARD",    "ZSCORE",
-                                                "ZRANK",  "ZCOUNT", "LLEN", "LRANGE", "SMEMBERS", "SPUBLISH"};
+                                                "ZRANK",  "ZCOUNT", "LLEN", "LRANGE", "SMEMBERS", "SPUBLISH",
+                                                "XLEN",   "XRANGE", "XREVRANGE", "XINFO"};
   return reading.count(command) == 0;
 }
 
@@ -78,7 +79,8 @@ Run run(LuaFixture& lua, const Words& words, std::size_t fail_at) {
 std::string said(const Scenario& scenario, const RespValue& reply) {
   if (reply.is_error()) return reply.text;
   static const std::set<std::string> worded = {"ff1_complete", "ff1_release", "ff1_fail",
-                                               "ff1_cancel",   "ff1_replay",  "ff1_suspend"};
+                                               "ff1_cancel",   "ff1_replay",  "ff1_suspend",
+                                               "ff1_append_frames"};
   // A signal that was counted by the call that failed is a duplicate with the same first answer.
   if (scenario.verb == "ff1_signal") return reply.elements.at(2).text;
   return worded.count(scenario.verb) ? reply.elements.at(1).str() : "";

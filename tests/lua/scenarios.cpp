@@ -47,6 +47,24 @@ void populate_suspended(LuaFixture& lua) {
   lua.ok<script::PublishEvent>(publish);
 }
 
+script::AppendFrames::Item frame(std::string mode, std::string data) {
+  script::AppendFrames::Item item;
+  item.mode = std::move(mode);
+  item.type = "line";
+  item.data = std::move(data);
+  return item;
+}
+
+script::AppendFrames::Args frames_of(const Held& lease, std::int64_t sequence) {
+  script::AppendFrames::Args args;
+  args.id = lease.id;
+  args.lease = lease.lease;
+  args.epoch = lease.epoch;
+  args.sequence = sequence;
+  args.items = {frame("durable", "one"), frame("summary", R"({"a":1})"), frame("durable", "two")};
+  return args;
+}
+
 // Executions in all the states there are, so that every key exists, and an idle worker.
 void populate(LuaFixture& lua) {
   const auto progress_of = [&lua](const Held& lease) {
@@ -59,6 +77,8 @@ void populate(LuaFixture& lua) {
   const auto completed = lua.held(rich()), failed = lua.held(rich()), active = lua.held(rich());
   progress_of(completed);
   progress_of(active);
+  lua.ok<script::AppendFrames>(frames_of(completed, 1));
+  lua.ok<script::AppendFrames>(frames_of(active, 1));
   lua.complete(completed);
   lua.ok<script::Fail>(lua.fail_args(failed, "not_found"));
   const auto cancelled = lua.submit(rich());
@@ -249,6 +269,13 @@ Words open(LuaFixture& lua) {
   return lua.words<script::Open>(args);
 }
 
+Words set_key_ring(LuaFixture& lua) {
+  script::SetKeyRing::Args args;
+  args.version = 1;
+  args.sealed = "sealed";
+  return lua.words<script::SetKeyRing>(args);
+}
+
 Words list(LuaFixture& lua) {
   script::List::Args args;
   args.ns = "ns";
@@ -424,6 +451,43 @@ void add_suspensions(const std::function<void(const char*, const char*, std::fun
   add("take_relays", "take_relays", take_relays);
 }
 
+Words append_frames(LuaFixture& lua, bool before) {
+  const auto lease = lua.held(rich());
+  script::TailFrames::Args tail;
+  tail.ns = "ns";
+  tail.id = lease.id;
+  lua.ok<script::TailFrames>(tail);
+  if (before) lua.ok<script::AppendFrames>(frames_of(lease, 1));
+  return lua.words<script::AppendFrames>(frames_of(lease, before ? 4 : 1));
+}
+
+Words publish_frames(LuaFixture& lua) {
+  auto args = fenced<script::PublishFrames::Args>(lua.held(rich()));
+  args.items.emplace_back().data = "one";
+  return lua.words<script::PublishFrames>(args);
+}
+
+std::string finished_with_frames(LuaFixture& lua) {
+  const auto lease = lua.held(rich());
+  lua.ok<script::AppendFrames>(frames_of(lease, 1));
+  lua.complete(lease);
+  return lease.id;
+}
+
+Words read_frames(LuaFixture& lua) {
+  auto args = of<script::ReadFrames::Args>(finished_with_frames(lua));
+  args.limit = 10;
+  return lua.words<script::ReadFrames>(args);
+}
+
+Words read_events(LuaFixture& lua) {
+  script::ReadEvents::Args args;
+  args.cursor = "0-0";
+  args.limit = 10;
+  args.listen_ms = 1000;
+  return lua.words<script::ReadEvents>(args);
+}
+
 std::vector<Scenario> make() {
   std::vector<Scenario> all;
   const auto add = [&all](const char* name, const char* verb, std::function<Words(LuaFixture&)> prepare) {
@@ -450,6 +514,15 @@ std::vector<Scenario> make() {
   add("cancel with grace", "cancel", [](LuaFixture& lua) { return cancel(lua, lua.held(rich()).id, 5'000); });
   add("change_priority", "change_priority", on_ready<script::ChangePriority>);
   add("replay", "replay", on_finished<script::Replay>);
+  add("replay with frames", "replay", [](LuaFixture& lua) {
+    return lua.words<script::Replay>(of<script::Replay::Args>(finished_with_frames(lua)));
+  });
+  add("append_frames, the first", "append_frames", [](LuaFixture& lua) { return append_frames(lua, false); });
+  add("append_frames, more", "append_frames", [](LuaFixture& lua) { return append_frames(lua, true); });
+  add("publish_frames", "publish_frames", publish_frames);
+  add("tail_frames", "tail_frames", on_ready<script::TailFrames>);
+  add("read_frames", "read_frames", read_frames);
+  add("read_events", "read_events", read_events);
   add("purge", "purge", on_finished<script::Purge>);
   add("watch", "watch", on_ready<script::Watch>);
   for (const char* index : {"delayed", "active", "timeouts", "deadlines", "completed"}) {
@@ -464,6 +537,8 @@ std::vector<Scenario> make() {
   add("join", "join", join);
   add("quit", "quit", quit);
   add("open", "open", open);
+  add("key_ring", "key_ring", [](LuaFixture& lua) { return lua.words<script::KeyRing>(script::KeyRing::Args()); });
+  add("set_key_ring", "set_key_ring", set_key_ring);
   add("version", "version", [](LuaFixture& lua) { return lua.words<script::Version>(script::Version::Args()); });
   add("describe", "describe", on_finished<script::Describe>);
   add("payload", "payload", on_finished<script::Payload>);

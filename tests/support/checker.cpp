@@ -23,15 +23,16 @@ constexpr std::int64_t kPriorityMax = 9000;
 constexpr std::size_t kFieldBytes = 64, kHistoryMax = 64, kEventsAbout = 4096, kEventsSlack = 256;
 
 // The fields of a core in the order of their enumerators.
-enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, h, ct, rt, fields };
+enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, h, i, ct, rt, fields };
 constexpr std::array<string_view, fields> kFieldNames = {
     "s", "q", "k", "c", "p", "g", "a", "f", "n", "e", "l", "w", "b",
-    "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "h", "ct", "rt"};
+    "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "h", "i", "ct", "rt"};
 constexpr std::array kNumbers = {c, p, g, a, f, n, e, b, z, d, u, t, r, h};
 constexpr std::array<string_view, 6> kOutcomes = {"completed", "failed",    "retried",
                                                   "released",  "cancelled", "suspended"};
-constexpr string_view kSatellites = "prxyto";  // And h, r<generation>, and s, m and d of a step.
+constexpr string_view kSatellites = "prxytofs";  // And h, r<generation>, and s, m and d of a step.
 constexpr std::int64_t kStepsKept = 8, kNever = 99'999'999'999'999;
+constexpr std::int64_t kFramesMax = 10000 + 1, kStreamBytesMax = 8 << 20;  // One more: a closing marker of a replay.
 
 std::optional<std::int64_t> number(string_view text) {
   std::int64_t value = 0;
@@ -77,7 +78,7 @@ std::size_t field_of(string_view name) {
   if (name == kFieldNames[ct]) return ct;
   if (name == kFieldNames[rt]) return rt;
   if (name.size() != 1) return fields;
-  constexpr string_view letters = "sqkcpgafnelwbozxduvmtrjh";  // In the order of the enumerators.
+  constexpr string_view letters = "sqkcpgafnelwbozxduvmtrjhi";  // In the order of the enumerators.
   return std::min<std::size_t>(letters.find(name[0]), fields);
 }
 
@@ -88,6 +89,7 @@ struct Execution {
   std::optional<ff::core::State> state;
   string_view policy;
   bool more_satellites = false, result = false, history = false, progress = false, text = false;
+  bool frames = false, stream = false;
   std::size_t in_its_index = 0, in_timeouts = 0, in_deadlines = 0;
   std::unordered_map<std::int64_t, Step> steps;
   bool readable = true;
@@ -160,6 +162,7 @@ class Checker {
   void note_satellite(const StoredKey& key, Execution& execution, string_view which);
   void partition_hash(const StoredKey& key);
   void idempotency_key(const StoredKey& key);
+  void check_stream(const StoredKey& key, Execution& execution);
   void index_key(const StoredKey& key);
   void state_index(const StoredKey& key, ff::core::State state);
   void queue_index(const StoredKey& key);
@@ -345,7 +348,7 @@ void Checker::note_satellite(const StoredKey& key, Execution& execution, string_
   bool old_result = which.size() > 1 && which[0] == 'r' && number(which.substr(1)).has_value();
   bool known = old_result || which == "h" || (which.size() == 1 && kSatellites.find(which[0]) != string_view::npos);
   if (!known) return complain(execution.ulid, key.rest, "a known satellite", string(which));
-  string_view type = which == "h" ? "list" : which == "o" ? "hash" : "string";
+  string_view type = which == "h" ? "list" : which == "o" || which == "s" ? "hash" : which == "f" ? "stream" : "string";
   if (!of_type(key, type, execution.ulid)) return;
   if (type == "string" && key.note == "0") complain(execution.ulid, key.rest, "bytes", "an empty string");
   if (which == "h") {
@@ -353,6 +356,10 @@ void Checker::note_satellite(const StoredKey& key, Execution& execution, string_
     if (number(key.note).value_or(0) > std::int64_t(kHistoryMax))
       complain(execution.ulid, key.rest, "at most 64", string(key.note));
   }
+  if (which == "s") check_stream(key, execution);
+  execution.frames |= which == "f";
+  if (which == "f" && number(key.note).value_or(0) > kFramesMax)
+    complain(execution.ulid, key.rest, "at most 10000 frames", string(key.note));
   if (which == "y" && key.count == 1) execution.policy = snapshot_.values(key)[0];
   execution.progress |= which == "o";
   execution.text |= which == "x";
@@ -362,6 +369,23 @@ void Checker::note_satellite(const StoredKey& key, Execution& execution, string_
     complain(execution.ulid, key.rest, "a result of a generation below " + std::to_string(execution.number[g]),
         string(which));
   }
+}
+
+void Checker::check_stream(const StoredKey& key, Execution& execution) {
+  execution.stream = true;
+  constexpr std::array<string_view, 4> counts = {"g", "n", "b", "z"};
+  auto values = snapshot_.values(key);
+  std::int64_t found[4] = {-1, -1, -1, -1};
+  for (std::size_t at = 0; at + 1 < values.size(); at += 2) {
+    auto count = std::find(counts.begin(), counts.end(), values[at]);
+    if (count != counts.end()) found[count - counts.begin()] = number(values[at + 1]).value_or(-1);
+    else if (values[at] != "l" && values[at] != "x" && values[at] != "d" && values[at] != "p")
+      complain(execution.ulid, key.rest, "a known field", string(values[at]));
+  }
+  bool good = found[0] >= 0 && found[0] <= execution.number[g] && found[2] >= 0 && found[1] >= found[2] &&
+      found[3] >= 0 && found[3] <= kStreamBytesMax;
+  if (!good) complain(execution.ulid, key.rest, "a generation there was, a last frame no earlier than its lease's "
+      "first, at most 8 MiB", "others");
 }
 
 void Checker::index_key(const StoredKey& key) {
@@ -509,6 +533,7 @@ void Checker::check_fields(const Execution& execution) {
   must(execution, !execution.has(t) || execution.number[t] > 0, t, "above 0");
   must(execution, !execution.has(v) || execution.core[v] == "1", v, "1");
   must(execution, !execution.has(j) || execution.core[j] == "1", j, "1");
+  must(execution, !execution.has(i) || execution.core[i] == "1", i, "1");
   must(execution, !execution.has(m) || execution.core[m] == "lean", m, "lean");
   must(execution, execution.has(z) == execution.ended(), z, "present exactly when it has ended");
   must(execution, !execution.has(u) || execution.active() || execution.ended(), u, "only of a running attempt");
@@ -554,6 +579,7 @@ void Checker::check_counts(const Execution& execution) {
 
 void Checker::check_satellites(const Execution& execution) {
   must(execution, execution.has(j) == execution.more_satellites, j, "1 exactly when there are more satellites");
+  must(execution, execution.stream || !execution.frames, j, "frames only beside the state of their stream");
   bool completed = execution.state == ff::core::State::completed;
   if (execution.result && !completed) complain(execution.ulid, "e:" + string(execution.ulid) + ":r", "no result",
       "one");

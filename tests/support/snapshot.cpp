@@ -164,7 +164,8 @@ function read.stream(key)
   end
   return tostring(call('XLEN', key)), values
 end
-local satellite = { o = 'hash', h = 'list', p = 'string', r = 'string', x = 'string', y = 'string', t = 'string' }
+local satellite = { o = 'hash', h = 'list', p = 'string', r = 'string', x = 'string', y = 'string', t = 'string',
+                    f = 'stream', s = 'hash' }
 -- What the type must be by the key's name; nil: look.
 local function by_name(key)
   local rest = string.sub(key, from)

@@ -216,6 +216,10 @@ TEST_CASE("key names are those of the contract") {
   CHECK(keys.worker_channel(2, "w@host:1") == "{ff:2.0}:w:w@host:1");
   CHECK(keys.watch_channel(2, id) == "{ff:2.0}:v:01ARZ3NDEKTSV4RRFFQ69G5FAV");
   CHECK(keys.engine_channel(2) == "{ff:2.0}:engine");
+  CHECK(keys.frames_channel(2, id) == "{ff:2.0}:f:01ARZ3NDEKTSV4RRFFQ69G5FAV");
+  CHECK(keys.events_channel(2) == "{ff:2.0}:events");
+  CHECK(keys.frames(2, id) == "{ff:2.0}:e:01ARZ3NDEKTSV4RRFFQ69G5FAV:f");
+  CHECK(keys.stream_state(2, id) == "{ff:2.0}:e:01ARZ3NDEKTSV4RRFFQ69G5FAV:s");
 }
 
 TEST_CASE("every state but ready has an index of its name") {

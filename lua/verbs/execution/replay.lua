@@ -22,6 +22,7 @@ ff.verb({
   entry.state, entry.ended, entry.outcome = core.s, tonumber(core.z), core.o
   entry.class, entry.content_type = core.x, core.rt
   ff.remember(at, a.id, core, changes, entry)
+  ff.close_stream(at, a.id, core)
   if redis.call("EXISTS", result) == 1 then ff.write(at, { "RENAME", result, result .. generation }) end
   if generation >= ff.results_kept then ff.unlink(at, result .. generation - ff.results_kept) end
   ff.unlink(at, ff.key(at, a.id, "x"))

@@ -73,7 +73,7 @@ local function set(core, fields, field, value)
 end
 
 local function core_fields(at, item, core, policy)
-  local fields = { "q", core.q, "k", item.kind, "c", at.now }
+  local fields = { "q", core.q, "k", item.kind, "c", at.now, nil, nil, nil, nil } -- Room for state and mode.
   if item.priority ~= 0 then set(core, fields, "p", item.priority) end
   if item.content_type ~= "" then set(core, fields, "ct", item.content_type) end
   if policy then

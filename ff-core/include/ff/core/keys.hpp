@@ -63,6 +63,9 @@ class Keyspace {
   std::string worker_channel(Partition p, std::string_view worker) const;
   std::string watch_channel(Partition p, const Ulid& ulid) const;
   std::string engine_channel(Partition p) const;
+  // News of an execution's stream, of the partition's events.
+  std::string frames_channel(Partition p, const Ulid& ulid) const;
+  std::string events_channel(Partition p) const;
 
   // Keys of one execution.
   std::string core(Partition p, const Ulid& ulid) const;
@@ -79,6 +82,8 @@ class Keyspace {
   std::string step(Partition p, const Ulid& ulid, std::int64_t step) const;
   std::string signals(Partition p, const Ulid& ulid, std::int64_t step) const;
   std::string answers(Partition p, const Ulid& ulid, std::int64_t step) const;
+  std::string frames(Partition p, const Ulid& ulid) const;
+  std::string stream_state(Partition p, const Ulid& ulid) const;
 
   // Keys of one partition.
   std::string idempotency(Partition p, std::string_view ns, std::string_view key) const;

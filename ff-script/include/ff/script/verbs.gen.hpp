@@ -380,7 +380,8 @@ struct Renew {
   static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Reports how far the holder of a lease has come; the last report is kept.
+// Reports how far the holder of a lease has come; the last report is kept, and told to those who
+// tail the stream.
 struct Progress {
   static constexpr std::string_view kFunction = "ff1_progress";
   static constexpr bool kReadOnly = false;
@@ -836,6 +837,154 @@ struct TakeRelays {
   static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
+// Appends frames of the holder of a lease to its execution's stream. Frames count from 1 within a
+// lease, so what was appended already is recognised: a repeated call has no second effect and gets
+// the first answer. The oldest are trimmed beyond 10000 frames or 8 MiB.
+struct AppendFrames {
+  static constexpr std::string_view kFunction = "ff1_append_frames";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string mode;  // durable: kept; summary: a JSON merge patch (RFC 7396), applied to the one document kept; patches of a call have 32 KiB at most, and so has the document
+    std::string type;  // of the caller's choice
+    std::string content_type;  // empty: application/octet-stream
+    std::string data;  // opaque; at most 64 KiB, and 1 MiB in one call
+    Item() = default;
+  };
+  struct Args {
+    std::string id;  // the execution
+    std::string lease;  // as claimed
+    std::string epoch;  // as claimed
+    std::int64_t sequence = 0;  // count of the first frame within this lease, from 1
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t generation = 0;  // of the last of these frames
+    std::int64_t number = 0;  // of the last of these frames
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Tells best-effort frames of the holder of a lease to those who tail its execution now. They are
+// not stored and have no place in the stream; a repeated call tells them again.
+struct PublishFrames {
+  static constexpr std::string_view kFunction = "ff1_publish_frames";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string type;  // of the caller's choice
+    std::string content_type;  // empty: application/octet-stream
+    std::string data;  // opaque; at most 64 KiB
+    Item() = default;
+  };
+  struct Args {
+    std::string id;  // the execution
+    std::string lease;  // as claimed
+    std::string epoch;  // as claimed
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Ok {
+    bool tailed = false;  // 0: nobody has asked for this execution's frames; nothing was sent
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Frames of an execution behind a place, in order, at most about a MiB. The summary comes as the
+// whole document, in the place of its last patch. When the execution has ended the last row is the
+// closing marker: mode end, the state as type, and the class of a failure as data.
+struct ReadFrames {
+  static constexpr std::string_view kFunction = "ff1_read_frames";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant
+    std::string id;  // the execution
+    std::int64_t generation = 0;  // of the place to read on from; 0 and 0: from the start
+    std::int64_t number = 0;  // of that place
+    std::int64_t limit = 0;  // rows at the most, 1 to 1000; the summary and the closing marker come beside them
+    Args() = default;
+  };
+  struct Row {
+    std::int64_t generation = 0;  // replays before it
+    std::int64_t number = 0;  // with the generation its place
+    std::int64_t attempt = 0;  // that appended it
+    std::int64_t at = 0;  // ms
+    std::string mode;  // durable, summary or end
+    std::string type;
+    std::string content_type;  // empty: application/octet-stream
+    std::string data;  // opaque
+    Row() = default;
+  };
+  struct Ok {
+    std::int64_t generation = 0;  // of the place to read on from
+    std::int64_t number = 0;  // of that place
+    bool more = false;  // 1: there is more now
+    bool lost = false;  // 1: frames before the first row are gone: trimmed, or lost with the place asked for
+    std::string state;  // of the execution
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Asks that news of an execution's stream be published on its frames channel: that frames were
+// appended, its end, progress, and best-effort frames. Subscribe first, then call, then read: what
+// came before the call is read, what comes later is told.
+struct TailFrames {
+  static constexpr std::string_view kFunction = "ff1_tail_frames";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string id;  // the execution
+    Args() = default;
+  };
+  struct Ok {
+    std::string state;  // now
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Events of the partition behind a cursor, in order: one row for each execution that came into a
+// state. The next event within listen_ms is told on the events channel: once, until somebody reads
+// again.
+struct ReadEvents {
+  static constexpr std::string_view kFunction = "ff1_read_events";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string cursor;  // of an earlier answer; empty: from the oldest kept; $: from now
+    std::int64_t limit = 0;  // entries at the most, 1 to 512; an entry has the events of one call
+    std::int64_t listen_ms = 0;  // 0: do not tell
+    Args() = default;
+  };
+  struct Row {
+    std::string entry;  // cursor of the call it came from; its first number is the time in ms
+    std::string id;
+    std::string state;
+    std::string queue;  // namespace/lane
+    Row() = default;
+  };
+  struct Ok {
+    std::string cursor;  // to read on from
+    bool more = false;  // 1: there is more now
+    bool lost = false;  // 1: events behind the cursor were trimmed before they could be read
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
 // Does what is due: expired leases, delayed and timed-out executions, deadlines, retention, and
 // wakes that nobody answered. Safe to repeat and to run on two servers at once.
 struct RunDue {
@@ -878,6 +1027,8 @@ struct Join {
     Row() = default;
   };
   struct Ok {
+    std::int64_t now = 0;  // the deployment's clock, ms
+    std::int64_t ring_version = 0;  // of the sealed keys: who has older ones reads them (key_ring)
     std::vector<Row> rows;
     Ok() = default;
   };
@@ -932,6 +1083,44 @@ struct Version {
   };
   struct Ok {
     std::int64_t version = 0;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// The sealed keys that sign waitpoint tokens, as the servers share them. Root tag only.
+struct KeyRing {
+  static constexpr std::string_view kFunction = "ff1_key_ring";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // counts changes; 0: there is none yet
+    std::string sealed;  // encrypted; only holders of the servers' secret can open it
+    std::int64_t now = 0;  // the deployment's clock, ms
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Replaces the sealed keys, if nobody else has done so meanwhile. The same call again is answered
+// alike. Runs without memory, because it may take a key's rights away. Root tag only.
+struct SetKeyRing {
+  static constexpr std::string_view kFunction = "ff1_set_key_ring";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::int64_t expected = 0;  // version that the change began from
+    std::int64_t version = 0;  // of the change, above `expected`
+    std::string sealed;  // encrypted by the server
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // stored now
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);

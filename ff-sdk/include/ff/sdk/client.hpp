@@ -23,6 +23,7 @@
 #include "ff/core/suspension.hpp"
 #include "ff/script/connect.hpp"
 #include "ff/script/deployment.hpp"
+#include "ff/sdk/stream.hpp"
 
 namespace ff::sdk {
 
@@ -217,6 +218,11 @@ class Client {
   // Errors: not_found; unavailable/"deadline" when it has not ended by then, or Valkey could not be asked.
   // Cancellation: at any time; nothing stays behind in Valkey but a mark on the execution.
   Awaitable<Outcome> wait(core::ExecutionId id, core::Deadline deadline);
+  // Frames behind a place, oldest first, at most `limit` (1 to 1000) of the kept ones and about a MiB. When the
+  // execution has ended the last one is the closing marker. Errors: not_found, invalid_argument/bad_limit, bad_cursor.
+  Awaitable<FramePage> read_frames(core::ExecutionId id, FramePlace behind, std::size_t limit = 100);
+  // Follows the stream from behind a place; see Tail. Asks nothing yet.
+  Tail tail(core::ExecutionId id, FramePlace behind);
   // Ends it as cancelled; with a grace (0 to ten years) an active one may still complete. At most 16 KiB of reason.
   // Errors: not_found, conflict/already_finished, invalid_argument/bad_grace, bad_reason.
   Awaitable<CancelAnswer> cancel(core::ExecutionId id, core::Millis grace, std::string reason);

@@ -24,6 +24,7 @@
 #include "ff/core/payload.hpp"
 #include "ff/core/suspension.hpp"
 #include "ff/script/deployment.hpp"
+#include "ff/sdk/stream.hpp"
 
 namespace ff::sdk {
 
@@ -136,6 +137,8 @@ class Task : public std::enable_shared_from_this<Task> {
   // Errors: invalid_argument/bad_waitpoint, too_many_waitpoints; stale_lease; those of Deployment::call.
   virtual boost::asio::awaitable<core::Result<std::vector<std::string>>> open_waitpoints(
       std::vector<core::Waitpoint> waitpoints) = 0;
+  // Frames for those who follow the execution, and for later readers.
+  virtual FrameStream& stream() = 0;
 
  protected:
   Task(core::ExecutionId id, script::Claim::Row row)
