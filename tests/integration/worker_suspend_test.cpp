@@ -261,7 +261,7 @@ TEST_CASE("Client refuses signals, resumes and events by name") {
   CHECK(setup.refusal(client.resume(id, 3)) == "conflict/other_step");
   CHECK(setup.refusal(client.signals(id, 1, 1)) == "not_found/no_such_step");
   CHECK(setup.refusal(client.publish_event(core::Event("a/b", "k"))) == "invalid_argument/bad_event");
-  const auto foreign = client.in_namespace("other");
+  auto foreign = client.in_namespace("other");
   CHECK(setup.refusal(foreign.waitpoints(id)) == "not_found/not_found");
 }
 
