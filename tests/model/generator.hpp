@@ -38,6 +38,7 @@ class Generator {
   Words claim(const Model& model);
   Words complete(const Model& model);
   Words list(const Model& model);
+  Words append_frames(const Model& model);
   Held lease(const Model& model);
   void add_leases(const Model& model, Words& words, bool with_result);
   const std::string& pick(const Words& words) { return words[rng_.below(words.size())]; }

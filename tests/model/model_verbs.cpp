@@ -51,7 +51,8 @@ Reply Model::apply(const Op& op) {
       {"replay", &Model::replay},     {"purge", &Model::purge},       {"watch", &Model::watch},
       {"describe", &Model::describe}, {"list", &Model::list},         {"count", &Model::count},
       {"result", &Model::result},     {"payload", &Model::payload},   {"run_due", &Model::run_due},
-      {"pass_wake", &Model::pass_wake}, {"leave", &Model::leave}};
+      {"pass_wake", &Model::pass_wake}, {"leave", &Model::leave},     {"append_frames", &Model::append_frames},
+      {"read_frames", &Model::read_frames}, {"tail_frames", &Model::tail_frames}};
   messages_.clear();
   committed_ = false;
   if (op.reload) engine_seen_ = 0;  // The node has forgotten that an engine runs.
@@ -405,6 +406,10 @@ Reply Model::progress(Args& args) {
   progress.message = args.bytes();
   progress.at = now_;
   execution->progress = progress;
+  if (execution->tailed) {
+    tells_.emplace_back("f:" + execution->id,
+                        "progress " + text(progress.percent) + " " + text(now_) + " " + progress.message);
+  }
   commit();
   return ok();
 }
@@ -481,6 +486,7 @@ Reply Model::replay(Args& args) {
   if (!execution->result_type.empty()) more["content_type"] = "\"" + execution->result_type;
   if (execution->outcome) more["outcome"] = "\"" + *execution->outcome;
   remember(*execution, "replayed", std::move(more));
+  close_stream(*execution);
   if (!execution->result.empty()) execution->old_results[generation] = execution->result;
   execution->old_results.erase(generation - kResultsKept);
   execution->generation = generation + 1;

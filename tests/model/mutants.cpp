@@ -63,6 +63,12 @@ const std::vector<Mutant>& mutants() {
           "if core.o then ff.clear_fields(at, at.tag .. \":e:\" .. ulid, { \"o\" }) end", ""},
       {"retention counts from the creation", "return at.now + tonumber(core.r or ff.default_retention_ms)",
        "return tonumber(core.c) + tonumber(core.r or ff.default_retention_ms)"},
+      {"a repeated append appends again", "local known = stream.last - (stream.base + a.sequence - 1)",
+       "local known = 0"},
+      {"a holder goes on with its predecessor's count",
+       "stream.base, stream.last, stream.lease, stream.taken = number, number, lease, true", "stream.taken = true"},
+      {"who tails is not told of the end", "if core.i then ff.tell(at, \":f:\" .. ulid, \"ended \" .. to) end", ""},
+      {"a replay hides how the generation ended", "ff.close_stream(at, a.id, core)\n", ""},
       {"a lean execution stays", "if core.m == \"lean\" and ff.terminal[to] then", "if false then"},
   };
   return all;
