@@ -5,6 +5,7 @@
 // the planner wants. Calls are small coroutines counted by `operations_`; run() ends when nothing is left.
 //   worker_claims.cpp   claims, wake-ups, and what a lost reply had given
 //   worker_results.cpp  complete, fail, release, progress
+//   worker_suspensions.cpp  suspend, waitpoints
 //   worker_frames.cpp   what handlers append to their streams
 //   worker_leases.cpp   renewal, lost leases, the drain
 
@@ -30,6 +31,9 @@ class Attempt final : public Task {
  public:
   Attempt(std::weak_ptr<Worker::Impl> worker, core::ExecutionId id, script::Claim::Row row, std::string lease_id);
   void progress(int percent, std::string message) override;
+  asio::awaitable<core::Result<std::vector<std::string>>> open_waitpoints(
+      std::vector<core::Waitpoint> waitpoints) override;
+  void go_on_from(core::Resumption resumption) { resumption_ = std::move(resumption); }
   FrameStream& stream() override;
   AttemptStream* stream_if_used() const noexcept {
     return has_stream_.load(std::memory_order_acquire) ? stream_.get() : nullptr;
@@ -45,6 +49,7 @@ class Attempt final : public Task {
   bool started = false;
   bool reporting = false;          // The handler has ended; the answer to its report decides, not the lease.
   bool lost = false;               // Nothing it says counts any more.
+  bool has_waitpoints = false;     // The handler has opened some.
 
   // The latest progress that was not sent yet.
   std::int64_t percent = -1;
@@ -79,6 +84,8 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   static asio::awaitable<core::Result<void>> run(Self self);
   void stop();
   void report_progress(AttemptPtr attempt, int percent, std::string message);
+  static asio::awaitable<core::Result<std::vector<std::string>>> open_waitpoints(
+      Self self, AttemptPtr attempt, std::vector<core::Waitpoint> waitpoints);
   std::unique_ptr<AttemptStream> make_stream(std::function<void()> kick) const;
   void send_frames_of(AttemptPtr attempt);
 
@@ -128,6 +135,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   script::Complete::Args complete_args(const std::vector<Finished>& batch, std::size_t want) const;
   void settle_completions(const std::vector<Finished>& batch, const std::vector<std::string>& outcomes);
   static asio::awaitable<void> fail(Self self, AttemptPtr attempt, Failure failure);
+  static asio::awaitable<void> suspend(Self self, AttemptPtr attempt, Suspend how);
   // Any number, of any partitions. Ends when all were answered or their leases are over.
   void release(std::vector<AttemptPtr> attempts, bool started, const Released& how);
   static asio::awaitable<void> release_batch(Self self, std::vector<AttemptPtr> batch, bool started, Released how);

@@ -11,9 +11,10 @@ local guarded = {
   { ":delayed", "zset" }, { ":active", "zset" }, { ":suspended", "zset" }, { ":blocked", "zset" },
   { ":completed", "zset" }, { ":failed", "zset" }, { ":cancelled", "zset" }, { ":expired", "zset" },
   { ":skipped", "zset" }, { ":timeouts", "zset" }, { ":deadlines", "zset" }, { ":handoffs", "zset" },
+  { ":waitpoints", "zset" }, { ":awaits", "zset" }, { ":deliveries", "zset" },
   { ":lanes", "set" }, { ":ev", "stream" },
 }
-local check_every_ms, queues_remembered = 1000, 4096
+local check_every_ms = 1000
 
 local function check_types(tag)
   for i = 1, #guarded do
@@ -35,20 +36,6 @@ local function new_memory(tag)
   if string.sub(tag, 1, 1) ~= "{" or string.sub(tag, -1) ~= "}" then ff.bad_call("the key is not a partition's tag") end
   return { hi = stored_clock(tag), skew = 0, clock_ms = 0, checked = 0, queues = {}, queue_count = 0, lanes = {},
            duty = {}, next_due = 0, looked = 0, engine_wakes = false, engine_seen = 0 }
-end
-
--- A queue is about to be written: refuses one that is no sorted set, as check_types does. `queue` is
--- <namespace>/<lane>.
-function ff.check_queue(at, queue)
-  local m = at.memory
-  local checked = m.queues[queue]
-  if checked and at.clock_ms - checked < check_every_ms and at.clock_ms >= checked then return end
-  redis.call("ZCARD", at.tag .. ":q:" .. queue)
-  if not checked then
-    if m.queue_count == queues_remembered then m.queues, m.lanes, m.duty, m.queue_count = {}, {}, {}, 0 end
-    m.queue_count = m.queue_count + 1
-  end
-  m.queues[queue] = at.clock_ms
 end
 
 -- The partition's time, which never goes back. When the clock steps back, time goes on from where it was, at nine
@@ -86,5 +73,8 @@ function ff.enter(tag, reads)
   end
   local ms = tell_time(m, clock_ms)
   us = us + (ms - clock_ms) * 1000
-  return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = checks }
+  ff.clear_plan() -- An earlier call may have raised.
+  -- With room for what most plans add.
+  return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = checks,
+           strings = nil, heads = nil, ready = nil, earliest = nil }
 end

@@ -271,6 +271,8 @@ std::set<std::string> belongs_to(const std::map<std::string, std::string>& core)
   indexes.insert(state == "ready" ? "q:" + core.at("q") : state);
   if (state == "active" && core.count("t")) indexes.insert("timeouts");
   if (!is_terminal(state) && (core.count("d") || core.count("u"))) indexes.insert("deadlines");
+  // May be in these, by what its step says.
+  if (!is_terminal(state) && core.count("h")) indexes.insert({"waitpoints", "awaits"});
   return indexes;
 }
 
@@ -318,6 +320,7 @@ std::vector<std::string> lost_of(const Keys& all, Model<Keys>& model) {
   for (const auto& [id, fields] : model.cores) {
     if (model.aside.count(id)) continue;
     for (const auto& index : belongs_to(fields)) {
+      if (index == "waitpoints" || index == "awaits") continue;
       if (!model.indexes[index].count(id)) found.push_back(id + " is not in " + index);
     }
     for (const char* satellite : {":x", ":y", ":t", ":o", ":h", ":f", ":s"}) {
@@ -338,7 +341,8 @@ std::vector<std::string> stray_of(const Keys& all, Model<Keys>& model) {
   }
   for (const auto& [index, entries] : model.indexes) {
     const bool of_state = std::find(kStateIndexes.begin(), kStateIndexes.end(), index) != kStateIndexes.end();
-    if (!of_state && index != "timeouts" && index != "deadlines" && !index.starts_with("q:")) continue;
+    const bool beside = index == "timeouts" || index == "deadlines" || index == "waitpoints" || index == "awaits";
+    if (!of_state && !beside && !index.starts_with("q:")) continue;
     for (const auto& [id, score] : entries) {
       const auto core = model.cores.find(id);
       if (core == model.cores.end()) {

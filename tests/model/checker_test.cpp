@@ -44,7 +44,19 @@ void add_item(Words& words, std::size_t number, const Words& changes) {
 // Fields of a submitted item.
 const std::string kDelay = "5", kDeadline = "7", kKey = "8", kPolicy = "11";
 
-// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed.
+// 5: suspended, with a signal.
+void suspend(RespClient& client) {
+  Words items = {"acme"};
+  add_item(items, 5, {});
+  call(client, "submit", items);
+  call(client, "claim", {"w2", id(903), "60000", "1", "0", "acme/mail"});
+  auto epoch = client.command({"HGET", kTag + ":e:" + id(5), "e"}).text;
+  call(client, "suspend", {id(5), id(903), epoch, "{\"count\":3}", "0", "fail", "0", "", "w", "go", "0", "0", "90000",
+                           "", ""});
+  call(client, "signal", {"acme", id(5), "1.w", "s1", "go", "", "", "payload"});
+}
+
+// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed, 5 suspended.
 void fill(RespClient& client) {
   ask(client, {"FUNCTION", "LOAD", "REPLACE", std::string(ff::script::kLibrarySource)});
   Words items = {"acme"};
@@ -56,6 +68,7 @@ void fill(RespClient& client) {
   auto epoch = client.command({"HGET", kTag + ":e:" + id(4), "e"}).text;
   call(client, "complete", {"w1", id(901), "60000", "0", "acme/mail", id(4), id(900), epoch, "", "result"});
   call(client, "claim", {"w2", id(902), "60000", "3", "0", "acme/mail"});
+  suspend(client);
   items = {"acme"};
   add_item(items, 2, {});
   add_item(items, 3, {kDelay, "600000"});
@@ -119,9 +132,18 @@ std::vector<Damage> damages() {
       {"an idempotency record that stays", {"PERSIST", kTag + ":i:acme/order-1"}, "an expiry"},
       {"a damaged idempotency record", {"SET", kTag + ":i:acme/order-1", "hello", "EX", "10"}, "<ulid> <expires ms>"},
       {"a worker without room", {"ZADD", kTag + ":idle:acme/mail", "0", "w9"}, "room of 1 or more"},
+      {"a signal that was not answered", {"DEL", core(5) + ":d1"}, "1 answers"},
+      {"a signal that is lost", {"DEL", core(5) + ":m1"}, "1 signals"},
+      {"a signal that counts twice", {"HSET", core(5) + ":m1", "2", "x"}, "1 signals"},
+      {"two answers with one number", {"HSET", core(5) + ":d1", "w/s2", "1 accepted 2 go "}, "an answer for each"},
+      {"a suspension without its document", {"DEL", core(5) + ":s1"}, "a document to wait by"},
+      {"a document of a later step", {"SET", core(5) + ":s3", "{\"n\":0}"}, "or the next"},
+      {"steps of one that has none", {"SET", core(2) + ":s1", "{\"n\":0}"}, "no step without field h"},
+      {"an expiry of one without steps", {"ZADD", kTag + ":waitpoints", "5", id(2)}, "an unfinished execution"},
+      {"an event that is none", {"HSET", kTag + ":n:acme/a/b", "x", "y"}, "an event, a waiter"},
       {"an unknown key", {"SET", kTag + ":hello", "1"}, "no such key"},
       {"the key that never exists", {"SET", kTag + ":absent", "1"}, "never to exist"},
-      {"an index of another type", {"SET", kTag + ":suspended", "1"}, "a zset"},
+      {"an index of another type", {"SET", kTag + ":blocked", "1"}, "a zset"},
       {"an unknown field of the partition", {"HSET", kTag, "hello", "1"}, "hi and skew"},
   };
 }
@@ -136,7 +158,8 @@ TEST_CASE("the checker is silent on a sound partition", "[checker]") {
   auto report = ff::test::check_deployment(client);
 
   CHECK(report.text() == "");
-  CHECK(report.executions == 4);
+  CHECK(report.executions == 5);
+  CHECK(report.by_state["suspended"] == 1);
   CHECK(report.by_state["active"] == 1);
   CHECK(report.by_state["ready"] == 1);
   CHECK(report.by_state["delayed"] == 1);
@@ -195,5 +218,5 @@ TEST_CASE("the checker reads a large partition in pieces", "[checker]") {
   std::printf("%zu executions, %zu keys: %.0f executions/s\n", report.executions, report.keys,
               double(report.executions) / took.count());
   CHECK(report.text() == "");
-  CHECK(report.executions == batches * batch + 4);
+  CHECK(report.executions == batches * batch + 5);
 }

@@ -23,13 +23,15 @@ constexpr std::int64_t kPriorityMax = 9000;
 constexpr std::size_t kFieldBytes = 64, kHistoryMax = 64, kEventsAbout = 4096, kEventsSlack = 256;
 
 // The fields of a core in the order of their enumerators.
-enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, i, ct, rt, fields };
+enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, h, i, ct, rt, fields };
 constexpr std::array<string_view, fields> kFieldNames = {
     "s", "q", "k", "c", "p", "g", "a", "f", "n", "e", "l", "w", "b",
-    "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "i", "ct", "rt"};
-constexpr std::array kNumbers = {c, p, g, a, f, n, e, b, z, d, u, t, r};
-constexpr std::array<string_view, 5> kOutcomes = {"completed", "failed", "retried", "released", "cancelled"};
-constexpr string_view kSatellites = "prxytofs";  // And h, and r<generation>.
+    "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "h", "i", "ct", "rt"};
+constexpr std::array kNumbers = {c, p, g, a, f, n, e, b, z, d, u, t, r, h};
+constexpr std::array<string_view, 6> kOutcomes = {"completed", "failed",    "retried",
+                                                  "released",  "cancelled", "suspended"};
+constexpr string_view kSatellites = "prxytofs";  // And h, r<generation>, and s, m and d of a step.
+constexpr std::int64_t kStepsKept = 8, kNever = 99'999'999'999'999;
 constexpr std::int64_t kFramesMax = 10000 + 1, kStreamBytesMax = 8 << 20;  // One more: a closing marker of a replay.
 
 std::optional<std::int64_t> number(string_view text) {
@@ -54,12 +56,29 @@ std::int64_t json_number(string_view json, string_view name, std::int64_t otherw
   return number(text.substr(0, text.find_first_not_of("0123456789"))).value_or(otherwise);
 }
 
+// How many signals the document of a step counts.
+std::int64_t signals_in(string_view document) {
+  for (auto at = document.find("\"n\":"); at != string_view::npos; at = document.find("\"n\":", at + 1)) {
+    auto value = json_number(document.substr(at), "\"n\":", -1);
+    if (value >= 0) return value;  // Else the names of a waitpoint.
+  }
+  return -1;
+}
+
+// What is stored of a suspension.
+struct Step {
+  bool document = false;
+  std::int64_t signals = 0;  // By the document.
+  std::unordered_set<string_view> records, answers;  // Numbers.
+  std::size_t answered = 0;
+};
+
 // The field of this name; `fields` when there is none.
 std::size_t field_of(string_view name) {
   if (name == kFieldNames[ct]) return ct;
   if (name == kFieldNames[rt]) return rt;
   if (name.size() != 1) return fields;
-  constexpr string_view letters = "sqkcpgafnelwbozxduvmtrji";  // In the order of the enumerators.
+  constexpr string_view letters = "sqkcpgafnelwbozxduvmtrjhi";  // In the order of the enumerators.
   return std::min<std::size_t>(letters.find(name[0]), fields);
 }
 
@@ -72,6 +91,7 @@ struct Execution {
   bool more_satellites = false, result = false, history = false, progress = false, text = false;
   bool frames = false, stream = false;
   std::size_t in_its_index = 0, in_timeouts = 0, in_deadlines = 0;
+  std::unordered_map<std::int64_t, Step> steps;
   bool readable = true;
   Execution() = default;
   bool has(Field field) const { return core[field].data() != nullptr; }
@@ -154,6 +174,10 @@ class Checker {
   void check_counts(const Execution& execution);
   void check_satellites(const Execution& execution);
   void check_membership(const Execution& execution);
+  void check_steps(const Execution& execution);
+  void note_step(const StoredKey& key, Execution& execution, string_view which);
+  void step_index(const StoredKey& key);
+  void event_key(const StoredKey& key);
   void check_score(const Execution& execution, const StoredKey& key, std::int64_t score);
   Execution* member(const StoredKey& key, string_view ulid);
 
@@ -205,6 +229,7 @@ void Checker::core_key(const StoredKey& key) {
 void Checker::other_key(const StoredKey& key) {
   auto rest = key.rest;
   if (starts(rest, "i:")) return idempotency_key(key);
+  if (starts(rest, "n:")) return event_key(key);
   if (starts(rest, "e:")) {
     if (rest.find(':', 2) != string_view::npos) satellite_key(key);
     return;
@@ -251,7 +276,75 @@ void Checker::satellite_key(const StoredKey& key) {
   note_satellite(key, found->second, which);
 }
 
+void Checker::note_step(const StoredKey& key, Execution& execution, string_view which) {
+  if (!of_type(key, which[0] == 's' ? "string" : "hash", execution.ulid)) return;
+  auto& step = execution.steps[number(which.substr(1)).value()];
+  auto values = snapshot_.values(key);
+  if (which[0] == 's') {
+    step.document = true;
+    step.signals = values.empty() ? -1 : signals_in(values[0]);
+    execution.more_satellites = true;
+    return;
+  }
+  for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
+    if (which[0] == 'm') step.records.insert(values[i]);
+    else step.answers.insert(values[i + 1].substr(0, values[i + 1].find(' ')));
+  }
+  if (which[0] == 'd') step.answered = values.size() / 2;
+}
+
+// Invariant 5: what was accepted is there once, and nothing is open but one step.
+void Checker::check_steps(const Execution& execution) {
+  auto last = execution.number[h];
+  auto about = [&](std::int64_t step, bool holds, string expected, std::size_t found) {
+    if (holds) return;
+    complain(execution.ulid, "e:" + string(execution.ulid), "step " + std::to_string(step) + ": " + std::move(expected),
+             std::to_string(found));
+  };
+  if (!execution.has(h)) return about(0, execution.steps.empty(), "no step without field h", execution.steps.size());
+  for (const auto& [number, step] : execution.steps) {
+    about(number, number > last - kStepsKept && number <= last + 1, "one of the last eight, or the next", 0);
+    about(number, step.answers.size() == step.answered, "an answer for each number", step.answers.size());
+    about(number, step.document || step.records.empty(), "no signals without its document", step.records.size());
+    if (!step.document) continue;
+    auto count = static_cast<std::size_t>(step.signals);
+    about(number, number >= last, "no document of an earlier step", 1);
+    about(number, step.records.size() == count, std::to_string(count) + " signals", step.records.size());
+    about(number, step.answered == count, std::to_string(count) + " answers", step.answered);
+    for (auto record : step.records) {
+      about(number, step.answers.count(record) == 1, "an answer to " + string(record), 0);
+    }
+  }
+  bool waits = execution.state == ff::core::State::suspended;
+  auto waiting = execution.steps.find(last);
+  about(last, !waits || (waiting != execution.steps.end() && waiting->second.document), "a document to wait by", 0);
+}
+
+// The side indexes of open steps: members are unfinished executions that have steps.
+void Checker::step_index(const StoredKey& key) {
+  if (!of_type(key, "zset")) return;
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    auto* execution = member(key, values[i]);
+    if (execution == nullptr || !execution->readable) continue;
+    bool good = execution->has(h) && !execution->ended() && number(values[i + 1]).value_or(0) > 0;
+    if (!good) complain(values[i], key.rest, "an unfinished execution with steps, and a time", string(values[i + 1]));
+  }
+}
+
+void Checker::event_key(const StoredKey& key) {
+  no_ttl(key);
+  if (!of_type(key, "hash")) return;
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    bool known = starts(values[i], "e ") || starts(values[i], "w ") || starts(values[i], "p ");
+    if (!known) complain({}, key.rest, "an event, a waiter or a delivery", string(values[i]));
+  }
+}
+
 void Checker::note_satellite(const StoredKey& key, Execution& execution, string_view which) {
+  bool of_step = which.size() > 1 && string_view("smd").find(which[0]) != string_view::npos;
+  if (of_step && number(which.substr(1)).value_or(0) > 0) return note_step(key, execution, which);
   bool old_result = which.size() > 1 && which[0] == 'r' && number(which.substr(1)).has_value();
   bool known = old_result || which == "h" || (which.size() == 1 && kSatellites.find(which[0]) != string_view::npos);
   if (!known) return complain(execution.ulid, key.rest, "a known satellite", string(which));
@@ -300,6 +393,8 @@ void Checker::index_key(const StoredKey& key) {
   if (starts(rest, "q:")) return queue_index(key);
   if (starts(rest, "idle:")) return idle_index(key);
   if (rest == "timeouts") return side_index(key, &Execution::in_timeouts);
+  if (rest == "waitpoints" || rest == "awaits") return step_index(key);
+  if (rest == "deliveries") return void(of_type(key, "zset"));
   if (rest == "deadlines") return side_index(key, &Execution::in_deadlines);
   if (rest == "handoffs") {
     if (!of_type(key, "zset")) return;
@@ -314,7 +409,7 @@ void Checker::index_key(const StoredKey& key) {
   if (state && *state != ff::core::State::ready) return state_index(key, *state);
   bool known = rest.empty() || rest == "lanes" || rest == "ev" || rest == "absent" || rest == "gone" ||
       starts(rest, "e:") ||
-               starts(rest, "i:");
+               starts(rest, "i:") || starts(rest, "n:");
   if (!known) complain({}, rest, "no such key", string(key.type));
 }
 
@@ -351,7 +446,7 @@ void Checker::check_score(const Execution& execution, const StoredKey& key, std:
   auto state = *execution.state;
   if (state == State::delayed) want(score > 0, "the time it starts");
   if (state == State::blocked) want(score == 0, "0");
-  if (state == State::suspended) want(score >= 0, "its timeout, or 0");
+  if (state == State::suspended) want(score > 0 && score <= kNever, "its timeout, or the year 5138");
   if (state == State::active) want(score >= execution.number[b], "no earlier than it began, " +
       string(execution.core[b]));
   if (ff::core::is_terminal(state)) {
@@ -418,6 +513,7 @@ void Checker::check(Execution& execution) {
   check_counts(execution);
   check_satellites(execution);
   check_membership(execution);
+  check_steps(execution);
 }
 
 void Checker::check_fields(const Execution& execution) {

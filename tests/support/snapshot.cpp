@@ -151,6 +151,7 @@ function read.list(key)
 end
 function read.string(key)
   local wanted = strings or string.sub(key, -2) == ':y' or string.sub(key, from, from + 1) == 'i:'
+    or string.find(key, ':s%d+$')
   if not wanted then return tostring(call('STRLEN', key)), {} end
   local bytes = call('GET', key)
   return tostring(#bytes), { bytes }

@@ -34,6 +34,7 @@ struct Request {
   std::string body;                   // As it came, chunks joined.
   std::string request_id;             // The client's, or one of ours.
   std::string peer;                   // Address of the client, for logs.
+  std::string caller;                 // Who asks, by his credential; empty: nobody in particular.
   core::Deadline deadline;            // When the answer must have been made.
   std::vector<std::string> captures;  // Values of the {…} of the route, in order.
 
@@ -74,7 +75,7 @@ struct Admission {
   Handler handler;
   std::string_view route = "unmatched";  // Bounded set, for metrics. Outlives the listener.
   std::size_t body_bytes_max = 0;
-  core::Millis time{0};  // For the handler.
+  core::Millis time{0};  // For the handler, from when the body is there.
   bool waits = false;    // A long poll: given up when the client goes or the server drains.
   Admission() = default;
 };

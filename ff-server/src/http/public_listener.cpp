@@ -144,7 +144,7 @@ class ListenerState {
   std::size_t serving = 0;       // Of them, those within the cap,
   std::size_t turning_away = 0;  // and those over it.
   std::size_t streams = 0;       // Answers in pieces under way.
-  std::size_t body_bytes = 0;    // Reserved by bodies under way.
+  std::size_t body_bytes = 0;    // Reserved by bodies that are received or handled.
   bool draining = false;
 };
 
@@ -163,6 +163,7 @@ class Session : public std::enable_shared_from_this<Session> {
     const auto peer = socket_.remote_endpoint(ignored);
     if (!ignored) peer_ = peer.address().to_string();
   }
+  ~Session() { reserve_body(0); }
 
   asio::awaitable<void> run();
   // Instead of run(), over the cap: says so and closes.
@@ -184,6 +185,11 @@ class Session : public std::enable_shared_from_this<Session> {
   Step check_head(const Parser& parser, Request& request);
   asio::awaitable<Step> read_body(Parser& parser, const Admission& admission, Request& request);
   asio::awaitable<Step> receive_body(Parser& parser);
+  // From now on the request's body takes so much of what all may take.
+  void reserve_body(std::size_t bytes) {
+    listener_->body_bytes += bytes;
+    listener_->body_bytes -= std::exchange(body_reserved_, bytes);
+  }
   asio::awaitable<Response> handle(const Admission& admission, Request request);
   asio::awaitable<Response> handle_or_give_up(const Admission& admission, Request request);
   asio::awaitable<void> until_given_up();
@@ -223,7 +229,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Of the request under way.
   Refusal refusal_;
   std::string request_id_;
-  std::size_t head_bytes_ = 0;
+  std::size_t head_bytes_ = 0, body_reserved_ = 0;
   bool keep_alive_ = true, http10_ = false;
   std::chrono::steady_clock::time_point began_;
 };
@@ -284,7 +290,6 @@ asio::awaitable<bool> Session::serve_one(bool first) {
   step = parse_head(parser, request);
   if (step == Step::answered) co_return co_await answer_refusal();
   Admission admission = listener_->admit(request);
-  request.deadline = core::Deadline::in(admission.time);
   const Method method = request.method;
   if (!admission.refusal) {
     step = co_await read_body(parser, admission, request);
@@ -296,9 +301,11 @@ asio::awaitable<bool> Session::serve_one(bool first) {
     response = std::move(*admission.refusal);
     if (!parser.is_done() && (parser.chunked() || parser.content_length().value_or(0) > 0)) response.close = true;
   } else {
+    request.deadline = core::Deadline::in(admission.time);
     response = co_await handle(admission, std::move(request));
-    if (peer_gone_) co_return false;
   }
+  reserve_body(0);
+  if (peer_gone_) co_return false;
   co_return co_await answer(std::move(response), admission.route, method);
 }
 
@@ -397,10 +404,10 @@ asio::awaitable<Session::Step> Session::read_body(Parser& parser, const Admissio
     co_return refuse_with(
         Refusal(503, Error(Code::unavailable, "bodies_bytes", "too much is being received now", 1000)));
   }
-  listener_->body_bytes += reserved;
+  reserve_body(reserved);
   const Step step = co_await receive_body(parser);
-  listener_->body_bytes -= reserved;
   if (step == Step::go_on) request.body = std::move(parser.get().body());
+  reserve_body(request.body.size());
   co_return step;
 }
 

@@ -21,7 +21,7 @@ struct PublicListenerOptions {
   boost::asio::ip::tcp::endpoint address;    // Port 0: a free one.
   std::size_t connections_max = 1024;        // More get 503 and are closed.
   std::size_t streams_max = 512;             // Of them, with an answer that is written in pieces; more get 429.
-  std::size_t bodies_bytes_max = 256 << 20;  // Of all request bodies under way; more get 503.
+  std::size_t bodies_bytes_max = 256 << 20;  // Of all request bodies received or handled now; more get 503.
   HeadLimits head;
   core::Millis header_timeout{5000};  // From a request's first byte (a connection's start) to the end of its head.
   core::Millis idle_timeout{60000};   // Between two requests.

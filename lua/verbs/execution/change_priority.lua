@@ -8,7 +8,7 @@ ff.verb({
   if not core then return ff.refused("not_found") end
   if ff.terminal[core.s] then return ff.refused("already_finished") end
   if core.s == "ready" then
-    local queue = ":q:" .. core.q
+    local queue = ff.queue_index(core.q)
     local rank = redis.call("ZSCORE", at.tag .. queue, a.id)
     local ready_at = rank and ff.ready_at(tonumber(rank)) or at.now
     ff.add(at, queue, a.id, ff.rank(a.priority, ready_at > 0 and ready_at or nil))

@@ -1,10 +1,11 @@
 -- The time that the state's index holds: start, lease end, purge; for ready the time it ranks by.
 local function timer_of(at, ulid, core)
   if core.s == "ready" then
-    local rank = redis.call("ZSCORE", at.tag .. ":q:" .. core.q, ulid)
+    local rank = redis.call("ZSCORE", at.tag .. ff.queue_index(core.q), ulid)
     return rank and ff.ready_at(tonumber(rank)) or 0
   end
-  return tonumber(redis.call("ZSCORE", at.tag .. ":" .. core.s, ulid) or 0)
+  local ms = tonumber(redis.call("ZSCORE", at.tag .. ":" .. core.s, ulid) or 0)
+  return ms < ff.never and ms or 0
 end
 
 ff.verb({
@@ -21,7 +22,8 @@ ff.verb({
     { "epoch", "int", "of the last claim, 0: never claimed" }, { "worker", "bytes", "of the last claim" },
     { "created_at", "int", "ms" }, { "began_at", "int", "ms, of the last attempt, 0: none" },
     { "ended_at", "int", "ms, 0: not finished" },
-    { "timer_at", "int", "ms: ready since (0: in front), starts at, lease ends, purged at, by state" },
+    { "timer_at", "int", "ms: ready since (0: in front), starts at, lease ends, suspension times out "
+      .. "(0: never), purged at, by state" },
     { "position", "int", "how many are ahead in its queue when ready, else -1" },
     { "deadline_at", "int", "ms, 0: none" }, { "cancel_requested_at", "int", "ms, 0: no" },
     { "attempt_timeout_ms", "int", "0: none" }, { "mode", "bytes", "record or lean" },
@@ -39,7 +41,7 @@ ff.verb({
   local core = ff.load_in(at, a.namespace, a.id)
   if not core then return ff.refused("not_found") end
   local position, text, policy, tags, progress, history = -1, "", "", "", {}, {}
-  if core.s == "ready" then position = redis.call("ZRANK", at.tag .. ":q:" .. core.q, a.id) or -1 end
+  if core.s == "ready" then position = redis.call("ZRANK", at.tag .. ff.queue_index(core.q), a.id) or -1 end
   if core.j then
     local found = redis.call("MGET", ff.key(at, a.id, "x"), ff.key(at, a.id, "y"), ff.key(at, a.id, "t"))
     text, policy, tags = found[1] or "", found[2] or "", found[3] or ""

@@ -39,7 +39,7 @@ ff.verb({
   if not states[a.state] then return ff.refused("bad_state") end
   if a.state == "ready" and a.lane == "" then return ff.refused("lane_needed") end
   local ready, queue = a.state == "ready", a.namespace .. "/" .. a.lane
-  local key = at.tag .. (ready and ":q:" .. queue or ":" .. a.state)
+  local key = at.tag .. (ready and ff.queue_index(queue) or ":" .. a.state)
   local first = first_rank(key, a.cursor)
   if not first then return ff.refused("bad_cursor") end
 
@@ -57,7 +57,7 @@ ff.verb({
       cursor = string.format("%d", score) .. " " .. ulid
       local core = ff.load_in(at, a.namespace, ulid)
       if core and core.s == a.state and (a.lane == "" or core.q == queue) then
-        append(reply, ulid, core, ready and ff.ready_at(score) or score)
+        append(reply, ulid, core, ready and ff.ready_at(score) or score < ff.never and score or 0)
         rows = rows + 1
       end
     end

@@ -29,6 +29,7 @@ ff.verb({
   -- The receipt (l, e, o) stays, and in the history: a late repeat of the last complete still gets its first answer.
   ff.clear_fields(at, key, { "z", "x", "d", "u", "rt" })
   core.d, core.u = nil, nil
+  if core.h then ff.close_steps(at, a.id, core, changes) end
   ff.move(at, a.id, core, "ready", at.now, changes)
   ff.commit(at)
   return { "ok", generation + 1 }

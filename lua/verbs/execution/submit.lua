@@ -29,11 +29,9 @@ ff.verb({
   refusals = {},
 }, function(at, a)
   local reply, seen = { "ok" }, {}
+  local resent = ff.any_stored(at, a.items) -- Mostly none: then no item is looked up by itself.
   for i = 1, #a.items do
-    local item = a.items[i]
-    local outcome, id = new_execution(at, a.namespace, item, seen)
-    reply[#reply + 1] = outcome
-    reply[#reply + 1] = id
+    reply[2 * i], reply[2 * i + 1] = new_execution(at, a.namespace, a.items[i], seen, resent)
   end
   ff.commit(at)
   return reply
@@ -68,28 +66,29 @@ local function remember_key(at, item, key, seen)
   ff.write_last(at, { "SET", key, seen[key], "PX", ttl + 60000 })
 end
 
-local function core_fields(at, item, queue, core, policy)
-  local fields = { "q", queue, "k", item.kind, "c", at.now }
-  local function set(field, value)
-    fields[#fields + 1] = field
-    fields[#fields + 1] = value
-    core[field] = tostring(value)
-  end
-  core.q = queue
-  if item.priority ~= 0 then set("p", item.priority) end
-  if item.content_type ~= "" then set("ct", item.content_type) end
+local function set(core, fields, field, value)
+  local n = #fields
+  fields[n + 1], fields[n + 2] = field, value
+  core[field] = tostring(value)
+end
+
+local function core_fields(at, item, core, policy)
+  local fields = { "q", core.q, "k", item.kind, "c", at.now, nil, nil, nil, nil } -- Room for state and mode.
+  if item.priority ~= 0 then set(core, fields, "p", item.priority) end
+  if item.content_type ~= "" then set(core, fields, "ct", item.content_type) end
   if policy then
-    if policy.mode == "lean" then set("m", "lean") end
-    if policy.attempt_timeout_ms and policy.attempt_timeout_ms > 0 then set("t", policy.attempt_timeout_ms) end
-    if policy.retention_ms then set("r", policy.retention_ms) end
+    local timeout = policy.attempt_timeout_ms
+    if policy.mode == "lean" then set(core, fields, "m", "lean") end
+    if timeout and timeout > 0 then set(core, fields, "t", timeout) end
+    if policy.retention_ms then set(core, fields, "r", policy.retention_ms) end
   end
   local deadline = item.deadline_at
   if deadline == 0 and item.deadline_ms > 0 then deadline = at.now + item.deadline_ms end
-  if deadline ~= 0 then set("d", deadline) end
+  if deadline ~= 0 then set(core, fields, "d", deadline) end
   return fields
 end
 
-new_execution = function(at, namespace, item, seen)
+new_execution = function(at, namespace, item, seen, resent)
   local ulid, idempotency = item.id, nil
   if item.idempotency_key ~= "" then
     idempotency = at.tag .. ":i:" .. namespace .. "/" .. item.idempotency_key
@@ -98,7 +97,7 @@ new_execution = function(at, namespace, item, seen)
     if first then return first == ulid and "created" or "duplicate", first end
   end
   local key = at.tag .. ":e:" .. ulid
-  local there = seen[ulid] or redis.call("HGET", key, "q")
+  local there = seen[ulid] or (resent and redis.call("HGET", key, "q"))
   if there then
     if string.sub(there, 1, #namespace + 1) ~= namespace .. "/" then return "id_taken", ulid end
     if idempotency then remember_key(at, item, idempotency, seen) end
@@ -111,11 +110,12 @@ new_execution = function(at, namespace, item, seen)
     if not policy then return "bad_policy", ulid end
   end
 
-  local queue, core = namespace .. "/" .. item.lane, {}
+  local queue = namespace .. "/" .. item.lane
+  local core = { q = queue }
   ff.note_lane(at, queue)
   seen[ulid] = queue
-  local fields = core_fields(at, item, queue, core, policy)
-  if item.payload ~= "" then ff.write(at, { "SET", key .. ":p", item.payload }) end
+  local fields = core_fields(at, item, core, policy)
+  if item.payload ~= "" then ff.store(at, key .. ":p", item.payload) end
   if policy and (policy.retry or policy.crash) then
     ff.satellite(at, core, fields, { "SET", key .. ":y", item.policy })
   end

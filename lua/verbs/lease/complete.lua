@@ -40,11 +40,11 @@ complete_one = function(at, item)
   local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
   if standing == "repeated" and outcome == "completed" then return "completed" end
   if standing ~= "held" then return "stale_lease" end
-  local changes = { "o", "completed" }
+  local changes = { "o", "completed", nil, nil, nil, nil } -- Room for end and state.
   if item.content_type ~= "" then
     changes[3], changes[4] = "rt", item.content_type
   end
-  if item.result ~= "" and core.m ~= "lean" then ff.write(at, { "SET", ff.key(at, item.id, "r"), item.result }) end
+  if item.result ~= "" and core.m ~= "lean" then ff.store(at, ff.key(at, item.id, "r"), item.result) end
   ff.finish(at, item.id, core, "completed", changes)
   return "completed"
 end

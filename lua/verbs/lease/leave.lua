@@ -5,8 +5,8 @@ ff.verb({
   refusals = {},
 }, function(at, a)
   for i = 1, #a.queues do
-    redis.call("ZCARD", at.tag .. ":idle:" .. a.queues[i])
-    ff.remove(at, ":idle:" .. a.queues[i], a.worker)
+    redis.call("ZCARD", at.tag .. ff.idle_index(a.queues[i]))
+    ff.remove(at, ff.idle_index(a.queues[i]), a.worker)
   end
   ff.commit(at)
   return { "ok" }

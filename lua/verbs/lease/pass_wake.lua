@@ -5,7 +5,7 @@ ff.verb({
   ok = { { "woken", "bool", "1: another worker was told" } },
   refusals = {},
 }, function(at, a)
-  local waiting = redis.call("ZCARD", at.tag .. ":q:" .. a.queue)
+  local waiting = redis.call("ZCARD", at.tag .. ff.queue_index(a.queue))
   local woken = waiting > 0 and ff.wake(at, a.queue, waiting)
   ff.commit(at)
   return { "ok", woken and 1 or 0 }

@@ -45,6 +45,22 @@ constexpr std::size_t kFailureClassesMax = 32;  // Entries of `only` and `never`
 constexpr std::int64_t kAttemptsMax = 1000;
 constexpr std::int64_t kCrashesMax = 1000;
 constexpr double kRetryFactorMax = 100;
+constexpr std::size_t kRingKeysMax = 16;       // Of a key ring: one active, the rest in grace or revoked.
+constexpr std::size_t kTokenBytes = 1024;      // A waitpoint token fits a header line and a chat message.
+constexpr std::size_t kTokenNamesMax = 16;
+constexpr std::size_t kTokenTextBytes = 128;   // Each name, waitpoint and source in a token.
+constexpr std::size_t kTokenNarrowingsMax = 8;
+// Suspensions. The library refuses the same: lua/domain/condition.lua, suspension.lua.
+constexpr std::size_t kConditionDepth = 8;
+constexpr std::size_t kConditionLeaves = 32;
+constexpr std::size_t kConditionWords = 32;         // Names, or sources, of a leaf or a waitpoint.
+constexpr std::int64_t kSignalsMax = 10'000;        // At one waitpoint.
+constexpr std::int64_t kDistinctSourcesMax = 64;    // Each is kept until the condition holds.
+constexpr std::size_t kWaitpointsMax = 16;          // Of one step.
+constexpr std::size_t kSignalNameChars = 64;
+constexpr std::size_t kSignalIdBytes = 128;         // Also of a source and of an event's key.
+constexpr std::size_t kSignalBytes = 256 * 1024;
+constexpr std::size_t kKeptBytes = 16 * 1024;       // Part of a document that every signal reads.
 constexpr std::size_t kLogValueBytes = 2048;  // A log line stays readable, whatever was put in it.
 constexpr std::size_t kShownBytes = 48;       // What a refusal repeats of a value.
 
