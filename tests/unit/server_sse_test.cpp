@@ -3,7 +3,6 @@
 
 #include <catch2/catch_test_macros.hpp>
 
-#include "http/base64.hpp"
 #include "http/wire.hpp"
 
 using namespace ff;

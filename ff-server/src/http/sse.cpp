@@ -1,6 +1,6 @@
 #include "http/sse.hpp"
 
-#include "http/base64.hpp"
+#include "ff/core/base64.hpp"
 #include "http/execution_json.hpp"
 
 namespace ff::server::http {
@@ -85,6 +85,6 @@ std::string sse_of(const engine::EventFeed::News& news, engine::EventCursor& sho
   return text;
 }
 
-std::string cursor_text(const engine::EventCursor& cursor) { return base64url_encode(cursor.encode()); }
+std::string cursor_text(const engine::EventCursor& cursor) { return core::base64url_encode(cursor.encode()); }
 
 }  // namespace ff::server::http

@@ -6,7 +6,7 @@
 
 #include "ff/core/limits.hpp"
 #include "ff/core/text.hpp"
-#include "http/base64.hpp"
+#include "ff/core/base64.hpp"
 #include "http/error_map.hpp"
 #include "http/execution_api.hpp"
 #include "http/json.hpp"
@@ -65,7 +65,7 @@ Result<engine::EventFilter> filter_of(const Request& request) {
 
 Result<std::optional<engine::EventCursor>> event_cursor_of(const std::string* text, std::size_t partitions) {
   if (text == nullptr) return std::optional<engine::EventCursor>();
-  const auto bytes = base64url_decode(*text);
+  const auto bytes = core::base64url_decode(*text);
   auto cursor = bytes ? engine::EventCursor::decode(*bytes, partitions) : std::nullopt;
   if (!cursor) {
     return Error(Code::invalid_argument, "bad_cursor",
