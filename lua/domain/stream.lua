@@ -94,11 +94,10 @@ local function find_trim(stream, frames, bytes)
   return last, freed
 end
 
--- Plans to add a frame under its number.
-local function plan_entry(at, stream, number, frame, mode, attempt)
-  ff.write(at, { "XADD", stream.frames, place(stream.generation, number), "m",
-                 string.format("%s %d %s", attempt, at.now, mode), "t", frame.type, "c", frame.content_type, "d",
-                 frame.data })
+-- Plans to add a frame under its number. `told` is "<attempt> <ms> <mode>".
+local function plan_entry(at, stream, number, told, frame)
+  ff.write(at, { "XADD", stream.frames, place(stream.generation, number), "m", told, "t", frame.type, "c",
+                 frame.content_type, "d", frame.data })
 end
 
 -- Plans the append of `frames` behind the last; `there` is the number of the last entry there is. The lease is noted
@@ -123,7 +122,7 @@ function ff.plan_frames(at, ulid, core, stream, frames, there, document)
   local trimmed, freed = find_trim(stream, added, bytes)
   for i = 1, #frames do
     if frames[i].mode == "durable" and first + i > there then
-      plan_entry(at, stream, first + i, frames[i], "durable", core.a)
+      plan_entry(at, stream, first + i, core.a .. " " .. at.now .. " durable", frames[i])
     end
   end
   if trimmed then
@@ -164,7 +163,7 @@ function ff.close_stream(at, ulid, core)
   local stream = core.j and ff.open_stream(at, ulid, core)
   if not stream or not stream.used or top(stream) > stream.last then return end
   local marker = { type = core.s, content_type = "", data = core.x or "" }
-  plan_entry(at, stream, stream.last + 1, marker, "end", core.a or "0")
+  plan_entry(at, stream, stream.last + 1, (core.a or "0") .. " " .. (core.z or "0") .. " end", marker)
 end
 
 local function append_row(rows, generation, number, attempt, ms, mode, kind, content_type, data)

@@ -335,7 +335,7 @@ TEST_CASE("with a token every route but /healthz needs it") {
       CHECK((answer.status == 401) == (route.roles != 0));
       CHECK(answer.raw.header("www-authenticate") == (route.roles == 0 ? "" : "Bearer"));
     }
-    const bool endless = path == "/v1/events";
+    const bool endless = path == "/v1/events" && route.method == server::http::Method::get;
     const std::string method(endless ? "HEAD" : to_string(route.method));
     const auto good = http.ask(method, path, "", "Authorization: Bearer 0123456789-canary\r\n");
     CHECK(good.status != 401);

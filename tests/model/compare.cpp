@@ -130,7 +130,7 @@ void StateCompare::core(const Key& key, const Execution& execution) {
     std::string_view name;
     std::string value;
   };
-  std::array<Field, 26> expected;
+  std::array<Field, 27> expected;
   std::size_t count = 0;
   auto text = [&](std::string_view name, std::string value) { expected[count++] = {name, std::move(value)}; };
   auto number = [&](std::string_view name, std::int64_t value) {
@@ -155,11 +155,13 @@ void StateCompare::core(const Key& key, const Execution& execution) {
   if (execution.deadline) text("d", std::to_string(*execution.deadline));
   if (execution.cancel_requested) text("u", std::to_string(*execution.cancel_requested));
   if (execution.watched) text("v", "1");
+  if (execution.tailed) text("i", "1");
   if (execution.lean) text("m", "lean");
   number("t", execution.timeout_ms());
   if (execution.policy.retention) text("r", std::to_string(execution.retention_ms()));
   bool more = execution.stores_policy() || !execution.tags.empty() || execution.progress || !execution.text.empty() ||
-              !execution.history.empty() || !execution.old_results.empty() || execution.steps;
+              !execution.history.empty() || !execution.old_results.empty() || execution.steps ||
+              execution.stream;
   if (execution.steps) text("h", std::to_string(*execution.steps));
   if (more) text("j", "1");
   if (!execution.content_type.empty()) text("ct", execution.content_type);
@@ -193,6 +195,11 @@ void StateCompare::core(const Key& key, const Execution& execution) {
 void StateCompare::satellite(const Key& key, const Execution& execution, std::string_view which) {
   auto values = snapshot_->values(key);
   if (which == "h") return history(key, execution);
+  if (which == "s") return stream_state(key, execution);
+  if (which == "f") {
+    // What they hold is asked for by read_frames.
+    return equal(key, key.note, std::to_string(execution.stream ? execution.stream->frames.size() : 0));
+  }
   if (which == "o") {
     if (!execution.progress) return wrong(key, "not due");
     for (std::size_t i = 0; i < values.size(); i += 2) {
@@ -216,6 +223,27 @@ void StateCompare::satellite(const Key& key, const Execution& execution, std::st
   }
   if (expected.empty() || values.empty()) return wrong(key, "not due");
   equal(key, values[0], expected);
+}
+
+void StateCompare::stream_state(const Key& key, const Execution& execution) {
+  if (!execution.stream) return wrong(key, "not due");
+  const auto& stream = *execution.stream;
+  std::map<std::string_view, std::string> expected = {
+      {"g", std::to_string(stream.generation)}, {"n", std::to_string(stream.last)}, {"l", stream.lease},
+      {"b", std::to_string(stream.base)}, {"z", std::to_string(stream.bytes)}};
+  if (stream.summary) {
+    const auto& [place, frame] = *stream.summary;
+    expected["d"] = frame.data;
+    expected["p"] = std::to_string(place.first) + "-" + std::to_string(place.second) + " " + frame.attempt + " " +
+        std::to_string(frame.at);
+  }
+  auto values = snapshot_->values(key);
+  if (values.size() != 2 * expected.size()) wrong(key, "another number of fields is due");
+  for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
+    auto want = expected.find(values[i]);
+    if (want == expected.end()) wrong(key, "field " + std::string(values[i]) + " is not due");
+    else equal(key, values[i + 1], want->second);
+  }
 }
 
 // The document is looked at by the verbs that read it; here it must be there.
@@ -344,7 +372,8 @@ void StateCompare::count_keys() {
   for (const auto& [id, have] : model_->executions()) {
     due += 1 + have.old_results.size();
     for (bool there : {!have.payload.empty(), !have.result.empty(), !have.text.empty(), have.stores_policy(),
-                       !have.tags.empty(), have.progress.has_value(), !have.history.empty()}) {
+                       !have.tags.empty(), have.progress.has_value(), !have.history.empty(), have.stream.has_value(),
+                       have.stream && !have.stream->frames.empty()}) {
       due += there ? 1 : 0;
     }
     due += have.step.size() + have.answers.size();

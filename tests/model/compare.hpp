@@ -28,6 +28,7 @@ class StateCompare {
   void satellite(const Key& key, const Execution& execution, std::string_view which);
   void step(const Key& key, const Execution& execution, std::string_view which);
   void history(const Key& key, const Execution& execution);
+  void stream_state(const Key& key, const Execution& execution);
   void execution_key(const Key& key);
   void index_key(const Key& key);
   using Scores = std::vector<std::pair<std::int64_t, std::string_view>>;

@@ -21,7 +21,7 @@ struct Weight {
 };
 constexpr Weight kWeights[] = {
     {"submit", 16}, {"claim", 18},         {"complete", 10}, {"fail", 9},     {"release", 7},   {"renew", 6},
-        {"progress", 3},
+        {"progress", 3}, {"append_frames", 7}, {"read_frames", 4}, {"tail_frames", 2},
     {"cancel", 6},  {"change_priority", 3}, {"replay", 5},   {"purge", 2},    {"watch", 2},     {"describe", 2},
         {"list", 2},
     {"count", 1},   {"result", 2},         {"payload", 1},   {"run_due", 9},  {"pass_wake", 2}, {"leave", 1},
@@ -234,6 +234,27 @@ Generator::Words Generator::complete(const Model& model) {
   return words;
 }
 
+// Mostly what comes next under the lease; else something that was appended, or comes later.
+Generator::Words Generator::append_frames(const Model& model) {
+  auto one = lease(model);
+  Words words = {one.id, one.lease, one.epoch};
+  auto found = model.executions().find(one.id);
+  std::int64_t next = 1;
+  if (found != model.executions().end() && found->second.stream && found->second.stream->lease == one.lease) {
+    next = found->second.stream->last - found->second.stream->base + 1;
+  }
+  words.push_back(std::to_string(rng_.chance(0.8) ? next : next + rng_.between(-3, 2)));
+  do {
+    bool patch = rng_.chance(0.3);
+    words.push_back(patch ? "summary" : "durable");
+    words.push_back(rng_.chance(0.5) ? "line" : "");
+    words.push_back(rng_.chance(0.2) ? "text/plain" : "");
+    // Patches that are no objects replace the document; how objects are merged is tested by itself.
+    words.push_back(patch ? pick({"1", "[ 1, {} ]", R"("text")", rng_.chance(0.1) ? "{" : "null"}) : pick(kTexts));
+  } while (rng_.chance(0.4));
+  return words;
+}
+
 Generator::Words Generator::list(const Model& model) {
   Words states = {"sleeping"};
   for (State state : ff::core::kStates) states.emplace_back(ff::core::to_string(state));
@@ -274,6 +295,7 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
   const bool leased = verb == "fail" || verb == "progress" || verb == "suspend" || verb == "open_waitpoints";
   if (leased) return of_lease(verb, model);
   if (verb == "signal" || verb == "resume" || verb == "waitpoints" || verb == "signals") return of_step(verb, model);
+  if (verb == "append_frames") return append_frames(model);
   bool of_ended = verb == "replay" || verb == "purge" || verb == "result";
   auto one = id(model, of_ended);
   if (verb == "cancel" && rng_.chance(0.4)) {
@@ -286,6 +308,9 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
   if (verb == "cancel") words.insert(words.end(), {number({0, 0, 10, 300, 60000}), pick(kTexts)});
   if (verb == "change_priority") words.push_back(number({0, 1, 500, 9000}));
   if (verb == "replay") words.push_back(generation(model, one));
+  if (verb == "read_frames") {
+    words.insert(words.end(), {generation(model, one), number({0, 0, 1, 2, 5}), number({1, 1000})});
+  }
   if (verb == "result") words.push_back(rng_.chance(0.4) ? "-1" : generation(model, one));
   return words;
 }

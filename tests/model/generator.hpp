@@ -38,6 +38,7 @@ class Generator {
   Words claim(const Model& model);
   Words complete(const Model& model);
   Words list(const Model& model);
+  Words append_frames(const Model& model);
   Words of_lease(const std::string& verb, const Model& model);
   Words of_step(const std::string& verb, const Model& model);
   void add_waitpoints(Words& words);

@@ -261,7 +261,10 @@ RunResult Harness::run(const Source& next) {
   ask(*commands_, {"FLUSHALL", "SYNC"});
   Words channels = {tag + ":marker", tag + ":engine"};
   for (const auto& worker : Generator::listened()) channels.push_back(tag + ":w:" + worker);
-  for (const auto& id : Generator::all_ids()) channels.push_back(tag + ":v:" + id);
+  for (const auto& id : Generator::all_ids()) {
+    channels.push_back(tag + ":v:" + id);
+    channels.push_back(tag + ":f:" + id);
+  }
   channels.insert(channels.begin(), "SSUBSCRIBE");
   listener_->send(channels);
   for (std::size_t i = 1; i < channels.size(); ++i) listener_->receive();

@@ -133,6 +133,10 @@ void Model::move(Execution& execution, State to, std::int64_t timer) {
     tells_.emplace_back("v:" + execution.id, std::string(ff::core::to_string(to)));
     counters_.count("watched end");
   }
+  if (ff::core::is_terminal(to) && execution.tailed) {
+    tells_.emplace_back("f:" + execution.id, "ended " + std::string(ff::core::to_string(to)));
+    counters_.count("tailed end");
+  }
   if (to == State::ready) offer(execution.queue(), 1);
   if (!execution.lean) {
     commit_events_.push_back(execution.id);

@@ -99,6 +99,20 @@ struct Execution {
     std::string message;
   };
   std::optional<Progress> progress;
+  // What its holders appended: frames by generation and number, and the summary as the last of them that is one.
+  struct Frame {
+    std::string attempt, mode, type, content_type, data;
+    std::int64_t at = 0;
+  };
+  using Place = std::pair<std::int64_t, std::int64_t>;
+  struct Stream {
+    std::int64_t generation = 0, last = 0, base = 0, bytes = 0;
+    std::string lease;
+    std::map<Place, Frame> frames;
+    std::optional<std::pair<Place, Frame>> summary;
+  };
+  std::optional<Stream> stream;
+  bool tailed = false;
   std::map<std::int64_t, std::string> old_results;  // By generation, empty ones left out.
   std::deque<Entry> history;
   std::optional<std::int64_t> steps;            // Suspensions so far; none: nothing of the kind.
@@ -180,6 +194,9 @@ class Model {
   Reply release(Args& args);
   Reply renew(Args& args);
   Reply progress(Args& args);
+  Reply append_frames(Args& args);
+  Reply read_frames(Args& args);
+  Reply tail_frames(Args& args);
   Reply cancel(Args& args);
   Reply change_priority(Args& args);
   Reply replay(Args& args);
@@ -212,6 +229,7 @@ class Model {
   Standing fence(const Lease& lease, Execution*& execution, std::string& outcome);
   void move(Execution& execution, State to, std::int64_t timer);
   void finish(Execution& execution, State to);
+  void close_stream(Execution& execution);
   void erase(const std::string& id);
   void remember(Execution& execution, const std::string& event, Entry more);
   void revoke(Execution& execution, const std::string& why);

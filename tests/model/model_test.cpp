@@ -78,6 +78,8 @@ std::string events(const Counters& counters) {
       "timer delayed_promoter", "timer retention_trimmer", "timer handoff", "clock behind", "library loaded anew",
       "engine told of a timer", "list continued", "list continued behind what is gone",
           "result of an earlier generation",
+      "append refused", "append repeated", "append after another holder", "refused sequence_gap", "refused bad_patch",
+      "closing marker written", "place beyond the end", "tailed end",
       "refused not_found", "refused already_finished", "refused not_finished", "refused other_generation",
       "refused stale_lease", "refused bad_state", "refused lane_needed", "refused bad_cursor",
           "refused no_such_generation", "waitpoints opened", "open refused", "suspend refused", "suspend repeated",

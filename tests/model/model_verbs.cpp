@@ -53,7 +53,9 @@ Reply Model::apply(const Op& op) {
       {"result", &Model::result},     {"payload", &Model::payload},   {"run_due", &Model::run_due},
       {"pass_wake", &Model::pass_wake}, {"leave", &Model::leave},     {"open_waitpoints", &Model::open_waitpoints},
       {"suspend", &Model::suspend},   {"signal", &Model::signal},     {"resume", &Model::resume},
-      {"waitpoints", &Model::waitpoints}, {"signals", &Model::signals}};
+      {"waitpoints", &Model::waitpoints}, {"signals", &Model::signals},
+      {"append_frames", &Model::append_frames}, {"read_frames", &Model::read_frames},
+      {"tail_frames", &Model::tail_frames}};
   messages_.clear();
   committed_ = false;
   if (op.reload) engine_seen_ = 0;  // The node has forgotten that an engine runs.
@@ -407,6 +409,10 @@ Reply Model::progress(Args& args) {
   progress.message = args.bytes();
   progress.at = now_;
   execution->progress = progress;
+  if (execution->tailed) {
+    tells_.emplace_back("f:" + execution->id,
+                        "progress " + text(progress.percent) + " " + text(now_) + " " + progress.message);
+  }
   commit();
   return ok();
 }
@@ -483,6 +489,7 @@ Reply Model::replay(Args& args) {
   if (!execution->result_type.empty()) more["content_type"] = "\"" + execution->result_type;
   if (execution->outcome) more["outcome"] = "\"" + *execution->outcome;
   remember(*execution, "replayed", std::move(more));
+  close_stream(*execution);
   if (!execution->result.empty()) execution->old_results[generation] = execution->result;
   execution->old_results.erase(generation - kResultsKept);
   execution->generation = generation + 1;

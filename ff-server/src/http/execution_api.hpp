@@ -87,8 +87,8 @@ class ExecutionApi {
   std::shared_ptr<script::Deployment> deployment_;
   std::shared_ptr<sdk::TokenKeys> keys_;
   const HealthSource& health_;
-  ApiOptions options_;
   engine::EventFeed& events_;
+  ApiOptions options_;
 };
 
 }  // namespace ff::server::http

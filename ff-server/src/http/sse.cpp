@@ -1,7 +1,6 @@
 #include "http/sse.hpp"
 
 #include "ff/core/base64.hpp"
-
 #include "http/execution_json.hpp"
 
 namespace ff::server::http {

@@ -4,9 +4,9 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
-#include "ff/core/base64.hpp"
 #include "ff/core/limits.hpp"
 #include "ff/core/text.hpp"
+#include "ff/core/base64.hpp"
 #include "http/error_map.hpp"
 #include "http/execution_api.hpp"
 #include "http/json.hpp"
