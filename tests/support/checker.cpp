@@ -192,11 +192,15 @@ void Checker::root_key(const StoredKey& key) {
   if (key.rest == "servers") return void(of_type(key, "zset"));
   if (!key.rest.empty()) return complain({}, key.rest, "no such key under the root tag", string(key.type));
   if (!of_type(key, "hash")) return;
+  constexpr std::array<string_view, 6> known = {"partitions", "history", "hi", "skew", "ring", "ringv"};
   auto values = snapshot_.values(key);
+  std::size_t of_ring = 0;
   for (std::size_t i = 0; i < values.size(); i += 2) {
-    bool known = values[i] == "partitions" || values[i] == "history" || values[i] == "hi" || values[i] == "skew";
-    if (!known) complain({}, "", "a known field", string(values[i]));
+    if (std::find(known.begin(), known.end(), values[i]) == known.end())
+      complain({}, "", "a known field", string(values[i]));
+    if (starts(values[i], "ring")) ++of_ring;
   }
+  if (of_ring == 1) complain({}, "", "ring and ringv together", "one of them");
 }
 
 void Checker::core_key(const StoredKey& key) {
