@@ -214,7 +214,8 @@ TEST_CASE("exactly the verbs that only read can be called read-only") {
 // Verbs that add work or keep more; all the others end it, free memory, or only look.
 const std::set<std::string> kRefusedWithoutMemory = {
     "ff1_submit",  "ff1_claim",           "ff1_progress", "ff1_replay",        "ff1_join",       "ff1_open",
-    "ff1_suspend", "ff1_open_waitpoints", "ff1_signal",   "ff1_publish_event", "ff1_await_event"};
+    "ff1_suspend", "ff1_open_waitpoints", "ff1_signal",   "ff1_publish_event", "ff1_await_event",
+    "ff1_append_frames"};
 
 TEST_CASE("without memory what adds work is refused before anything, and what ends it runs") {
   for (const auto& scenario : scenarios()) {

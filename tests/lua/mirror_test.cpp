@@ -17,7 +17,7 @@ using core::Millis;
 using core::State;
 
 constexpr const char* kProbes = R"lua(
-redis.register_function("probe_legal", function()
+ff.probe("probe_legal", function()
   local found = {}
   for from, targets in pairs(ff.legal) do
     for to, yes in pairs(targets) do
@@ -26,7 +26,7 @@ redis.register_function("probe_legal", function()
   end
   return found
 end)
-redis.register_function("probe_terminal", function()
+ff.probe("probe_terminal", function()
   local found = {}
   for state, yes in pairs(ff.terminal) do
     if yes == true then found[#found + 1] = state end
@@ -34,7 +34,7 @@ redis.register_function("probe_terminal", function()
   return found
 end)
 -- Cases of five: policy, class, failures, crashes, random. Answers of three: retries, retry delay, crash delay.
-redis.register_function("probe_policy", function(keys, args)
+ff.probe("probe_policy", function(keys, args)
   local at, found = { tag = keys[1] }, {}
   for i = 1, #args, 5 do
     local core = {}
@@ -50,18 +50,18 @@ redis.register_function("probe_policy", function(keys, args)
   end
   return found
 end)
-redis.register_function("probe_fits", function(_, args)
+ff.probe("probe_fits", function(_, args)
   return ff.policy_fits(cjson.decode(args[1])) and 1 or 0
 end)
-redis.register_function("probe_retention", function()
+ff.probe("probe_retention", function()
   return string.format("%d", ff.default_retention_ms)
 end)
-redis.register_function("probe_rank", function(_, args)
+ff.probe("probe_rank", function(_, args)
   local ms = args[2] ~= "" and tonumber(args[2]) or nil
   local rank = ff.rank(tonumber(args[1]), ms)
   return { string.format("%.17g", rank), string.format("%.17g", ff.ready_at(rank)) }
 end)
-redis.register_function("probe_random", function(_, args)
+ff.probe("probe_random", function(_, args)
   return string.format("%.17g", ff.random({ now_us = tonumber(args[1]) }, args[2]))
 end)
 )lua";

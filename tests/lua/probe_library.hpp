@@ -7,8 +7,8 @@
 
 namespace ff::test {
 
-// `more` is Lua that follows the bundle in the same chunk: it sees `ff`. Functions it registers must begin with
-// "probe_".
+// `more` is Lua that follows the bundle in the same chunk: it sees `ff`. It registers functions by ff.probe(name, body),
+// with names that begin with "probe_".
 inline std::string probe_library(const std::string& more) {
   std::string source = LuaFixture::product_library();
   const auto replace = [&source](const std::string& from, const std::string& to) {
@@ -18,6 +18,9 @@ inline std::string probe_library(const std::string& more) {
   };
   replace("#!lua name=ff1\n", "#!lua name=probe\n");
   replace("prefix = \"ff1_\"", "prefix = \"probe_\"");
+  source += "function ff.probe(name, body)\n"
+            "  redis.register_function(name, function(...) ff.find_globals() return body(...) end)\n"
+            "end\n";
   return source + more;
 }
 
