@@ -7,8 +7,8 @@
 
 namespace ff::test {
 
-// `more` is Lua that follows the bundle in the same chunk: it sees `ff`. It registers functions by ff.probe(name, body),
-// with names that begin with "probe_".
+// `more` is Lua that follows the bundle in the same chunk: it sees `ff`. It registers functions by
+// ff.probe(name, body), with names that begin with "probe_".
 inline std::string probe_library(const std::string& more) {
   std::string source = LuaFixture::product_library();
   const auto replace = [&source](const std::string& from, const std::string& to) {
