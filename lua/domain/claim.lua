@@ -193,10 +193,10 @@ end
 
 -- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and
 -- returns left (how many stay ready that it could take), head (rank of the first of them, -1: none), check_in_ms (0: do
--- not wait, there is more) and short (what it has no allowance for).
+-- not wait, there is more) and lacking (what it has no allowance for).
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
-  c.bytes, c.short, c.set = 0, {}, ff.capability_set(table.concat(c.capabilities, ","))
+  c.bytes, c.lacking, c.set = 0, {}, ff.capability_set(table.concat(c.capabilities, ","))
   if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, "" end
   local taken, left, head, want = 0, 0, -1, math.max(0, math.min(c.want, claim_max))
   for i = 1, #c.queues do
@@ -207,5 +207,5 @@ function ff.claim(at, c, rows)
   local check_in_ms = 0
   if taken < want and head < 0 then check_in_ms = register_idle(at, c, want - taken) end
   ff.commit(at)
-  return left, head, check_in_ms, table.concat(c.short, ",")
+  return left, head, check_in_ms, table.concat(c.lacking, ",")
 end

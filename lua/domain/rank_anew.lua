@@ -28,6 +28,7 @@ function ff.rank_anew(at, queue, from, to)
     local core = fields(at, ulid)
     local rank = new_rank(at, core, from, to, tonumber(routed[i + 1]))
     local index = ff.line_index({ q = queue, rq = core[3] or nil, fk = core[4] or nil })
+    redis.call("ZCARD", at.tag .. index)
     ff.add(at, index, ulid, rank)
     ff.add(at, ":waiting:" .. queue, ulid, rank)
     local name = string.sub(index, 5 + #queue)
@@ -42,6 +43,7 @@ function ff.rank_anew(at, queue, from, to)
   for i = 1, #keys.order do -- Everybody begins anew.
     local first = keys[keys.order[i]]
     local line = queue .. "|" .. first.class
+    redis.call("ZCARD", at.tag .. ":fair:" .. line)
     ff.add(at, ":fair:" .. line, first.key, (ff.split_score(to, { p = first.priority }, 0)))
     ff.unlink(at, at.tag .. ":served:" .. line)
     ff.forget_service(from, line)

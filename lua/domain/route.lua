@@ -132,28 +132,39 @@ local function open_line(at, queue, name, required, rank)
   ff.write(at, opened[line])
 end
 
--- Puts a ready execution into its line, ranked by `ms` (nil: at the front of its priority).
-function ff.enqueue(at, ulid, core, ms)
+-- Puts a ready execution into its line, ranked by `ms` (nil: at the front of its priority), or moves it there. Returns
+-- the line's name and what it requires.
+function ff.place(at, ulid, core, ms)
   local lane = ff.lane(at, core.q)
   local rank = ff.rank(lane, tonumber(core.p or 0), ms, tonumber(core.c))
   if not core.rq and not core.fk then
     ff.add(at, ff.queue_index(core.q), ulid, rank)
-    return ff.offer(at, core.q, "", 1, core.w)
+    return "", nil
   end
   local required = ff.requirements_of(at, ulid, core)
   local index, line = ff.line_index(core), core.q .. "|" .. required.class
   local name = required.class .. (core.fk and "|" or "")
-  if core.fk then enter_key(at, lane, core, index, line, rank) end
+  if lane.line_count == 0 then ff.check_lines(at, core.q) end
+  if core.fk then enter_key(at, lane, core, index, line, rank) else redis.call("ZCARD", at.tag .. index) end
   ff.add(at, index, ulid, rank)
   ff.add(at, ":waiting:" .. core.q, ulid, rank)
   open_line(at, core.q, name, required, rank)
   if not lane.lines[name] then ff.forget_lane(at, core.q) end
+  return name, required
+end
+
+-- The same, and wakes a worker for it.
+function ff.enqueue(at, ulid, core, ms)
+  local name, required = ff.place(at, ulid, core, ms)
   ff.offer(at, core.q, name, 1, core.w).required = required
 end
 
 -- Plans that a ready execution leaves its line. What becomes empty is found so by a claim.
 function ff.dequeue(at, ulid, core)
   ff.lane(at, core.q)
-  ff.remove(at, ff.line_index(core), ulid)
-  if core.rq or core.fk then ff.remove(at, ":waiting:" .. core.q, ulid) end
+  local index = ff.line_index(core)
+  ff.remove(at, index, ulid)
+  if not core.rq and not core.fk then return end
+  redis.call("ZCARD", at.tag .. index)
+  ff.remove(at, ":waiting:" .. core.q, ulid)
 end

@@ -1,6 +1,6 @@
 -- A claim from a lane that has several lines: the best of those the worker can take, whichever line it waits in.
 
-local short_max, page = 16, 64
+local lacking_max, page = 16, 64
 
 -- Whether a worker with these capabilities may take from a line, and whether it must leave what prefers another.
 -- Remembered until the lines change: matching costs nothing for a set that was seen before.
@@ -31,8 +31,8 @@ local function allowed(at, c, queue, name, required)
     end
   end
   local count = c.allowed[required.text] or 0
-  if count == 0 and #c.short < short_max then
-    c.short[#c.short + 1] = string.format("%d ", ff.line_length(at, queue, name)) .. required.text
+  if count == 0 and #c.lacking < lacking_max then
+    c.lacking[#c.lacking + 1] = string.format("%d ", ff.line_length(at, queue, name)) .. required.text
   end
   return count
 end
@@ -155,6 +155,7 @@ local function settle_keys(at, line)
     ff.unlink(at, at.tag .. served) -- Nobody waits: everybody begins anew.
     ff.forget_service(line.lane, line.line)
   elseif idle then
+    redis.call("ZCARD", at.tag .. served) -- Raises if it is no sorted set: it is written without being read.
     local now = ff.service(at, line.lane, line.line)
     ff.write_last(at, { "ZREMRANGEBYSCORE", at.tag .. served, "-inf", string.format("(%d", now) })
   end

@@ -31,12 +31,17 @@ function ff.decode_lane(text)
   return lane
 end
 
+-- Raises if what all lines of a lane share is of a wrong type.
+function ff.check_lines(at, queue)
+  redis.call("ZCARD", at.tag .. ":open:" .. queue)
+  redis.call("ZCARD", at.tag .. ":waiting:" .. queue)
+end
+
 -- The lines beside the lane's own, by name, with what they require (ff.requirements).
 local function load_lines(at, queue, lane)
   local count = redis.call("HLEN", at.tag .. ":routes:" .. queue)
   if count == 0 and lane.line_count == 0 then return end
-  redis.call("ZCARD", at.tag .. ":open:" .. queue)
-  redis.call("ZCARD", at.tag .. ":waiting:" .. queue)
+  ff.check_lines(at, queue)
   local flat, lines = redis.call("HGETALL", at.tag .. ":routes:" .. queue), {}
   for i = 1, #flat, 2 do lines[flat[i]] = ff.requirements(flat[i + 1]) end
   lane.lines, lane.line_count = lines, count

@@ -12,7 +12,7 @@ ff.verb({
     local lane, before = ff.lane(at, core.q), tonumber(core.p or 0)
     local ready_at = rank and ff.ready_at(lane, before, tonumber(rank)) or at.now
     core.p = string.format("%d", a.priority)
-    ff.enqueue(at, a.id, core, ready_at > 0 and ready_at or nil)
+    ff.place(at, a.id, core, ready_at > 0 and ready_at or nil)
   end
   ff.set_fields(at, at.tag .. ":e:" .. a.id, { "p", a.priority })
   ff.commit(at)

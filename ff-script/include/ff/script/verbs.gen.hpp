@@ -353,7 +353,7 @@ struct Claim {
     std::int64_t left = 0;  // ready executions left that the caller can take; at least, where routes are used
     std::int64_t head = 0;  // rank of the first of them, -1: none
     std::int64_t check_in_ms = 0;  // look again after this time even if not woken; 0: there is more now
-    std::vector<std::string> short;  // <waiting> <requirements> of what it could take with an allowance; the first 16
+    std::vector<std::string> lacking;  // <waiting> <requirements> of what it could take with an allowance; the first 16
     std::vector<Row> rows;
     Ok() = default;
   };
@@ -440,7 +440,7 @@ struct Complete {
     std::int64_t left = 0;  // as in claim
     std::int64_t head = 0;  // as in claim
     std::int64_t check_in_ms = 0;  // as in claim
-    std::vector<std::string> short;  // as in claim
+    std::vector<std::string> lacking;  // as in claim
     std::vector<Row> rows;
     Ok() = default;
   };
