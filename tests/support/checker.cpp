@@ -178,7 +178,7 @@ class Checker {
 void Checker::root_key(const StoredKey& key) {
   no_ttl(key);
   if (key.rest == "servers") return void(of_type(key, "zset"));
-  if (key.rest == "lanes") return void(of_type(key, "hash"));
+  if (key.rest == "records") return void(of_type(key, "hash"));
   if (!key.rest.empty()) return complain({}, key.rest, "no such key under the root tag", string(key.type));
   if (!of_type(key, "hash")) return;
   auto values = snapshot_.values(key);
