@@ -5,7 +5,8 @@
 --   q:<queue>|<class>|<key>         a line with fairness keys (its name ends in |) has one queue for each key
 --   fair:<queue>|<class>            its keys that have something waiting, in the order they are served
 --   served:<queue>|<class>          where keys stand in that order that had something waiting until lately
---   open:<queue>                    lines that have something waiting, by the rank of their first (or a lower one)
+--   open:<queue>                    lines that have something waiting, by the rank of their first (or a lower one);
+--                                   with fairness keys: of the first of the key that was next at the last look
 --   routes:<queue>                  what each line requires
 --   waiting:<queue>                 all that wait in these lines, by rank
 

@@ -37,38 +37,41 @@ local function allowed(at, c, queue, name, required)
   return count
 end
 
--- The open lines the caller may take from, best first: as many as can matter for `room`.
-local function open_lines(at, own, c, room)
-  local lane, queue, lines, from = own.lane, own.queue, {}, 0
-  repeat
-    local open = redis.call("ZRANGE", at.tag .. ":open:" .. queue, from, from + page - 1, "WITHSCORES")
-    for i = 1, #open, 2 do
-      local name = open[i]
-      local required = lane.lines[name]
-      local fits = required and fit(lane, c.set, name)
-      local count = fits and allowed(at, c, queue, name, required) or 0
-      if count > 0 then
-        local fair = string.sub(name, -1) == "|"
-        lines[#lines + 1] = {
-          queue = queue, lane = lane, name = name, rank = tonumber(open[i + 1]), opened = tonumber(open[i + 1]), gone = 0,
-          room = count, patient = fits.patient, fair = fair, line = queue .. "|" .. required.class,
-          index = ":q:" .. queue .. "|" .. required.class,
-        }
-      end
-    end
-    from = from + page
-  until #lines > room or #open < 2 * page
-  return lines
+local function new_line(own, name, rank, fits)
+  local required = own.lane.lines[name]
+  local line = own.queue .. "|" .. required.class
+  return {
+    queue = own.queue, lane = own.lane, name = name, rank = rank, opened = rank, gone = 0,
+    limited = required.limited and required.text,
+    patient = fits.patient, fair = string.sub(name, -1) == "|", line = line, index = ":q:" .. line,
+  }
 end
 
--- The keys of a line with fairness keys in the order they are served: no more of them can matter for `room`. Those that
--- were served go from `fresh` on to `again`.
+-- Adds the next open lines that the caller may take from, best first. lines.seen: how many were looked at; lines.all:
+-- there are no more.
+local function add_lines(at, own, c, lines)
+  local lane, queue = own.lane, own.queue
+  local open = redis.call("ZRANGE", at.tag .. ":open:" .. queue, lines.seen, lines.seen + page - 1, "WITHSCORES")
+  for i = 1, #open, 2 do
+    local name = open[i]
+    local required = lane.lines[name]
+    local fits = required and fit(lane, c.set, name)
+    local room = fits and allowed(at, c, queue, name, required) or 0
+    if room > 0 then lines[#lines + 1] = new_line(own, name, tonumber(open[i + 1]), fits) end
+  end
+  lines.seen, lines.all = lines.seen + page, #open < 2 * page
+end
+
+-- Loads the next keys of a line with fairness keys, in the order they are served: no more of them can matter for `room`,
+-- unless some have nothing behind them. Those that were served go from `fresh` on to `again`.
 local function load_keys(at, line, room)
-  local flat = redis.call("ZRANGE", at.tag .. ":fair:" .. line.line, 0, room, "WITHSCORES")
-  line.keys, line.again, line.fresh, line.all_known = {}, {}, 1, #flat <= 2 * room
+  line.keys, line.again, line.fresh = line.keys or {}, line.again or {}, line.fresh or 1
+  local from = #line.keys
+  local flat = redis.call("ZRANGE", at.tag .. ":fair:" .. line.line, from, from + room, "WITHSCORES")
   for i = 1, #flat, 2 do
     line.keys[#line.keys + 1] = { key = flat[i], score = tonumber(flat[i + 1]), skip = 0 }
   end
+  line.all_known = #flat <= 2 * room
 end
 
 local function lowest(line)
@@ -80,18 +83,23 @@ local function lowest(line)
   return best
 end
 
--- The key that is served next, with its first two executions and their ranks in entry.heads.
-local function next_key(at, line)
-  local best = lowest(line)
-  while best and not best.heads do
-    best.heads = redis.call("ZRANGE", at.tag .. line.index .. "|" .. best.key, best.skip, best.skip + 1, "WITHSCORES")
-    if best.heads[1] then break end
-    best.empty = true -- An entry too many.
-    if best == line.keys[line.fresh] then line.fresh = line.fresh + 1 end
-    best = lowest(line)
+-- The key that is served next, with its first two executions and their ranks in entry.heads; nil: none waits.
+local function next_key(at, line, room)
+  while true do
+    local best = lowest(line)
+    if best and best.heads then return best end
+    if not best and line.all_known then return nil end
+    if not best then
+      load_keys(at, line, room)
+    else
+      local key = at.tag .. line.index .. "|" .. best.key
+      best.heads = redis.call("ZRANGE", key, best.skip, best.skip + 1, "WITHSCORES")
+      if not best.heads[1] then -- An entry too many.
+        best.empty, best.heads = true, nil
+        if best == line.keys[line.fresh] then line.fresh = line.fresh + 1 end
+      end
+    end
   end
-  line.stuck = not best and not line.all_known -- Only keys without anything behind them: the next call goes on.
-  return best
 end
 
 -- The priority of what is next for a key. It can be another one only if a step of priority lies between the two.
@@ -126,8 +134,7 @@ local function take_fair(at, line, c, room, limit, rows)
   if not line.keys then load_keys(at, line, room) end
   local taken = 0
   while true do
-    local entry = next_key(at, line)
-    if line.stuck then return taken end
+    local entry = next_key(at, line, room)
     line.rank = entry and tonumber(entry.heads[2])
     if not entry or line.rank > limit or taken == room or ff.answer_full(c) then return taken end
     if serve(at, line, c, entry, rows) then taken = taken + 1 end
@@ -161,7 +168,7 @@ local function settle_keys(at, line)
   end
 end
 
--- The rank in `open` must not be above the true one. Where no other line is compared with it, it may be below.
+-- The rank in `open` orders lines; where there is only one, it need not follow.
 local function settle(at, line)
   if line.keys then settle_keys(at, line) end
   if line.gone > 0 then ff.remove_first(at, line.index, line.gone) end
@@ -191,12 +198,17 @@ local function sweep(at, own)
   end
 end
 
+-- How many of a line the allowances are still for: lines that differ in fairness only share them.
+local function room_of(c, line)
+  return line.limited and c.allowed[line.limited] or math.huge
+end
+
 -- The line whose first execution is best, and the rank up to which it stays so.
-local function best_of(lines)
+local function best_of(c, lines)
   local best, limit = nil, math.huge
   for i = 1, #lines do
     local line = lines[i]
-    if line.rank and not line.waits and not line.stuck and line.room > 0 then
+    if line.rank and not line.waits and room_of(c, line) > 0 then
       if not best or line.rank < best.rank then
         if best then limit = math.min(limit, best.rank) end
         best = line
@@ -212,24 +224,30 @@ end
 -- beside its own there is more; own.best is the rank of the best of all that is left.
 function ff.take_lines(at, own, c, room, rows)
   sweep(at, own)
-  local lines = open_lines(at, own, c, room)
+  local lines = { seen = 0 }
+  repeat add_lines(at, own, c, lines) until lines.all or #lines > room
   local head = redis.call("ZRANGE", at.tag .. own.index, 0, 0, "WITHSCORES")
-  own.rank, own.room = tonumber(head[2]), math.huge
-  lines[#lines + 1] = own
+  own.rank = tonumber(head[2])
+  table.insert(lines, 1, own)
   local taken = 0
-  while taken < room do
-    local line, limit = best_of(lines)
-    if not line then break end
-    local take = line.fair and take_fair or ff.take_queue
-    local got = take(at, line, c, math.min(room - taken, line.room), limit, rows)
-    line.room, line.touched, taken = line.room - got, true, taken + got
-    if ff.answer_full(c) then break end
+  while taken < room and not ff.answer_full(c) do
+    local line, limit = best_of(c, lines)
+    if line then
+      local take = line.fair and take_fair or ff.take_queue
+      local got = take(at, line, c, math.min(room - taken, room_of(c, line)), limit, rows)
+      line.touched, taken = true, taken + got
+      if line.limited then c.allowed[line.limited] = c.allowed[line.limited] - got end
+    elseif lines.all then
+      break
+    else
+      add_lines(at, own, c, lines) -- Those that were best had nothing behind them.
+    end
   end
-  local more, best = 0, best_of(lines)
+  local more, best = 0, best_of(c, lines)
   own.best = best and best.rank
-  for i = 1, #lines - 1 do
+  for i = 2, #lines do
     if lines[i].touched then settle(at, lines[i]) end
-    if lines[i].rank and not lines[i].waits and lines[i].room > 0 then more = more + 1 end
+    if lines[i].rank and not lines[i].waits and room_of(c, lines[i]) > 0 then more = more + 1 end
   end
   return taken, more
 end

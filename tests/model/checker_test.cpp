@@ -44,8 +44,8 @@ void add_item(Words& words, std::size_t number, const Words& changes) {
 // Fields of a submitted item.
 const std::string kDelay = "5", kDeadline = "7", kKey = "8", kRequirements = "11", kFairness = "12", kPolicy = "14";
 
-// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed, 5 ready in a line with
-// fairness keys.
+// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed, 5 and 6 ready in lines,
+// 5 with a fairness key.
 void fill(RespClient& client) {
   ask(client, {"FUNCTION", "LOAD", "REPLACE", std::string(ff::script::kLibrarySource)});
   Words items = {"acme", "0"};
@@ -61,6 +61,7 @@ void fill(RespClient& client) {
   add_item(items, 2, {});
   add_item(items, 3, {kDelay, "600000"});
   add_item(items, 5, {kRequirements, "+gpu", kFairness, "tenant"});
+  add_item(items, 6, {kRequirements, "+gpu"});
   call(client, "submit", items);
 }
 
@@ -90,7 +91,8 @@ std::vector<Damage> damages() {
       {"in the waiting index without a route", {"ZADD", kTag + ":waiting:acme/mail", "5", id(2)}, "routes"},
       {"a line that is not open", {"DEL", kTag + ":open:acme/mail"}, "the line"},
       {"a line that is not known", {"DEL", kTag + ":routes:acme/mail"}, "the line"},
-      {"a rank of its line that is too high", {"ZADD", kTag + ":open:acme/mail", "9e15", kLine + "|"}, "no rank above"},
+      {"a rank of its line that is too high", {"ZADD", kTag + ":open:acme/mail", "9000000000000000", kLine},
+          "no rank above"},
       {"a key that does not wait", {"DEL", kTag + ":fair:acme/mail|" + kLine}, "its fairness key"},
       {"in the line of another key", {"ZADD", line() + "|other", "5", id(5)}, "other"},
       {"an entry without a core", {"ZADD", kTag + ":delayed", "5", id(77)}, "a core behind the entry"},

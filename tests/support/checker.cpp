@@ -454,7 +454,8 @@ void Checker::check_lines() {
     auto values = snapshot_.values(key);
     for (std::size_t i = 0; i < values.size(); i += 2) {
       auto line = lines_.find(string(rest_after(key.rest, 5)) + "|" + string(values[i]));
-      if (line == lines_.end() || number(values[i + 1]).value_or(0) <= line->second) continue;
+      bool keyed = values[i].ends_with('|');  // Its rank is that of the key that was next at the last look.
+      if (keyed || line == lines_.end() || number(values[i + 1]).value_or(0) <= line->second) continue;
       complain({}, key.rest, "no rank above the first of " + string(values[i]), string(values[i + 1]));
     }
   }
