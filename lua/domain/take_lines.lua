@@ -31,27 +31,30 @@ local function allowed(at, c, queue, name, required)
     end
   end
   local count = c.allowed[required.text] or 0
-  if count == 0 and #c.lacking < lacking_max then
-    c.lacking[#c.lacking + 1] = string.format("%d ", ff.line_length(at, queue, name)) .. required.text
-  end
+  local waiting = count == 0 and #c.lacking < lacking_max and ff.line_length(at, queue, name) or 0
+  if waiting > 0 then c.lacking[#c.lacking + 1] = string.format("%d ", waiting) .. required.text end
   return count
 end
 
 local function new_line(own, name, rank, fits)
   local required = own.lane.lines[name]
-  local line = own.queue .. "|" .. required.class
   return {
-    queue = own.queue, lane = own.lane, name = name, rank = rank, opened = rank, gone = 0,
-    limited = required.limited and required.text,
-    patient = fits.patient, fair = string.sub(name, -1) == "|", line = line, index = ":q:" .. line,
+    queue = own.queue, lane = own.lane, name = name, rank = rank, opened = rank, gone = 0, patient = fits.patient,
+    limited = required.limited and required.text, fair = string.sub(name, -1) == "|",
+    index = ff.queue_index(own.queue) .. "|" .. name,
   }
 end
 
 -- Adds the next open lines that the caller may take from, best first. lines.seen: how many were looked at; lines.all:
--- there are no more.
+-- there are no more. Where there is only one, it is looked at itself.
 local function add_lines(at, own, c, lines)
   local lane, queue = own.lane, own.queue
-  local open = redis.call("ZRANGE", at.tag .. ":open:" .. queue, lines.seen, lines.seen + page - 1, "WITHSCORES")
+  local open
+  if lane.line_count == 1 then
+    open = { (next(lane.lines)), 0 }
+  else
+    open = redis.call("ZRANGE", at.tag .. ":open:" .. queue, lines.seen, lines.seen + page - 1, "WITHSCORES")
+  end
   for i = 1, #open, 2 do
     local name = open[i]
     local required = lane.lines[name]
@@ -62,116 +65,24 @@ local function add_lines(at, own, c, lines)
   lines.seen, lines.all = lines.seen + page, #open < 2 * page
 end
 
--- Loads the next keys of a line with fairness keys, in the order they are served: no more of them can matter for `room`,
--- unless some have nothing behind them. Those that were served go from `fresh` on to `again`.
-local function load_keys(at, line, room)
-  line.keys, line.again, line.fresh = line.keys or {}, line.again or {}, line.fresh or 1
-  local from = #line.keys
-  local flat = redis.call("ZRANGE", at.tag .. ":fair:" .. line.line, from, from + room, "WITHSCORES")
-  for i = 1, #flat, 2 do
-    line.keys[#line.keys + 1] = { key = flat[i], score = tonumber(flat[i + 1]), skip = 0 }
-  end
-  line.all_known = #flat <= 2 * room
-end
-
-local function lowest(line)
-  local best = line.keys[line.fresh]
-  for i = 1, #line.again do
-    local entry = line.again[i]
-    if not entry.empty and (not best or entry.score < best.score) then best = entry end
-  end
-  return best
-end
-
--- The key that is served next, with its first two executions and their ranks in entry.heads; nil: none waits.
-local function next_key(at, line, room)
-  while true do
-    local best = lowest(line)
-    if best and best.heads then return best end
-    if not best and line.all_known then return nil end
-    if not best then
-      load_keys(at, line, room)
-    else
-      local key = at.tag .. line.index .. "|" .. best.key
-      best.heads = redis.call("ZRANGE", key, best.skip, best.skip + 1, "WITHSCORES")
-      if not best.heads[1] then -- An entry too many.
-        best.empty, best.heads = true, nil
-        if best == line.keys[line.fresh] then line.fresh = line.fresh + 1 end
-      end
-    end
-  end
-end
-
--- The priority of what is next for a key. It can be another one only if a step of priority lies between the two.
-local function base_of_next(at, lane, core, heads)
-  if heads[4] - heads[2] < lane.step then return ff.split_score(lane, core, 0) end
-  local priority = tonumber(redis.call("HGET", at.tag .. ":e:" .. heads[3], "p") or 0) or 0
-  return ff.split_score(lane, { p = priority }, 0)
-end
-
--- Takes the first execution of a key. Returns whether there was one.
-local function serve(at, line, c, entry, rows)
-  local index, heads = line.index, entry.heads
-  line.index = index .. "|" .. entry.key
-  local core = ff.take_one(at, line, c, heads[1], tonumber(heads[2]), rows)
-  line.index = index
-  if line.waits then return false end
-  entry.skip, entry.heads, entry.empty, entry.touched = entry.skip + 1, nil, not heads[3], true
-  if entry == line.keys[line.fresh] then
-    line.fresh = line.fresh + 1
-    if not entry.empty then line.again[#line.again + 1] = entry end
-  end
-  if not core then return false end
-  local base, tag = ff.split_score(line.lane, core, entry.score)
-  ff.note_service(at, line.lane, line.line, tag)
-  entry.ends = tag + math.max(1, math.floor(1000 / tonumber(core.fw or 1)))
-  if heads[3] then base = base_of_next(at, line.lane, core, heads) end
-  entry.score = base + entry.ends
-  return true
-end
-
-local function take_fair(at, line, c, room, limit, rows)
-  if not line.keys then load_keys(at, line, room) end
-  local taken = 0
-  while true do
-    local entry = next_key(at, line, room)
-    line.rank = entry and tonumber(entry.heads[2])
-    if not entry or line.rank > limit or taken == room or ff.answer_full(c) then return taken end
-    if serve(at, line, c, entry, rows) then taken = taken + 1 end
-    if line.waits then return taken end
-  end
-end
-
--- Plans where the keys of a line stand now.
+-- Where the next executions of fairness keys will stand: forgotten when that is not before what is served now.
 local function settle_keys(at, line)
-  local fair, served = ":fair:" .. line.line, ":served:" .. line.line
-  local left, idle = not line.all_known, false
-  for i = 1, #line.keys do
-    local entry = line.keys[i]
-    if entry.skip > 0 then ff.remove_first(at, line.index .. "|" .. entry.key, entry.skip) end
-    left = left or not entry.empty
-    if entry.empty then
-      ff.remove(at, fair, entry.key)
-      if entry.ends then ff.add(at, served, entry.key, entry.ends) end
-      idle = true
-    elseif entry.touched then
-      ff.add(at, fair, entry.key, entry.score)
-    end
+  local key = at.tag .. ":fair:" .. line.queue .. "|" .. line.name
+  if not line.rank then
+    line.lane.services[line.index] = nil
+    return ff.unlink(at, key) -- Nobody waits: everybody begins anew.
   end
-  if not left then
-    ff.unlink(at, at.tag .. served) -- Nobody waits: everybody begins anew.
-    ff.forget_service(line.lane, line.line)
-  elseif idle then
-    redis.call("ZCARD", at.tag .. served) -- Raises if it is no sorted set: it is written without being read.
-    local now = ff.service(at, line.lane, line.line)
-    ff.write_last(at, { "ZREMRANGEBYSCORE", at.tag .. served, "-inf", string.format("(%d", now) })
-  end
+  local service = line.lane.services[line.index]
+  if not service or at.now - (service.pruned or 0) < 1000 then return end
+  service.pruned = at.now
+  redis.call("ZCARD", key) -- Raises if it is no sorted set: it is written without being read.
+  ff.write_last(at, { "ZREMRANGEBYSCORE", key, "-inf", string.format("%d", service.tag) })
 end
 
 -- The rank in `open` orders lines; where there is only one, it need not follow.
 local function settle(at, line)
-  if line.keys then settle_keys(at, line) end
   if line.gone > 0 then ff.remove_first(at, line.index, line.gone) end
+  if line.fair then settle_keys(at, line) end
   if not line.rank then
     ff.remove(at, ":open:" .. line.queue, line.name)
   elseif line.lane.line_count > 1 or line.rank < line.opened then
@@ -233,8 +144,7 @@ function ff.take_lines(at, own, c, room, rows)
   while taken < room and not ff.answer_full(c) do
     local line, limit = best_of(c, lines)
     if line then
-      local take = line.fair and take_fair or ff.take_queue
-      local got = take(at, line, c, math.min(room - taken, room_of(c, line)), limit, rows)
+      local got = ff.take_queue(at, line, c, math.min(room - taken, room_of(c, line)), limit, rows)
       line.touched, taken = true, taken + got
       if line.limited then c.allowed[line.limited] = c.allowed[line.limited] - got end
     elseif lines.all then

@@ -225,7 +225,7 @@ TEST_CASE("a key that comes back at once is not ahead of those that wait") {
   lua.submit(many(of_key("A"), 100));
   std::string served;
   for (int i = 0; i < 40; ++i) {
-    if (lua.scores("fair:ns/lane|").count("B") == 0) lua.submit(of_key("B"));
+    if (i == 0 || served.back() == 'B') lua.submit(of_key("B"));
     served += kinds(lua.ok<script::Claim>(claim_args(1, {})));
   }
 

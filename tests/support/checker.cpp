@@ -171,7 +171,7 @@ class Checker {
   std::unordered_set<string_view> lanes_;
   std::int64_t hi_ = 0;
   std::map<string_view, string_view> records_;               // Lane records by queue.
-  std::map<string, std::set<string, std::less<>>> members_;  // Of routes:, open: and fair:, by rest.
+  std::map<string, std::set<string, std::less<>>> members_;  // Of routes: and open:, by rest.
   std::map<string, std::int64_t> lines_;                     // Lines with something waiting, and its lowest rank.
 };
 
@@ -294,7 +294,7 @@ void Checker::index_key(const StoredKey& key) {
   auto rest = key.rest;
   if (starts(rest, "q:")) return queue_index(key);
   if (starts(rest, "waiting:")) return waiting_index(key);
-  for (auto kind : {"lane:", "routes:", "open:", "fair:", "served:", "sets:"}) {
+  for (auto kind : {"lane:", "routes:", "open:", "fair:", "sets:"}) {
     if (starts(rest, kind)) return;
   }
   if (starts(rest, "idle:")) return idle_index(key);
@@ -367,9 +367,9 @@ void Checker::lane_key(const StoredKey& key) {
   if (starts(rest, "lane:") && of_type(key, "string") && key.count == 1) {
     records_[rest_after(rest, 5)] = snapshot_.values(key)[0];
   }
-  if (starts(rest, "sets:") || starts(rest, "served:")) return void(of_type(key, "zset"));
+  if (starts(rest, "sets:") || starts(rest, "fair:")) return void(of_type(key, "zset"));
   bool hash = starts(rest, "routes:");
-  if (!hash && !starts(rest, "open:") && !starts(rest, "fair:")) return;
+  if (!hash && !starts(rest, "open:")) return;
   if (!of_type(key, hash ? "hash" : "zset")) return;
   auto values = snapshot_.values(key);
   for (std::size_t i = 0; i < values.size(); i += 2) members_[string(rest)].emplace(values[i]);
@@ -394,36 +394,32 @@ void Checker::check_rank(const StoredKey& key, const Execution& execution, strin
   complain(execution.ulid, key.rest, "a rank of priority " + std::to_string(execution.number[p]), string(score));
 }
 
-// The line of an execution, as in the name of its queue: the digest is the library's.
+// A line is named by a digest, which is the library's, and ends in | if its executions have fairness keys: then its
+// scores are not their ranks.
 void Checker::queue_index(const StoredKey& key) {
   if (!of_type(key, "zset")) return;
   auto rest = rest_after(key.rest, 2);
   auto queue = rest.substr(0, rest.find('|'));
-  auto line = rest.substr(std::min(queue.size() + 1, rest.size()));
-  auto bar = line.find('|');
-  auto fairness = bar == string_view::npos ? string_view() : line.substr(bar + 1);
+  auto name = rest.substr(std::min(queue.size() + 1, rest.size()));
+  bool own = rest.size() == queue.size(), keyed = name.ends_with('|');
   if (lanes_.count(queue) == 0) complain({}, key.rest, "its queue in lanes", "not there");
   auto values = snapshot_.values(key);
   for (std::size_t i = 0; i < values.size(); i += 2) {
     auto* execution = member(key, values[i]);
     if (execution == nullptr || !execution->readable) continue;
     bool here = execution->state == ff::core::State::ready && execution->core[q] == queue &&
-        execution->has(fk) == (bar != string_view::npos) && execution->core[fk] == fairness &&
-        execution->has(rq) == !line.substr(0, bar).empty();
+        execution->has(fk) == keyed && execution->has(rq) == (name.size() > (keyed ? 1u : 0u));
     if (!here) {
       complain(values[i], key.rest, "only ready executions of this queue",
                string(execution->core[s]) + " in " + string(execution->core[q]));
       continue;
     }
     ++execution->in_its_index;
-    check_rank(key, *execution, queue, values[i + 1]);
-    if (rest.size() == queue.size()) continue;
-    auto name = string(queue) + "|" + string(line.substr(0, bar == string_view::npos ? bar : bar + 1));
-    auto rank = number(values[i + 1]).value_or(0);
-    lines_[name] = lines_.count(name) == 0 ? rank : std::min(lines_[name], rank);
-    if (bar != string_view::npos && members_["fair:" + name.substr(0, name.size() - 1)].count(fairness) == 0) {
-      complain(values[i], key.rest, "its fairness key among those that wait", "not there");
-    }
+    if (!keyed) check_rank(key, *execution, queue, values[i + 1]);
+    if (own) continue;
+    auto rank = keyed ? std::int64_t(0) : number(values[i + 1]).value_or(0);
+    auto [line, fresh] = lines_.emplace(string(rest), rank);
+    if (!fresh) line->second = std::min(line->second, rank);
   }
 }
 
@@ -454,7 +450,7 @@ void Checker::check_lines() {
     auto values = snapshot_.values(key);
     for (std::size_t i = 0; i < values.size(); i += 2) {
       auto line = lines_.find(string(rest_after(key.rest, 5)) + "|" + string(values[i]));
-      bool keyed = values[i].ends_with('|');  // Its rank is that of the key that was next at the last look.
+      bool keyed = values[i].ends_with('|');  // Its rank is that of the one that was next at the last look.
       if (keyed || line == lines_.end() || number(values[i + 1]).value_or(0) <= line->second) continue;
       complain({}, key.rest, "no rank above the first of " + string(values[i]), string(values[i + 1]));
     }

@@ -89,7 +89,7 @@ struct Describe {
     std::int64_t began_at = 0;  // ms, of the last attempt, 0: none
     std::int64_t ended_at = 0;  // ms, 0: not finished
     std::int64_t timer_at = 0;  // ms: ready since (0: in front), starts at, lease ends, purged at, by state
-    std::int64_t position = 0;  // how many are ahead in its line (with a fairness key: of that key) when ready, else -1
+    std::int64_t position = 0;  // how many are ahead in its line when ready, else -1
     std::int64_t deadline_at = 0;  // ms, 0: none
     std::int64_t cancel_requested_at = 0;  // ms, 0: no
     std::int64_t attempt_timeout_ms = 0;  // 0: none
@@ -629,8 +629,8 @@ struct LaneStatus {
   };
   struct Row {
     std::string requirements;  // empty: none
-    std::int64_t keys = 0;  // fairness keys that wait, -1: the line has none
-    std::int64_t waiting = 0;  // ready executions; of the first 1000 keys
+    std::int64_t keys = 0;  // fairness keys (and priorities) that wait or were served lately, -1: the line has none
+    std::int64_t waiting = 0;  // ready executions
     bool served = false;  // 1: a worker was seen lately that can take it
     Row() = default;
   };
