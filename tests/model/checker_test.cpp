@@ -36,7 +36,8 @@ void call(RespClient& client, const std::string& verb, const Words& args) {
 }
 
 void add_item(Words& words, std::size_t number, const Words& changes) {
-  Words item = {id(number), "mail", "send", "0", "0", "0", "0", "0", "", "0", "", "", "", "1", "", "", "", "payload"};
+  Words item = {id(number), "mail", "send", "0", "0", "0", "0", "0", "", "0", "", "",
+               "", "1", "", "", "", "payload"};
   for (std::size_t i = 0; i + 1 < changes.size(); i += 2) item[std::stoul(changes[i])] = changes[i + 1];
   words.insert(words.end(), item.begin(), item.end());
 }

@@ -25,7 +25,8 @@ constexpr std::int64_t kPriorityMax = 9000;
 constexpr std::size_t kFieldBytes = 64, kHistoryMax = 64, kEventsAbout = 4096, kEventsSlack = 256;
 
 // The fields of a core in the order of their enumerators.
-enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, ct, rt, rq, fk, fw, tl, fields };
+enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, ct, rt, rq, fk, fw, tl,
+                           fields };
 constexpr std::array<string_view, fields> kFieldNames = {
     "s", "q", "k", "c", "p", "g", "a", "f", "n", "e", "l", "w", "b",
     "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "ct", "rt", "rq", "fk", "fw", "tl"};
@@ -304,7 +305,8 @@ void Checker::index_key(const StoredKey& key) {
     if (!of_type(key, "zset")) return;
     auto values = snapshot_.values(key);
     for (std::size_t i = 0; i < values.size(); i += 2) {
-      if (lanes_.count(values[i].substr(0, values[i].find('|'))) == 0) complain({}, rest, "a queue of lanes", string(values[i]));
+      bool known = lanes_.count(values[i].substr(0, values[i].find('|'))) != 0;
+      if (!known) complain({}, rest, "a queue of lanes", string(values[i]));
       if (number(values[i + 1]).value_or(0) <= 0) complain({}, rest, "a time", string(values[i + 1]));
     }
     return;

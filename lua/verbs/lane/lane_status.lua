@@ -34,7 +34,9 @@ ff.verb({
   table.sort(names)
   for i = 1, #names do
     local required, keys, waiting = lane.lines[names[i]], -1, ff.line_length(at, a.queue, names[i])
-    if string.sub(names[i], -1) == "|" then keys = redis.call("ZCARD", at.tag .. ":fair:" .. a.queue .. "|" .. names[i]) end
+    if string.sub(names[i], -1) == "|" then
+      keys = redis.call("ZCARD", at.tag .. ":fair:" .. a.queue .. "|" .. names[i])
+    end
     append(required.text, keys, waiting, required)
   end
   return reply

@@ -211,8 +211,8 @@ struct List {
   static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// How many executions are in each state of the partition, ready ones by queue. Of those, unserved
-// ones wait in routes that no worker seen lately can take.
+// How many executions are in each state of the partition, ready ones by queue. Unserved ones are
+// those of them that wait in routes which no worker seen lately can take.
 struct Count {
   static constexpr std::string_view kFunction = "ff1_count";
   static constexpr bool kReadOnly = true;
@@ -593,8 +593,8 @@ struct Lanes {
 };
 
 // Gives a partition its copies of lane records. An older version than the one there changes
-// nothing. A new worth of priority (aging_ms) ranks anew all that waits, a few microseconds each; a
-// lane that runs again wakes workers.
+// nothing. Another worth of priority (aging_ms) ranks anew all that waits, a few microseconds each;
+// a lane that runs again wakes workers.
 struct SetLanes {
   static constexpr std::string_view kFunction = "ff1_set_lanes";
   static constexpr bool kReadOnly = false;
