@@ -72,25 +72,19 @@ local function remember_key(at, item, key, seen)
   ff.write_last(at, { "SET", key, seen[key], "PX", ttl + 60000 })
 end
 
-local function set(core, fields, field, value)
-  local n = #fields
-  fields[n + 1], fields[n + 2] = field, value
-  core[field] = tostring(value)
-end
-
 local function core_fields(at, item, core, policy, lean)
   local fields = { "q", core.q, "k", item.kind, "c", at.now }
-  if lean then set(core, fields, "m", "lean") end
-  if item.priority ~= 0 then set(core, fields, "p", item.priority) end
-  if item.content_type ~= "" then set(core, fields, "ct", item.content_type) end
+  if lean then ff.set_field(core, fields, "m", "lean") end
+  if item.priority ~= 0 then ff.set_field(core, fields, "p", item.priority) end
+  if item.content_type ~= "" then ff.set_field(core, fields, "ct", item.content_type) end
   if policy then
     local timeout = policy.attempt_timeout_ms
-    if timeout and timeout > 0 then set(core, fields, "t", timeout) end
-    if policy.retention_ms then set(core, fields, "r", policy.retention_ms) end
+    if timeout and timeout > 0 then ff.set_field(core, fields, "t", timeout) end
+    if policy.retention_ms then ff.set_field(core, fields, "r", policy.retention_ms) end
   end
   local deadline = item.deadline_at
   if deadline == 0 and item.deadline_ms > 0 then deadline = at.now + item.deadline_ms end
-  if deadline ~= 0 then set(core, fields, "d", deadline) end
+  if deadline ~= 0 then ff.set_field(core, fields, "d", deadline) end
   return fields
 end
 
