@@ -129,8 +129,7 @@ new_execution = function(at, a, item, seen, resent)
     ff.add(at, ":deadlines", ulid, core.d)
     ff.arm(at, tonumber(core.d))
   end
-  local start = item.start_at
-  if start == 0 then start = at.now + item.delay_ms end
+  local start = item.start_at == 0 and at.now + item.delay_ms or item.start_at
   if start > at.now then
     ff.move(at, ulid, core, "delayed", start, fields)
   else
