@@ -181,13 +181,15 @@ local function register_idle(at, c, room)
   return look
 end
 
+local sets_kept_ms = 3600000 -- Idle workers look at least every twenty minutes.
+
 -- Notes that a worker with these capabilities lives, at most once in ten seconds.
 local function note_set(at, lane, queue, set)
   local seen = lane.seen[set.text]
   if seen and at.now - seen < 10000 then return end
   lane.seen[set.text] = at.now
   ff.add(at, ":sets:" .. queue, set.text, at.now)
-  ff.write(at, { "ZREMRANGEBYSCORE", at.tag .. ":sets:" .. queue, "-inf", at.now - 86400000 })
+  ff.write(at, { "ZREMRANGEBYSCORE", at.tag .. ":sets:" .. queue, "-inf", at.now - sets_kept_ms })
   ff.forget_lane(at, queue)
 end
 

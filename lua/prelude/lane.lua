@@ -17,7 +17,7 @@ local aging_default_ms, strict_step = 60000, 549755813888 -- 2^39: no time makes
 -- A record as set_lanes brings it; empty: the lane was never set up.
 function ff.decode_lane(text)
   local lane = { text = text, step = aging_default_ms, policy = {}, state = "running", lines = {}, line_count = 0,
-                 sets = {}, fits = {}, seen = {}, idle_since = {}, services = {}, counted_since = 0, started = 0 }
+                 sets = {}, fits = {}, fit_count = 0, seen = {}, idle_since = {}, services = {}, counted_since = 0, started = 0 }
   if text == "" then return lane end
   local okay, record = pcall(cjson.decode, text)
   local policy = okay and record.policy and (record.policy == "" and {} or cjson.decode(record.policy))
@@ -77,6 +77,12 @@ function ff.lane(at, queue)
   loaded.checked = at.clock_ms
   m.queues[queue] = loaded
   return loaded
+end
+
+-- The lane's policy for the end of an execution, which damage to what waits in the lane must not hold up.
+function ff.policy_at_end(at, queue)
+  local okay, lane = pcall(ff.lane, at, queue)
+  return okay and lane.policy or {}
 end
 
 -- What is remembered of a lane will be old when this call's plan is performed: the next call reads it again.

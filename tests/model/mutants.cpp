@@ -67,8 +67,8 @@ const std::vector<Mutant>& mutants() {
        "if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, \"\" end", ""},
       {"what runs again shows its earlier outcome",
           "if core.o then ff.clear_fields(at, at.tag .. \":e:\" .. ulid, { \"o\" }) end", ""},
-      {"retention counts from the creation", "return at.now + tonumber(core.r or ff.lane",
-       "return tonumber(core.c) + tonumber(core.r or ff.lane"},
+      {"retention counts from the creation", "return at.now + tonumber(core.r or ff.policy_at_end",
+       "return tonumber(core.c) + tonumber(core.r or ff.policy_at_end"},
       {"a lean execution stays", "if core.m == \"lean\" and ends then", "if false then"},
   };
   return all;
