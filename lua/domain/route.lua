@@ -121,16 +121,12 @@ local function open_line(at, queue, name, required, rank)
   ff.write(at, opened[line])
 end
 
--- Puts a ready execution into its line, ranked by `ms` (nil: at the front of its priority), or moves it there. Returns
--- the line's name and what it requires.
-function ff.place(at, ulid, core, ms)
-  local lane = ff.lane(at, core.q)
-  local rank = ff.rank(lane, tonumber(core.p or 0), ms, tonumber(core.c))
-  if not core.rq and not core.fk then
-    ff.add(at, ff.queue_index(core.q), ulid, rank)
-    return "", nil
-  end
-  local required = ff.requirements_of(at, ulid, core)
+local function rank_of(lane, core, ms)
+  return ff.rank(lane, tonumber(core.p or 0), ms, not ms and tonumber(core.c))
+end
+
+local function place_in_line(at, lane, ulid, core, ms)
+  local required, rank = ff.requirements_of(at, ulid, core), rank_of(lane, core, ms)
   local index, name = ff.line_index(core), required.class .. (core.fk and "|" or "")
   if lane.line_count == 0 then ff.check_lines(at, core.q) end
   redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
@@ -141,10 +137,19 @@ function ff.place(at, ulid, core, ms)
   return name, required
 end
 
+-- Puts a ready execution into its line, ranked by `ms` (nil: at the front of its priority), or moves it there. Returns
+-- the line's name and what it requires.
+function ff.place(at, ulid, core, ms)
+  local lane = ff.lane(at, core.q)
+  if core.rq or core.fk then return place_in_line(at, lane, ulid, core, ms) end
+  ff.add(at, ff.queue_index(core.q), ulid, rank_of(lane, core, ms))
+  return "", nil
+end
+
 -- The same, and wakes a worker for it.
 function ff.enqueue(at, ulid, core, ms)
   local name, required = ff.place(at, ulid, core, ms)
-  ff.offer(at, core.q, name, 1, core.w).required = required
+  ff.offer(at, core.q, name, 1, core.w, required)
 end
 
 -- Plans that a ready execution leaves its line. What becomes empty is found so by a claim.

@@ -103,7 +103,6 @@ end
 -- Notes that the partition has this lane, at most once in ten seconds for each queue.
 function ff.note_lane(at, queue)
   local m = at.memory
-  ff.lane(at, queue)
   if m.lanes[queue] and at.clock_ms - m.lanes[queue] < 10000 and at.clock_ms >= m.lanes[queue] then return end
   local lanes = at.lanes or {}
   at.lanes = lanes

@@ -21,7 +21,7 @@ ff.verb({
     { "idempotency_ttl_ms", "int", "how long the key is known" },
     { "fingerprint", "bytes", "of what the key stands for; another one under the same key is refused" },
     { "requirements", "bytes", "of its route: terms in order, joined by spaces; empty: none" },
-    { "fairness_key", "bytes", "empty: none" }, { "fairness_weight", "int", "1 to 1000" },
+    { "fairness_key", "bytes", "empty: none" }, { "fairness_weight", "int", "1 to 1000; 0: without a key" },
     { "policy", "bytes", "canonical JSON, empty: the lane's" },
     { "tags", "bytes", "JSON object, empty: none" },
     { "content_type", "bytes", "empty: application/octet-stream" },
@@ -104,21 +104,20 @@ new_execution = function(at, a, item, seen, resent)
     return "created", ulid
   end
   if string.find(ulid, "%W") then ff.bad_call("id is not a ULID") end
-  local policy
-  if item.policy ~= "" then
-    policy = decode_policy(item.policy)
-    if not policy then return "bad_policy", ulid end
-  end
+  local policy = item.policy ~= "" and decode_policy(item.policy) or nil
+  if item.policy ~= "" and not policy then return "bad_policy", ulid end
 
   local queue = namespace .. "/" .. item.lane
   local lane, core = ff.lane(at, queue), { q = queue, c = at.now }
   local lean = (policy and policy.mode or lane.policy.mode) == "lean"
-  local refused, where = ff.refuses(at, a, item, lane, lean)
-  if refused then return refused, where end
+  if lane.text ~= "" or a.again then
+    local refused, where = ff.refuses(at, a, item, lane, lean)
+    if refused then return refused, where end
+  end
   ff.note_lane(at, queue)
   seen[ulid] = queue
   local fields = core_fields(at, item, core, policy, lean)
-  ff.set_route(at, item, core, fields)
+  if item.requirements ~= "" or item.fairness_key ~= "" then ff.set_route(at, item, core, fields) end
   if item.payload ~= "" then ff.store(at, key .. ":p", item.payload) end
   if policy and (policy.retry or policy.crash) then
     ff.satellite(at, core, fields, { "SET", key .. ":y", item.policy })
