@@ -156,8 +156,9 @@ end
 function ff.dequeue(at, ulid, core)
   ff.lane(at, core.q)
   local index = ff.line_index(core)
+  if core.rq or core.fk then
+    redis.call("ZCARD", at.tag .. index)
+    ff.remove(at, ":waiting:" .. core.q, ulid) -- First: a claim that meets an entry too many in the line drops both.
+  end
   ff.remove(at, index, ulid)
-  if not core.rq and not core.fk then return end
-  redis.call("ZCARD", at.tag .. index)
-  ff.remove(at, ":waiting:" .. core.q, ulid)
 end
