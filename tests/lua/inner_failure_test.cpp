@@ -56,7 +56,8 @@ std::string instrumented() {
 bool writes(const std::string& command) {
   static const std::set<std::string> reading = {"EXISTS", "TIME",   "HGET", "HMGET",  "HGETALL",  "HLEN",
                                                 "TYPE",   "GET",    "MGET", "ZRANGE", "ZCARD",    "ZSCORE",
-                                                "ZRANK",  "ZCOUNT", "ZMSCORE", "LLEN", "LRANGE", "SMEMBERS", "SPUBLISH"};
+                                                "ZRANK",  "ZCOUNT", "ZMSCORE",
+                                                "LLEN", "LRANGE", "SMEMBERS", "SPUBLISH"};
   return reading.count(command) == 0;
 }
 
