@@ -18,8 +18,6 @@ function ff.refuses(at, a, item, lane, lean)
   return nil
 end
 
-local requirements_in_core = 64
-
 -- Sets a field of a core in the making.
 function ff.set_field(core, fields, field, value)
   local n = #fields
@@ -34,8 +32,9 @@ function ff.set_route(at, item, core, fields)
     if item.fairness_weight > 1 then ff.set_field(core, fields, "fw", item.fairness_weight) end
   end
   if item.requirements == "" then return end
+  if string.sub(item.requirements, 1, 1) == "@" then ff.bad_call("requirements do not begin with @") end
   core.required = ff.requirements(item.requirements)
-  if #item.requirements <= requirements_in_core then return ff.set_field(core, fields, "rq", item.requirements) end
-  ff.set_field(core, fields, "rq", "@" .. core.required.class)
+  ff.set_field(core, fields, "rq", core.required.field)
+  if core.required.field == item.requirements then return end
   ff.satellite(at, core, fields, { "SET", ff.key(at, item.id, "n"), item.requirements })
 end

@@ -23,7 +23,7 @@ end
 local function fetch(at, ulid, line, payload)
   local core = ff.load(at, ulid)
   if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
-  if (line.name or core.rq or core.fk) and ff.line_index(core) ~= line.index then return nil end
+  if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
   local attempts, epoch = tonumber(core.a or 0), tonumber(core.e or 0)
   core.priority = tonumber(core.p or 0)
   if not attempts or not epoch or not core.priority or (core.t and not tonumber(core.t)) then

@@ -9,7 +9,10 @@
 --   waiting:<queue>      all that wait in these lines, by rank
 local known, known_count = {}, 0
 
--- "+cuda>=12 ~ssd #tenant:acme", ready to be asked. Kept in memory: a lane has few different ones.
+local in_core_max = 64 -- Bytes; longer ones are a satellite.
+
+-- "+cuda>=12 ~ssd #tenant:acme", ready to be asked, with what the core has of it (field). Kept in memory: a lane has few
+-- different ones.
 function ff.requirements(text)
   local found = known[text]
   if found then return found end
@@ -26,6 +29,7 @@ function ff.requirements(text)
       found.limited = true
     end
   end
+  if text ~= "" then found.field = #text <= in_core_max and text or "@" .. found.class end
   known[text], known_count = found, known_count + 1
   return found
 end

@@ -42,7 +42,7 @@ local function new_line(own, name, rank, fits)
   return {
     queue = own.queue, lane = own.lane, name = name, rank = rank, opened = rank, gone = 0, patient = fits.patient,
     limited = required.limited and required.text, fair = string.sub(name, -1) == "|",
-    index = ff.queue_index(own.queue) .. "|" .. name,
+    index = ff.queue_index(own.queue) .. "|" .. name, rq = required.field,
   }
 end
 
