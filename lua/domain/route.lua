@@ -11,8 +11,8 @@ local known, known_count = {}, 0
 
 local in_core_max = 64 -- Bytes; longer ones are a satellite.
 
--- "+cuda>=12 ~ssd #tenant:acme", ready to be asked, with what the core has of it (field). Kept in memory: a lane has few
--- different ones.
+-- "+cuda>=12 ~ssd #tenant:acme", ready to be asked, with what the core has of it (field). Kept in memory: a lane has
+-- few different ones.
 function ff.requirements(text)
   local found = known[text]
   if found then return found end
