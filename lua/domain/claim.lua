@@ -1,9 +1,10 @@
 -- Handing ready executions to a worker.
 
+-- Policy, tags, and what a suspension hands over.
 local function satellites(at, ulid, core)
-  if not core.j then return "", "" end
+  if not core.j then return "", "", "" end
   local found = redis.call("MGET", ff.key(at, ulid, "y"), ff.key(at, ulid, "t"))
-  return found[1] or "", found[2] or ""
+  return found[1] or "", found[2] or "", core.h and ff.resumption(at, ulid, core) or ""
 end
 
 local payloads_at_once = 16
@@ -32,19 +33,19 @@ local function fetch(at, ulid, line, payload)
   core.a, core.e = attempts + 1, epoch < at.now_us and at.now_us or epoch + 1
   if core.rq then core.required = ff.requirements_of(at, ulid, core) end
   if not payload then payload = redis.call("GET", ff.key(at, ulid, "p")) end
-  if not core.j then return core, payload, "", "" end
+  if not core.j then return core, payload, "", "", "" end
   return core, payload, satellites(at, ulid, core)
 end
 
 -- All a handler needs, in the order of the declared rows.
-local function append_row(rows, ulid, core, ready_at, payload, policy, tags)
+local function append_row(rows, ulid, core, ready_at, payload, policy, tags, resumption)
   local n = #rows
   rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or "0"
   rows[n + 5], rows[n + 6], rows[n + 7] = core.g or "0", core.a, core.e
   rows[n + 8], rows[n + 9], rows[n + 10] = core.c, ready_at, core.f or "0"
   rows[n + 11], rows[n + 12] = core.t or core.tl or "0", core.d or "0"
   rows[n + 13], rows[n + 14], rows[n + 15] = core.required and core.required.text or "", policy, tags
-  rows[n + 16], rows[n + 17] = core.ct or "", payload or ""
+  rows[n + 16], rows[n + 17], rows[n + 18] = core.ct or "", payload or "", resumption
 end
 
 -- The attempt timeout in force: the execution's own, or the lane's of now (which the core keeps for this attempt).
@@ -64,7 +65,7 @@ end
 
 -- The caller takes the execution out of its line.
 local function begin_attempt(at, ulid, core, c, lane)
-  local changes = { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now }
+  local changes = { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now, nil, nil }
   local timeout
   if core.t or core.tl or lane.policy.attempt_timeout_ms then
     timeout = attempt_timeout(at, ulid, core, lane, changes)
@@ -87,7 +88,7 @@ end
 -- Plans the claim of one entry of a line, and appends its row. Returns whether it was there; line.waits is set when it
 -- may not be taken yet. The caller takes the entry out of the line.
 local function take_one(at, line, c, ulid, rank, rows, payload)
-  local readable, core, bytes, policy, tags = pcall(fetch, at, ulid, line, payload)
+  local readable, core, bytes, policy, tags, resumption = pcall(fetch, at, ulid, line, payload)
   if not readable then ff.set_aside(at, ":delayed", ulid, core) end
   if readable and core then
     local ready_at = ff.ready_at(line.lane, core.priority, rank)
@@ -100,8 +101,8 @@ local function take_one(at, line, c, ulid, rank, rows, payload)
       ff.note_service(at, line.lane, line.index, tag)
     end
     begin_attempt(at, ulid, core, c, line.lane)
-    append_row(rows, ulid, core, ready_at, bytes, policy, tags)
-    c.bytes = c.bytes + (bytes and #bytes or 0)
+    append_row(rows, ulid, core, ready_at, bytes, policy, tags, resumption)
+    c.bytes = c.bytes + (bytes and #bytes or 0) + #resumption
   end
   if line.name then ff.remove(at, ":waiting:" .. line.queue, ulid) end
   return readable and core ~= nil

@@ -92,7 +92,10 @@ function ff.verb(d, body)
       ff.bad_call("wrong number of arguments for " .. d.name)
     end
     if item_size > 0 and extra > items_max * item_size then ff.bad_call("more than 256 items") end
-    if not unpack_args then unpack_args, unpack_item = unpacker(args), unpacker(items) end
+    if not unpack_args then
+      ff.find_globals()
+      unpack_args, unpack_item = unpacker(args), unpacker(items)
+    end
     local a = unpack_args(argv, 0)
     if item_size > 0 then
       local list = {}

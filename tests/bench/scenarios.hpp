@@ -22,6 +22,7 @@ void run_submit(const Settings& settings, Report& report, BenchServer& server);
 void run_drain(const Settings& settings, Report& report, BenchServer& server);
 void run_start(const Settings& settings, Report& report, BenchServer& server);
 void run_delayed(const Settings& settings, Report& report, BenchServer& server);
+void run_stream(const Settings& settings, Report& report, BenchServer& server);
 void run_memory(const Settings& settings, Report& report, BenchServer& server);
 void run_idle(const Settings& settings, Report& report, BenchServer& server);
 void run_backlog(const Settings& settings, Report& report, BenchServer& server);

@@ -6,6 +6,7 @@
 
 #include "ff/core/result.hpp"
 #include "ff/sdk/client.hpp"
+#include "http/json.hpp"
 #include "http/message.hpp"
 
 namespace ff::server::http {
@@ -30,6 +31,10 @@ core::Result<sdk::Submission> submission_of_bytes(Request& request);
 // The query parameters of submission_of_bytes, for the route table.
 inline constexpr std::string_view kSubmissionQuery =
     "kind lane priority start_at delay_ms deadline_at deadline_ms idempotency_ttl_ms fairness_key fairness_weight";
+
+// One of "payload" (any JSON value), "payload_text" and "payload_base64", and "content_type"; `text` is the exact text
+// of the reader's object.
+void read_payload(ObjectReader& reader, std::string_view text, core::Payload& payload);
 
 // A whole number as query parameters have it. Error: invalid_argument/wrong_type.
 core::Result<std::int64_t> integer_of_text(std::string_view name, std::string_view text);

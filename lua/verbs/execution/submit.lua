@@ -73,7 +73,7 @@ local function remember_key(at, item, key, seen)
 end
 
 local function core_fields(at, item, core, policy, lean)
-  local fields = { "q", core.q, "k", item.kind, "c", at.now }
+  local fields = { "q", core.q, "k", item.kind, "c", at.now, nil, nil, nil, nil } -- Room for state and mode.
   if lean then ff.set_field(core, fields, "m", "lean") end
   if item.priority ~= 0 then ff.set_field(core, fields, "p", item.priority) end
   if item.content_type ~= "" then ff.set_field(core, fields, "ct", item.content_type) end

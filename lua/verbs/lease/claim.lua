@@ -17,6 +17,7 @@ ff.claim_rows = {
   { "tags", "bytes", "JSON object, empty: none" },
   { "content_type", "bytes", "empty: application/octet-stream" },
   { "payload", "bytes", "opaque" },
+  { "resumption", "bytes", "empty: no suspension to go on from; else netstrings, see domain/suspension.lua" },
 }
 
 ff.verb({

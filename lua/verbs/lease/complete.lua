@@ -42,7 +42,7 @@ complete_one = function(at, item)
   local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
   if standing == "repeated" and outcome == "completed" then return "completed" end
   if standing ~= "held" then return "stale_lease" end
-  local changes = { "o", "completed" }
+  local changes = { "o", "completed", nil, nil, nil, nil } -- Room for end and state.
   if item.content_type ~= "" then
     changes[3], changes[4] = "rt", item.content_type
   end
