@@ -85,7 +85,7 @@ local function settle(at, line)
   if line.gone > 0 then ff.remove_first(at, line.index, line.gone) end
   if line.fair then settle_keys(at, line) end
   if not line.rank then
-    ff.remove(at, ":open:" .. line.queue, line.name)
+    ff.remove_last(at, ":open:" .. line.queue, line.name)
   elseif line.lane.line_count > 1 or line.rank < line.opened then
     ff.add(at, ":open:" .. line.queue, line.name, line.rank)
   end
