@@ -26,14 +26,18 @@ local function allowed(at, c, queue, name, required)
   if not required.limited then return math.huge end
   if not c.allowed then
     c.allowed = {}
-    for i = 1, #c.allowances do
+    for i = 1, c.allowances and #c.allowances or 0 do
       local count, text = string.match(c.allowances[i], "^(%d+) (.*)$")
       if count then c.allowed[text] = (c.allowed[text] or 0) + tonumber(count) end
     end
   end
   local count = c.allowed[required.text] or 0
-  local waiting = count == 0 and #c.lacking < lacking_max and ff.line_length(at, queue, name) or 0
-  if waiting > 0 then c.lacking[#c.lacking + 1] = string.format("%d ", waiting) .. required.text end
+  local lacking = c.lacking or {}
+  local waiting = count == 0 and #lacking < lacking_max and ff.line_length(at, queue, name) or 0
+  if waiting > 0 then
+    lacking[#lacking + 1] = string.format("%d ", waiting) .. required.text
+    c.lacking = lacking
+  end
   return count
 end
 
@@ -59,7 +63,7 @@ local function add_lines(at, own, c, lines)
   for i = 1, #open, 2 do
     local name = open[i]
     local required = lane.lines[name]
-    local fits = required and fit(lane, c.set, name)
+    local fits = required and fit(lane, own.set, name)
     local room = fits and allowed(at, c, queue, name, required) or 0
     if room > 0 then lines[#lines + 1] = new_line(own, name, tonumber(open[i + 1]), fits) end
   end

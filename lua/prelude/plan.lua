@@ -194,6 +194,7 @@ local function announce_timer(at, ms)
 end
 
 function ff.clear_plan()
+  ff.clear_offers()
   added.count, removed.count, cores.count, events.count = 0, 0, 0, 0
 end
 

@@ -9,7 +9,7 @@ ff.verb({
     { "lease_ms", "int", "how long the new leases last" },
     { "want", "int", "how many to claim, 0: none" },
     { "queues", "names", "to claim from" },
-    { "capabilities", "names", "as in claim" }, { "allowances", "names", "as in claim" },
+    { "capabilities", "some", "as in claim" }, { "allowances", "some", "as in claim" },
   },
   items = {
     { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" },
