@@ -87,7 +87,8 @@ end
 -- The lane's policy for the end of an execution, which damage to what waits in the lane must not hold up.
 function ff.policy_at_end(at, queue)
   local known = at.memory.queues[queue]
-  if known and at.clock_ms - known.checked < check_every_ms and at.clock_ms >= known.checked then return known.policy end
+  local age = known and at.clock_ms - known.checked
+  if age and age >= 0 and age < check_every_ms then return known.policy end
   local okay, lane = pcall(ff.lane, at, queue)
   return okay and lane.policy or {}
 end

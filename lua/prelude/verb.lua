@@ -9,7 +9,7 @@
 --   }, function(at, a) … end)
 --
 -- Types: ulid, int (decimal, exact below 2^53), bool (0 or 1), bytes, words (joined by commas), names (the same, each
--- counted once).
+-- counted once), maybe and some (bytes and names that are mostly empty, and then nil).
 -- The body gets the partition `at` (clock read, tag known) and the named arguments; items are in a.items.
 
 local function integer(text, name)
