@@ -23,7 +23,7 @@ end
 local function time_out(at, ulid, core)
   if core.s ~= "active" then return false end
   ff.revoke(at, ulid, core, "lost")
-  local text = "the attempt ran longer than its timeout of " .. (core.t or "?") .. " ms"
+  local text = "the attempt ran longer than its timeout of " .. (core.t or core.tl or "?") .. " ms"
   ff.fail_attempt(at, ulid, core, { class = "timeout", text = text, retry_after_ms = -1 })
   return true
 end

@@ -51,6 +51,13 @@ constexpr std::array kRoutes = {
     Route{Method::get, "/v1/executions/{id}/frames", &Api::frames, kNoBody, "cursor limit", kLook},
     Route{Method::get, "/v1/executions/{id}/stream", &Api::stream, kNoBody, "cursor", kLook},
     Route{Method::get, "/v1/events", &Api::events, kNoBody, "lane state id cursor", kLook},
+    Route{Method::get, "/v1/executions/{id}/explain", &Api::explain, kNoBody, "", kLook},
+    Route{Method::get, "/v1/lanes", &Api::lanes, kNoBody, "", kLook},
+    Route{Method::get, "/v1/lanes/{lane}", &Api::lane, kNoBody, "", kLook},
+    Route{Method::put, "/v1/lanes/{lane}/policy", &Api::set_lane_policy, kSmall, "", kOperate},
+    Route{Method::post, "/v1/lanes/{lane}/pause", &Api::pause_lane, kSmall, "", kOperate},
+    Route{Method::post, "/v1/lanes/{lane}/resume", &Api::resume_lane, kSmall, "", kOperate},
+    Route{Method::post, "/v1/lanes/{lane}/drain", &Api::drain_lane, kSmall, "", kOperate},
     Route{Method::get, "/v1/counts", &Api::counts, kNoBody, "", kAdmin},
     Route{Method::get, "/healthz", &Api::healthz, kNoBody, "", 0},
 };

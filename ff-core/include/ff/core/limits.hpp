@@ -45,6 +45,15 @@ constexpr std::size_t kFailureClassesMax = 32;  // Entries of `only` and `never`
 constexpr std::int64_t kAttemptsMax = 1000;
 constexpr std::int64_t kCrashesMax = 1000;
 constexpr double kRetryFactorMax = 100;
+constexpr std::size_t kCapabilityChars = 64;     // Also of a requirement and of a fairness key.
+constexpr std::size_t kCapabilitiesMax = 64;     // Of one worker.
+constexpr std::size_t kRequirementsMax = 16;     // Entries of `needs` and of `prefers`.
+constexpr std::size_t kRequirementsBytes = 1024; // Of all of them as one text.
+constexpr std::int64_t kWeightMax = 1000;        // Of a lane and of a fairness key.
+constexpr std::int64_t kLaneDepthMax = 1'000'000'000;
+// A week for each step of priority: 9000 of them stay exact beside the time.
+constexpr std::int64_t kAgingMsMax = 7LL * 24 * 3600 * 1000;
+constexpr std::size_t kLaneReasonBytes = 512;    // Why a lane was paused.
 constexpr std::size_t kRingKeysMax = 16;       // Of a key ring: one active, the rest in grace or revoked.
 constexpr std::size_t kTokenBytes = 1024;      // A waitpoint token fits a header line and a chat message.
 constexpr std::size_t kTokenNamesMax = 16;
