@@ -128,6 +128,7 @@ local function earliest(at)
   end
   for i = 1, #timers do look(timers[i].index) end
   look("handoffs")
+  look("limits_due")
   return first
 end
 
@@ -144,6 +145,7 @@ function ff.run_due(at, limit)
   if not readable then counts = {} end -- Nothing was done but that; the rest is still due.
   if readable then renew_handoffs(at, 8) end
   ff.commit(at)
+  done = done + ff.run_due_limits(at, limit - done, counts)
   local m, next_ms = at.memory, earliest(at)
   m.looked = at.now
   m.next_due = next_ms or math.huge
