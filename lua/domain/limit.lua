@@ -1,6 +1,6 @@
 -- Limits: quotas ("u:<namespace>/<name>") and budgets ("b:…"), each on the partition that its id hashes to. What a
--- limit allows is reserved by holders (worker instances) before it is used. Everything of a limit is in one hash, so that
--- one HSET changes what is held together with who holds it:
+-- limit allows is reserved by holders (worker instances) before it is used. Everything of a limit is in one hash, so
+-- that one HSET changes what is held together with who holds it:
 --   d                defined at, ms; absent: nobody did, so it limits nothing and only counts
 --   h. s. u. r. o.   of each dimension: hard and soft limit, used, reserved, reported beyond the hard limit
 --   @<holder>        seq, what the call with that seq was granted, and the holder's amounts

@@ -54,16 +54,13 @@ end
 -- The share of a holder while others have nothing at all.
 local function fair_share(at, l, mine, hard)
   local waiting = redis.call("ZRANGE", at.tag .. ":" .. l.id .. ":w", 0, 63)
-  local sharing, starving = 0, 0
+  local starving = 0
   for i = 1, #waiting do
     local h = ff.holder(at, l, waiting[i])
     if h and not next(h.amounts) then starving = starving + 1 end
   end
   if starving == 0 then return -1 end
-  for field, text in pairs(l.f) do
-    if string.sub(field, 1, 1) == "@" and string.find(text, "slots=", 1, true) then sharing = sharing + 1 end
-  end
-  local share = math.floor(hard / (sharing + starving))
+  local share = math.floor(hard / (ff.count_holders(at, l) + starving))
   return share < mine and share or -1
 end
 

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ff/core/admission.hpp"
 #include "ff/core/ids.hpp"
 #include "ff/core/names.hpp"
 #include "ff/core/result.hpp"
@@ -56,6 +57,11 @@ class Keyspace {
   // Where an execution without one lives: stable_hash(ULID) modulo partitions().
   Partition home_for_new(const Ulid& ulid) const;
 
+  // Where a quota or budget lives: stable_hash of its id, "u:<namespace>/<name>" or "b:…", modulo
+  // partitions().
+  Partition home_of_limit(std::string_view ns, const LimitName& limit) const;
+  static std::string limit_id(std::string_view ns, const LimitName& limit);
+
   // Sharded channels: a worker's wake-ups and cancels, the end of an execution, an earlier timer.
   std::string worker_channel(Partition p, std::string_view worker) const;
   std::string watch_channel(Partition p, const Ulid& ulid) const;
@@ -84,6 +90,9 @@ class Keyspace {
   std::string deadlines(Partition p) const;
   std::string handoffs(Partition p) const;
   std::string events(Partition p) const;
+  std::string limits(Partition p) const;
+  std::string limits_due(Partition p) const;
+  std::string limit(std::string_view ns, const LimitName& limit) const;
   std::string absent(Partition p) const;
 
   // The deployment as a whole: tag and hash "{<prefix>}", the same for every partition count.

@@ -41,6 +41,14 @@ constexpr std::size_t kFailureClassesMax = 32;  // Entries of `only` and `never`
 constexpr std::int64_t kAttemptsMax = 1000;
 constexpr std::int64_t kCrashesMax = 1000;
 constexpr double kRetryFactorMax = 100;
+constexpr std::size_t kLimitNameChars = 64;  // Of a quota or budget.
+constexpr std::size_t kDimensionChars = 32;
+constexpr std::size_t kDimensionsMax = 8;  // Of a budget.
+constexpr std::size_t kZoneChars = 64;
+constexpr std::int64_t kAmountMax = 1'000'000'000'000'000;  // Sums of a few stay exact in Lua.
+constexpr std::int64_t kQuotaRateMax = 1'000'000;
+constexpr std::int64_t kBurstPeriodMax = 1'000'000'000'000;  // Burst times period in ms: exact in microseconds.
+constexpr std::size_t kUsageKeyChars = 64;
 constexpr std::size_t kLogValueBytes = 2048;  // A log line stays readable, whatever was put in it.
 constexpr std::size_t kShownBytes = 48;       // What a refusal repeats of a value.
 
