@@ -42,10 +42,10 @@ Result<void> check_amount(std::string_view reason, const std::string& field, std
 }
 
 // "tokens=100&usd=5"
-std::optional<Amounts> parse_unit(std::string_view text) {
+std::optional<Amounts> parse_amounts(std::string_view text, char separator) {
   Amounts unit;
   while (!text.empty()) {
-    const auto piece = text.substr(0, text.find('&'));
+    const auto piece = text.substr(0, text.find(separator));
     text.remove_prefix(std::min(piece.size() + 1, text.size()));
     const auto equals = piece.find('=');
     if (equals == std::string_view::npos || !is_dimension(piece.substr(0, equals))) return std::nullopt;
@@ -120,6 +120,12 @@ Result<void> validate(const Amounts& amounts, std::string_view field) {
 
 std::string to_wire(const Amounts& amounts) { return joined(amounts, ','); }
 
+Result<Amounts> amounts_from_wire(std::string_view text) {
+  auto amounts = parse_amounts(text, ',');
+  if (!amounts) return Error(Code::corrupt, "bad_reply", "amounts in a reply are " + shown(text));
+  return std::move(*amounts);
+}
+
 Result<void> validate(const Quota& quota) {
   constexpr std::string_view kReason = "bad_quota";
   if (quota.concurrency) {
@@ -180,7 +186,7 @@ std::vector<Need> needs_of(std::string_view requirements) {
       needs.emplace_back(LimitName(LimitKind::quota, std::string(term)), Amounts{{"slots", 1}});
     } else if (mark == '$') {
       const auto name = term.substr(0, term.find('?'));
-      auto unit = parse_unit(term.substr(std::min(name.size() + 1, term.size())));
+      auto unit = parse_amounts(term.substr(std::min(name.size() + 1, term.size())), '&');
       if (is_limit_name(name) && unit) {
         needs.emplace_back(LimitName(LimitKind::budget, std::string(name)), std::move(*unit));
       }

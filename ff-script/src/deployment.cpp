@@ -23,7 +23,7 @@ namespace asio = boost::asio;
 using core::Code;
 using core::Error;
 
-constexpr std::array<std::pair<std::string_view, Code>, 9> kRefusals{{
+constexpr std::array<std::pair<std::string_view, Code>, 14> kRefusals{{
     {"not_found", Code::not_found},
     {"no_such_generation", Code::not_found},
     {"stale_lease", Code::stale_lease},
@@ -33,6 +33,11 @@ constexpr std::array<std::pair<std::string_view, Code>, 9> kRefusals{{
     {"bad_state", Code::invalid_argument},
     {"lane_needed", Code::invalid_argument},
     {"bad_cursor", Code::invalid_argument},
+    {"bad_rate", Code::invalid_argument},
+    {"bad_dimension", Code::invalid_argument},
+    {"bad_policy", Code::invalid_argument},
+    {"unknown_dimension", Code::invalid_argument},
+    {"other_period", Code::conflict},
 }};
 
 // Error words of the server and of the library's own calling convention: what they mean for the caller.

@@ -596,12 +596,13 @@ void ReportUsage::encode(const Args& args, Command& command) {
 }
 
 core::Result<ReportUsage::Ok> ReportUsage::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 4, 0);
+  codec::Reader reader(fields, kFunction, 5, 0);
   Ok ok;
   reader.get(ok.verdict, "verdict");
   reader.get(ok.on_breach, "on_breach");
   reader.get(ok.resets_in_ms, "resets_in_ms");
   reader.get(ok.parent, "parent");
+  reader.get(ok.taken, "taken");
   return reader.finish(std::move(ok));
 }
 
@@ -778,7 +779,7 @@ constexpr std::array<VerbInfo, 34> kVerbs{{
      "a=namespace:bytes,name:bytes,period:bytes,began_at:int,resets:names;i=;r=;w=",
      false, 5, 0, kSetResetsRefusals},
     {"ff1_report_usage",
-     "a=namespace:bytes,name:bytes,key:bytes,known_ms:int,holder:bytes,used:bytes,covered:bytes;i=;r=verdict:bytes,on_breach:bytes,resets_in_ms:int,parent:bytes;w=",
+     "a=namespace:bytes,name:bytes,key:bytes,known_ms:int,holder:bytes,used:bytes,covered:bytes;i=;r=verdict:bytes,on_breach:bytes,resets_in_ms:int,parent:bytes,taken:bytes;w=",
      false, 7, 0, kReportUsageRefusals},
     {"ff1_run_due",
      "a=limit:int,engine:bool;i=;r=done:int,next_in_ms:int;w=scanner:bytes,items:int",

@@ -11,8 +11,8 @@ local function schedule(at, l, instants)
   for i = 1, #instants do
     local instant = tonumber(instants[i])
     if instant <= at.now then
-      ff.put(l, "i", instant)
-      passed = true
+      passed = passed or instant > ff.limit_number(at, l, "i")
+      if passed then ff.put(l, "i", instant) end
     elseif not l.f.z then
       ff.put(l, "z", instant)
     else
@@ -55,13 +55,14 @@ end
 
 -- Counts what was used: first what the holder has reserved of it (`covered`), then what the hard limits have room for.
 -- What does not fit is written down beside it. Returns hard when something did not fit, soft from a soft limit on, else
--- ok.
+-- ok; and what came out of the reservation.
 function ff.count_usage(at, l, holder, used, covered)
-  local h, verdict = ff.holder(at, l, holder), "ok"
+  local h, verdict, taken = ff.holder(at, l, holder), "ok", {}
   if h then
     for dimension, amount in pairs(used) do
       local mine = h.amounts[dimension] or 0
-      h.amounts[dimension] = mine - math.min(amount, covered[dimension] or 0, mine)
+      taken[dimension] = math.min(amount, covered[dimension] or 0, mine)
+      h.amounts[dimension] = mine - taken[dimension]
     end
     local freed = l.freed
     ff.set_holder(at, l, holder, h)
@@ -78,5 +79,5 @@ function ff.count_usage(at, l, holder, used, covered)
       verdict = "soft"
     end
   end
-  return verdict
+  return verdict, ff.print_amounts(taken)
 end

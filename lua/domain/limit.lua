@@ -24,7 +24,7 @@ function ff.amounts(text, name)
   return parse_amounts(text) or ff.bad_call(name .. " is not <dimension>=<amount>,…")
 end
 
-local function print_amounts(amounts)
+function ff.print_amounts(amounts)
   local names, pieces = {}, {}
   for dimension, amount in pairs(amounts) do
     if amount > 0 then names[#names + 1] = dimension end
@@ -118,8 +118,8 @@ function ff.set_holder(at, l, name, h)
   end
   local text = ""
   if h then
-    text = string.format("%d %d %d %d %s %s", h.seq, h.granted, h.starts, h.asked_us, print_amounts(h.amounts),
-      print_amounts(h.want))
+    text = string.format("%d %d %d %d %s %s", h.seq, h.granted, h.starts, h.asked_us, ff.print_amounts(h.amounts),
+      ff.print_amounts(h.want))
   end
   ff.put(l, "@" .. name, text) -- An empty text, in the same HSET as the rest, counts as none; it is deleted after that.
 end
@@ -222,13 +222,15 @@ function ff.save_limits(at)
 end
 
 local function grant(at, l, name, h, item)
-  if h then ff.return_starts(at, l, math.min(item.spare, h.starts), h.asked_us) end
+  local spare = math.min(item.spare, h and h.starts or 0)
+  if spare > 0 then ff.return_starts(at, l, spare, h.asked_us) end
   local amounts, unit = ff.amounts(item.hold, "hold"), ff.amounts(item.unit, "unit")
-  h = { seq = item.seq, granted = 0, starts = 0, asked_us = at.now_us, amounts = amounts, want = {} }
+  h = { seq = item.seq, granted = 0, starts = h and h.starts - spare or 0, asked_us = h and h.asked_us or at.now_us,
+        amounts = amounts, want = {} }
   ff.set_holder(at, l, name, h)
   local paused = ff.paused_ms(at, l) > 0
   if not paused then h.granted = ff.room(at, l, unit, item.count) end
-  h.starts = math.max(0, ff.take_starts(at, l, item.starts))
+  if item.starts > 0 then h.starts, h.asked_us = math.max(0, ff.take_starts(at, l, item.starts)), at.now_us end
   for dimension, amount in pairs(unit) do amounts[dimension] = (amounts[dimension] or 0) + amount * h.granted end
   local waits = h.granted < item.count and not paused
   if waits then
@@ -272,7 +274,8 @@ function ff.reserve(at, a, item, reply)
   end
   if not h or item.seq > h.seq then h = grant(at, l, a.holder, h, item) end
   ff.arm_limit(at, "h " .. l.id .. " " .. a.holder, at.now + a.ttl_ms)
-  reply[n + 1], reply[n + 2], reply[n + 3] = outcome_of(at, l, h, item), h.granted, l.f.n and h.starts or -1
+  local starts = item.starts > 0 and h.starts or 0
+  reply[n + 1], reply[n + 2], reply[n + 3] = outcome_of(at, l, h, item), h.granted, l.f.n and starts or -1
   reply[n + 4], reply[n + 5] = ff.slots_to_keep(at, l, h.amounts.slots or 0), retry_in_ms(at, l, h, item)
   reply[n + 6], reply[n + 7] = l.f.a or "", l.f.c and ff.limit_number(at, l, "f") or -1
 end
@@ -312,18 +315,23 @@ local function plan_due(at, due)
   return counts
 end
 
--- Does up to `limit` due items of limits, in a commit of their own. Returns how many.
-function ff.run_due_limits(at, limit, counts)
-  local due = redis.call("ZRANGE", at.tag .. ":limits_due", "-inf", at.now, "BYSCORE", "LIMIT", 0, limit)
+-- The timers that are due, `limit` at the most.
+function ff.due_limits(at, limit)
+  return redis.call("ZRANGE", at.tag .. ":limits_due", "-inf", at.now, "BYSCORE", "LIMIT", 0, limit)
+end
+
+-- Does up to `limit` of them in a commit of their own. Returns how many.
+function ff.run_due_limits(at, due, limit, counts)
+  while #due > math.max(0, limit) do due[#due] = nil end
   if #due == 0 then return 0 end
-  local done, member, why = plan_due(at, due)
+  local done, timer, why = plan_due(at, due)
   if done then
     for scanner, items in pairs(done) do counts[scanner] = (counts[scanner] or 0) + items end
   else
     ff.discard(at)
     local text = type(why) == "table" and why.err or tostring(why)
-    redis.log(redis.LOG_WARNING, "FlowFabric put off " .. at.tag .. ":limits_due " .. member .. ": " .. text)
-    ff.add(at, ":limits_due", member, at.now + 60000)
+    redis.log(redis.LOG_WARNING, "FlowFabric put off " .. at.tag .. ":limits_due " .. timer .. ": " .. text)
+    ff.add(at, ":limits_due", timer, at.now + 60000)
   end
   ff.commit(at)
   at.limits = nil

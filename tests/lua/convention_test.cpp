@@ -212,8 +212,9 @@ TEST_CASE("exactly the verbs that only read can be called read-only") {
 }
 
 // Verbs that add work or keep more; all the others end it, free memory, or only look.
-const std::set<std::string> kRefusedWithoutMemory = {"ff1_submit", "ff1_claim", "ff1_progress",
-                                                     "ff1_replay", "ff1_join",  "ff1_open"};
+const std::set<std::string> kRefusedWithoutMemory = {
+    "ff1_submit",    "ff1_claim",       "ff1_progress",   "ff1_replay",     "ff1_join",        "ff1_open",
+    "ff1_set_quota", "ff1_pause_quota", "ff1_set_budget", "ff1_set_resets", "ff1_report_usage", "ff1_reserve"};
 
 TEST_CASE("without memory what adds work is refused before anything, and what ends it runs") {
   for (const auto& scenario : scenarios()) {

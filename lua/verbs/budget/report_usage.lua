@@ -15,6 +15,7 @@ ff.verb({
     { "on_breach", "bytes", "what to do after hard: fail, suspend" },
     { "resets_in_ms", "int", "-1: never, or not known" },
     { "parent", "bytes", "budget to report to as well, empty: none" },
+    { "taken", "bytes", "what came out of the holder's reservation when it was counted" },
   },
   refusals = { "not_found", "unknown_dimension" },
 }, function(at, a)
@@ -25,13 +26,13 @@ ff.verb({
     if not l.f["u." .. dimension] then return ff.refused("unknown_dimension") end
   end
   local key = at.tag .. ":" .. l.id .. ":k:" .. a.key
-  local verdict = redis.call("GET", key)
+  local verdict, taken = string.match(redis.call("GET", key) or "", "^(%l+) (.*)$")
   if not verdict then
-    verdict = ff.count_usage(at, l, a.holder, used, covered)
+    verdict, taken = ff.count_usage(at, l, a.holder, used, covered)
     -- After the count: a report that is cut short between the two counts again rather than not at all.
-    ff.write_last(at, { "SET", key, verdict, "PX", math.max(1, a.known_ms) })
+    ff.write_last(at, { "SET", key, verdict .. " " .. taken, "PX", math.max(1, a.known_ms) })
   end
   ff.save_limits(at)
   ff.commit(at)
-  return { "ok", verdict, l.f.y or "", ff.resets_in_ms(at, l), l.f.a or "" }
+  return { "ok", verdict, l.f.y or "", ff.resets_in_ms(at, l), l.f.a or "", taken }
 end)

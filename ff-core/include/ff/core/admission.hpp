@@ -38,6 +38,7 @@ using Amounts = std::map<std::string, std::int64_t>;
 // At most 8 dimensions. Error: invalid_argument/bad_amounts.
 Result<void> validate(const Amounts& amounts, std::string_view field);
 std::string to_wire(const Amounts& amounts);  // "tokens=100,usd=5", without zeros.
+Result<Amounts> amounts_from_wire(std::string_view text);  // Error: corrupt/bad_reply.
 
 struct Quota {
   std::optional<std::int64_t> concurrency;  // Executions that may run at once, 0 or more; unset: any number.

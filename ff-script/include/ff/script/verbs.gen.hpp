@@ -789,6 +789,7 @@ struct ReportUsage {
     std::string on_breach;  // what to do after hard: fail, suspend
     std::int64_t resets_in_ms = 0;  // -1: never, or not known
     std::string parent;  // budget to report to as well, empty: none
+    std::string taken;  // what came out of the holder's reservation when it was counted
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
