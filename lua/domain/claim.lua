@@ -7,14 +7,15 @@ local function satellites(at, ulid, core)
 end
 
 -- Reads all of a ready execution that a claim needs, and counts its attempt and its epoch on; raises when it cannot.
--- nil when it is none of this queue.
-local function fetch(at, ulid, queue)
+-- nil when it does not wait in this line.
+local function fetch(at, ulid, index)
   local core = ff.load(at, ulid)
-  if not core or core.s ~= "ready" or core.q ~= queue then return nil end
+  if not core or core.s ~= "ready" or ff.line_index(core) ~= index then return nil end
   local attempts, epoch = tonumber(core.a or 0), tonumber(core.e or 0)
-  if not attempts or not epoch or (core.t and not tonumber(core.t)) then
+  if not attempts or not epoch or not tonumber(core.p or 0) or (core.t and not tonumber(core.t)) then
     ff.corrupt("core " .. at.tag .. ":e:" .. ulid)
   end
+  if core.rq then core.required = ff.requirements_of(at, ulid, core) end
   core.a, core.e = string.format("%d", attempts + 1), string.format("%d", math.max(epoch + 1, at.now_us))
   local payload = redis.call("GET", ff.key(at, ulid, "p"))
   return core, payload, satellites(at, ulid, core)
@@ -26,48 +27,79 @@ local function append_row(rows, ulid, core, ready_at, payload, policy, tags)
   rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or "0"
   rows[n + 5], rows[n + 6], rows[n + 7] = core.g or "0", core.a, core.e
   rows[n + 8], rows[n + 9], rows[n + 10] = core.c, string.format("%d", ready_at), core.f or "0"
-  rows[n + 11], rows[n + 12] = core.t or "0", core.d or "0"
-  rows[n + 13], rows[n + 14] = policy, tags
-  rows[n + 15], rows[n + 16] = core.ct or "", payload or ""
+  rows[n + 11], rows[n + 12] = core.t or core.tl or "0", core.d or "0"
+  rows[n + 13], rows[n + 14], rows[n + 15] = core.required and core.required.text or "", policy, tags
+  rows[n + 16], rows[n + 17] = core.ct or "", payload or ""
 end
 
-local function begin_attempt(at, ulid, core, c)
-  ff.move(at, ulid, core, "active", at.now + c.lease_ms,
-    { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now })
+-- The attempt timeout in force: the execution's own, or the lane's of now (which the core keeps for this attempt).
+local function attempt_timeout(at, ulid, core, lane, changes)
+  if core.t then return tonumber(core.t) end
+  local ms = lane.policy.attempt_timeout_ms
+  if ms and ms > 0 then
+    core.tl = string.format("%d", ms)
+    changes[#changes + 1] = "tl"
+    changes[#changes + 1] = core.tl
+    return ms
+  end
+  if core.tl then ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "tl" }) end
+  core.tl = nil
+  return nil
+end
+
+local function begin_attempt(at, ulid, core, c, lane)
+  local changes = { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now }
+  local timeout = attempt_timeout(at, ulid, core, lane, changes)
+  ff.move(at, ulid, core, "active", at.now + c.lease_ms, changes)
   if core.o then ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "o" }) end -- It was the holder's before.
-  if core.t then
-    local ends = at.now + tonumber(core.t)
-    ff.add(at, ":timeouts", ulid, ends)
-    ff.arm(at, ends)
+  if timeout then
+    ff.add(at, ":timeouts", ulid, at.now + timeout)
+    ff.arm(at, at.now + timeout)
   end
 end
 
 -- One answer carries about this much payload at the most; what is left waits for the next call.
 local answer_bytes_max, claim_max = 4194304, 256
 
--- Plans the claim of up to `room` from one queue. Returns how many, how many entries that takes from the queue, and the
--- rank of the first one left behind.
-local function take(at, queue, c, room, rows)
-  local heads = redis.call("ZRANGE", at.tag .. ":q:" .. queue, 0, room, "WITHSCORES")
-  local taken, gone, rank = 0, 0, nil
-  for i = 1, #heads, 2 do
-    local ulid = heads[i]
-    rank = tonumber(heads[i + 1])
-    if taken == room or c.bytes >= answer_bytes_max then return taken, gone, rank end
-    gone = gone + 1
-    local readable, core, payload, policy, tags = pcall(fetch, at, ulid, queue)
-    if readable and core then
-      begin_attempt(at, ulid, core, c)
-      append_row(rows, ulid, core, ff.ready_at(rank), payload, policy, tags)
-      c.bytes = c.bytes + (payload and #payload or 0)
-      taken = taken + 1
-    else
-      if not readable then ff.set_aside(at, ":delayed", ulid, core) end
-      ff.remove(at, ":q:" .. queue, ulid) -- An entry without a ready execution behind it.
-    end
+function ff.answer_full(c)
+  return c.bytes >= answer_bytes_max
+end
+
+-- Plans the claim of one entry of a line, and appends its row. Returns its core; nil when it is not there, or when it
+-- may not be taken yet (then line.waits is set).
+function ff.take_one(at, line, c, ulid, rank, rows)
+  local readable, core, payload, policy, tags = pcall(fetch, at, ulid, line.index)
+  if not readable or not core then
+    if not readable then ff.set_aside(at, ":delayed", ulid, core) end
+    ff.dequeue(at, ulid, line.queue, line.index) -- An entry without a ready execution behind it.
+    return nil
   end
-  if gone <= room then rank = nil end
-  return taken, gone, rank
+  local ready_at = ff.ready_at(line.lane, tonumber(core.p or 0), rank)
+  if line.patient and ready_at + ff.patience_ms > at.now then
+    line.waits = true
+    return nil
+  end
+  begin_attempt(at, ulid, core, c, line.lane)
+  append_row(rows, ulid, core, ready_at, payload, policy, tags)
+  c.bytes = c.bytes + (payload and #payload or 0)
+  return core
+end
+
+-- Plans the claim of up to `room` from a line that is one queue, as far as `limit` (a rank). Returns how many;
+-- line.rank is then that of the first one left behind, line.gone how many entries are no longer there.
+function ff.take_queue(at, line, c, room, limit, rows)
+  local first = line.gone
+  local heads = redis.call("ZRANGE", at.tag .. line.index, first, first + room, "WITHSCORES")
+  local taken = 0
+  for i = 1, #heads, 2 do
+    line.rank = tonumber(heads[i + 1])
+    if taken == room or line.rank > limit or ff.answer_full(c) then return taken end
+    if ff.take_one(at, line, c, heads[i], line.rank, rows) then taken = taken + 1 end
+    if line.waits then return taken end
+    line.gone = line.gone + 1
+  end
+  if #heads <= 2 * room then line.rank = nil end
+  return taken
 end
 
 -- What an earlier call with the same lease id was given, when its reply was lost: looked for among the newest leases.
@@ -78,6 +110,7 @@ local function given_before(at, c, rows)
     local lease = redis.call("HMGET", at.tag .. ":e:" .. held[i], "l", "s")
     if lease[1] == c.lease and lease[2] == "active" then
       local core = ff.load(at, held[i])
+      if core.rq then core.required = ff.requirements_of(at, held[i], core) end
       append_row(rows, held[i], core, 0, redis.call("GET", ff.key(at, held[i], "p")), satellites(at, held[i], core))
       found = found + 1
     end
@@ -87,17 +120,17 @@ end
 
 local engine_silent_ms, look_ms, engine_look_ms, off_duty = 30000, 1000, 60000, 20
 
--- When the caller should look again without being woken. While an engine runs the timers, one idle worker of a queue
+-- When the caller should look again without being woken. While an engine runs the timers, one idle worker of an index
 -- is on duty: it looks once a minute, the others a twentieth as often, so that a large fleet is as quiet as a small
 -- one. Without an engine, whoever is idle looks at the next timer, or shares a look a second with the others.
-local function next_look(at, queue, worker)
-  local m, idle = at.memory, redis.call("ZCARD", at.tag .. ":idle:" .. queue)
+local function next_look(at, index, worker)
+  local m, idle = at.memory, redis.call("ZCARD", at.tag .. index)
   if at.now - m.engine_seen >= engine_silent_ms then
     return math.max(5, math.min(m.next_due - at.now, look_ms * math.max(1, idle)))
   end
-  local duty = m.duty[queue]
+  local duty = m.duty[index]
   if duty and duty.worker ~= worker and at.now < duty.ends then return engine_look_ms * off_duty end
-  m.duty[queue] = { worker = worker, ends = at.now + 2 * engine_look_ms }
+  m.duty[index] = { worker = worker, ends = at.now + 2 * engine_look_ms }
   return engine_look_ms
 end
 
@@ -105,32 +138,55 @@ end
 local function register_idle(at, c, room)
   local look = engine_look_ms * off_duty
   for i = 1, #c.queues do
-    local index = ":idle:" .. c.queues[i]
-    look = math.min(look, next_look(at, c.queues[i], c.worker))
+    local index = ":idle:" .. c.queues[i] .. c.set.suffix
+    look = math.min(look, next_look(at, index, c.worker))
     ff.add(at, index, c.worker, room)
   end
   return look
 end
 
+-- Notes that a worker with these capabilities lives, at most once in ten seconds.
+local function note_set(at, lane, queue, set)
+  local seen = lane.seen[set.text]
+  if seen and at.now - seen < 10000 then return end
+  lane.seen[set.text] = at.now
+  ff.add(at, ":sets:" .. queue, set.text, at.now)
+  ff.write(at, { "ZREMRANGEBYSCORE", at.tag .. ":sets:" .. queue, "-inf", at.now - 86400000 })
+  ff.forget_lane(at, queue)
+end
+
+-- Claims up to `room` from one lane. Returns how many, how many it could still take, and the rank of the first of them.
+local function take(at, queue, c, room, rows)
+  local lane = ff.lane(at, queue)
+  if lane.paused then return 0, 0, nil end
+  if lane.line_count > 0 or c.set.text ~= "" then note_set(at, lane, queue, c.set) end
+  local own = { queue = queue, lane = lane, index = ":q:" .. queue, gone = 0 }
+  local taken, left
+  if lane.line_count == 0 then
+    taken, left = ff.take_queue(at, own, c, room, math.huge, rows), 0
+  else
+    taken, left = ff.take_lines(at, own, c, room, rows)
+  end
+  if taken > 0 then ff.note_starts(at, lane, taken) end
+  if own.rank then left = left + redis.call("ZCARD", at.tag .. own.index) - own.gone end
+  return taken, left, own.best or own.rank
+end
+
 -- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and
--- returns left (how many stay ready), head (rank of the first of them, -1: none) and check_in_ms (0: do not wait,
--- there is more).
+-- returns left (how many stay ready that it could take), head (rank of the first of them, -1: none), check_in_ms (0: do
+-- not wait, there is more) and short (what it has no allowance for).
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
-  if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0 end
+  c.bytes, c.short, c.set = 0, {}, ff.capability_set(table.concat(c.capabilities, ","))
+  if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, "" end
   local taken, left, head, want = 0, 0, -1, math.max(0, math.min(c.want, claim_max))
-  c.bytes = 0
   for i = 1, #c.queues do
-    local queue = c.queues[i]
-    local got, gone, rank = take(at, queue, c, want - taken, rows)
-    taken = taken + got
-    if rank then
-      left = left + redis.call("ZCARD", at.tag .. ":q:" .. queue) - gone
-      if head < 0 or rank < head then head = rank end
-    end
+    local got, more, rank = take(at, c.queues[i], c, want - taken, rows)
+    taken, left = taken + got, left + more
+    if rank and (head < 0 or rank < head) then head = rank end
   end
   local check_in_ms = 0
   if taken < want and head < 0 then check_in_ms = register_idle(at, c, want - taken) end
   ff.commit(at)
-  return left, head, check_in_ms
+  return left, head, check_in_ms, table.concat(c.short, ",")
 end

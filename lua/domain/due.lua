@@ -22,7 +22,7 @@ end
 local function time_out(at, ulid, core)
   if core.s ~= "active" then return false end
   ff.revoke(at, ulid, core, "lost")
-  local text = "the attempt ran longer than its timeout of " .. (core.t or "?") .. " ms"
+  local text = "the attempt ran longer than its timeout of " .. (core.t or core.tl or "?") .. " ms"
   ff.fail_attempt(at, ulid, core, { class = "timeout", text = text, retry_after_ms = -1 })
   return true
 end
@@ -65,21 +65,6 @@ local timers = {
   { scanner = "retention_trimmer", index = "expired", fire = purge },
   { scanner = "retention_trimmer", index = "skipped", fire = purge },
 }
-
--- Queues whose woken worker has not come: another one is woken while work still waits. The handoff stays until the
--- queue is empty, whether or not anybody is idle now: the one that was woken may be back by then.
-local function renew_handoffs(at, limit)
-  local queues = redis.call("ZRANGE", at.tag .. ":handoffs", "-inf", at.now, "BYSCORE", "LIMIT", 0, limit)
-  for i = 1, #queues do
-    ff.remove(at, ":handoffs", queues[i])
-    local waiting = redis.call("ZCARD", at.tag .. ":q:" .. queues[i])
-    if waiting > 0 then
-      ff.offer(at, queues[i], waiting)
-      at.ready.handed_off = at.ready.handed_off or {}
-      at.ready.handed_off[queues[i]] = true
-    end
-  end
-end
 
 -- Whether the timer did something; false: no record, or a state that has no such timer.
 local function fire(at, timer, ulid, due_at)
@@ -144,7 +129,7 @@ function ff.run_due(at, limit)
     done = done + items
   end
   if not readable then counts = {} end -- Nothing was done but that; the rest is still due.
-  if readable then renew_handoffs(at, 8) end
+  if readable then ff.renew_handoffs(at, 8) end
   ff.commit(at)
   done = done + ff.run_due_limits(at, limits, limit - done, counts)
   local m, next_ms = at.memory, earliest(at)

@@ -6,14 +6,15 @@
 local memory = {}
 
 -- Index keys a verb may write without having read them: [key, type]. Checked once a second, so that a key damaged from
--- outside is refused by name before the first write. Queues are checked one by one, where they are written.
+-- outside is refused by name before the first write. Keys of a lane are checked where they are
+-- written (ff.lane).
 local guarded = {
   { ":delayed", "zset" }, { ":active", "zset" }, { ":suspended", "zset" }, { ":blocked", "zset" },
   { ":completed", "zset" }, { ":failed", "zset" }, { ":cancelled", "zset" }, { ":expired", "zset" },
   { ":skipped", "zset" }, { ":timeouts", "zset" }, { ":deadlines", "zset" }, { ":handoffs", "zset" },
   { ":lanes", "set" }, { ":ev", "stream" },
 }
-local check_every_ms, queues_remembered = 1000, 4096
+local check_every_ms = 1000
 
 local function check_types(tag)
   for i = 1, #guarded do
@@ -35,20 +36,6 @@ local function new_memory(tag)
   if string.sub(tag, 1, 1) ~= "{" or string.sub(tag, -1) ~= "}" then ff.bad_call("the key is not a partition's tag") end
   return { hi = stored_clock(tag), skew = 0, clock_ms = 0, checked = 0, queues = {}, queue_count = 0, lanes = {},
            duty = {}, next_due = 0, looked = 0, engine_wakes = false, engine_seen = 0 }
-end
-
--- A queue is about to be written: refuses one that is no sorted set, as check_types does. `queue` is
--- <namespace>/<lane>.
-function ff.check_queue(at, queue)
-  local m = at.memory
-  local checked = m.queues[queue]
-  if checked and at.clock_ms - checked < check_every_ms and at.clock_ms >= checked then return end
-  redis.call("ZCARD", at.tag .. ":q:" .. queue)
-  if not checked then
-    if m.queue_count == queues_remembered then m.queues, m.lanes, m.duty, m.queue_count = {}, {}, {}, 0 end
-    m.queue_count = m.queue_count + 1
-  end
-  m.queues[queue] = at.clock_ms
 end
 
 -- The partition's time, which never goes back. When the clock steps back, time goes on from where it was, at nine

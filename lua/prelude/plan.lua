@@ -73,7 +73,7 @@ end
 -- Notes that the partition has this lane, at most once in ten seconds for each queue.
 function ff.note_lane(at, queue)
   local m = at.memory
-  ff.check_queue(at, queue)
+  ff.lane(at, queue)
   if m.lanes[queue] and at.clock_ms - m.lanes[queue] < 10000 and at.clock_ms >= m.lanes[queue] then return end
   local lanes = at.lanes or {}
   at.lanes = lanes
@@ -163,40 +163,6 @@ local function write_events(at)
   end
 end
 
--- Wakes idle workers for `count` executions that became ready in `queue`, the ones with most room first. A worker that
--- nobody hears is dead: its entry is dropped and the next one is tried, at most 8 times in one call.
--- Returns whether somebody was woken, and whether somebody may still be idle.
-function ff.wake(at, queue, count)
-  local woken = false
-  for _ = 1, 8 do
-    local idle = redis.pcall("ZPOPMAX", at.tag .. ":idle:" .. queue)
-    if idle.err or not idle[1] then return woken, false end
-    if redis.pcall("SPUBLISH", at.tag .. ":w:" .. idle[1], "ready " .. queue) ~= 0 then
-      woken = true
-      count = count - tonumber(idle[2])
-      if count <= 0 then return true, true end
-    end
-  end
-  return woken, true
-end
-
-local handoff_ms = 1000
-
--- A woken worker may die before it claims, or never have got the message: the handoff looks again in a second. Where
--- nobody is idle there is none: whoever gets free claims by itself.
-local function wake_workers(at)
-  local ready = at.ready
-  if not ready then return end
-  for i = 1, #ready.order do
-    local queue = ready.order[i]
-    local woken, more = ff.wake(at, queue, ready[queue])
-    if woken or more or (ready.handed_off and ready.handed_off[queue]) then
-      redis.pcall("ZADD", at.tag .. ":handoffs", at.now + handoff_ms, queue)
-      ff.arm(at, at.now + handoff_ms)
-    end
-  end
-end
-
 local function announce_timer(at)
   local m, ms = at.memory, at.earliest
   if not ms then return end
@@ -210,7 +176,7 @@ end
 -- Forgets the plan.
 function ff.discard(at)
   at.writes, at.last_writes, at.lanes, at.zadd, at.hset, at.hdel, at.gone, at.zrem, at.events, at.ready, at.messages,
-    at.earliest = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
+    at.earliest, at.keys, at.opened, at.depths, at.old_lanes = nil
 end
 
 -- Performs the plan. The order makes every prefix of it harmless: satellites and new index entries first, then the
@@ -227,11 +193,12 @@ function ff.commit(at)
   delete(at.gone)
   write_index("ZREM", at.zrem)
   write_events(at)
+  ff.forget_lanes(at)
   if at.save_clock then
     redis.call("HSET", at.tag, "hi", at.now)
     at.memory.checked, at.save_clock = at.clock_ms, false
   end
-  wake_workers(at)
+  ff.wake_workers(at)
   announce_timer(at)
   local messages = at.messages
   if messages then

@@ -19,55 +19,14 @@ ff.legal = {
 
 ff.terminal = { completed = true, failed = true, cancelled = true, expired = true, skipped = true }
 
-local priority_max, rank_span, rank_epoch_ms = 9000, 549755813888, 1735689600000 -- 2^39 ms, from 2025-01-01
-
--- Rank of a ready execution: higher priority first, then by time; without a time, in front of its priority.
-function ff.rank(priority, ms)
-  local within = 0
-  if ms then
-    within = ms - rank_epoch_ms
-    if within < 1 then within = 1 elseif within >= rank_span then within = rank_span - 1 end
-  end
-  return (priority_max - priority) * rank_span + within
-end
-
--- When it became ready, as far as its rank tells; 0 for one in front of its priority.
-function ff.ready_at(rank)
-  local within = rank % rank_span
-  if within == 0 then return 0 end
-  return within + rank_epoch_ms
-end
-
 local function leave_index(at, ulid, core)
   local from = core.s
   if from == "ready" then
-    ff.check_queue(at, core.q)
-    ff.remove(at, ":q:" .. core.q, ulid)
+    ff.dequeue(at, ulid, core.q, ff.line_index(core))
   else
     ff.remove(at, ":" .. from, ulid)
-    if from == "active" and core.t then ff.remove(at, ":timeouts", ulid) end
+    if from == "active" and (core.t or core.tl) then ff.remove(at, ":timeouts", ulid) end
   end
-end
-
--- Plans that idle workers are woken for `count` executions more.
-function ff.offer(at, queue, count)
-  local ready = at.ready
-  if not ready then
-    ready = { order = {} }
-    at.ready = ready
-  end
-  if not ready[queue] then
-    ready.order[#ready.order + 1] = queue
-    ready[queue] = 0
-  end
-  ready[queue] = ready[queue] + count
-end
-
--- Puts a ready execution into its queue, ranked by `ms` (nil: at the front).
-function ff.enqueue(at, ulid, core, ms)
-  ff.check_queue(at, core.q)
-  ff.add(at, ":q:" .. core.q, ulid, ff.rank(tonumber(core.p or 0), ms))
-  ff.offer(at, core.q, 1)
 end
 
 local function enter_index(at, ulid, core, to, ms)

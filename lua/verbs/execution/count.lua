@@ -13,7 +13,7 @@ ff.verb({
   local queues = redis.call("SMEMBERS", at.tag .. ":lanes")
   for i = 1, #queues do
     reply[#reply + 1] = "ready:" .. queues[i]
-    reply[#reply + 1] = redis.call("ZCARD", at.tag .. ":q:" .. queues[i])
+    reply[#reply + 1] = ff.waiting(at, queues[i], ff.lane(at, queues[i]))
   end
   return reply
 end)

@@ -4,7 +4,10 @@ ff.verb({
   name = "submit", kind = "write",
   doc = "Creates executions; each item is answered by itself. A resend of the same id answers created again; a known "
     .. "idempotency key answers duplicate with the first id.",
-  args = { { "namespace", "bytes", "tenant of all items" } },
+  args = {
+    { "namespace", "bytes", "tenant of all items" },
+    { "again", "bool", "1: the reply of a call with these items was lost" },
+  },
   items = {
     { "id", "ulid", "made by the caller" },
     { "lane", "bytes", "lane within the namespace" },
@@ -17,21 +20,24 @@ ff.verb({
     { "idempotency_key", "bytes", "empty: none" },
     { "idempotency_ttl_ms", "int", "how long the key is known" },
     { "fingerprint", "bytes", "of what the key stands for; another one under the same key is refused" },
-    { "policy", "bytes", "canonical JSON, empty: defaults" },
+    { "requirements", "bytes", "of its route: terms in order, joined by spaces; empty: none" },
+    { "fairness_key", "bytes", "empty: none" }, { "fairness_weight", "int", "1 to 1000" },
+    { "policy", "bytes", "canonical JSON, empty: the lane's" },
     { "tags", "bytes", "JSON object, empty: none" },
     { "content_type", "bytes", "empty: application/octet-stream" },
     { "payload", "bytes", "opaque" },
   },
   rows = {
-    { "outcome", "bytes", "created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy" },
-    { "id", "ulid", "the execution that now stands for the item" },
+    { "outcome", "bytes", "created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy, "
+      .. "unknown_outcome (it may have come and gone since the first call), lane_draining, elsewhere, lane_full" },
+    { "id", "ulid", "the execution that now stands for the item; elsewhere: the partition of its lane" },
   },
   refusals = {},
 }, function(at, a)
   local reply, seen = { "ok" }, {}
   for i = 1, #a.items do
     local item = a.items[i]
-    local outcome, id = new_execution(at, a.namespace, item, seen)
+    local outcome, id = new_execution(at, a, item, seen)
     reply[#reply + 1] = outcome
     reply[#reply + 1] = id
   end
@@ -68,29 +74,68 @@ local function remember_key(at, item, key, seen)
   ff.write_last(at, { "SET", key, seen[key], "PX", ttl + 60000 })
 end
 
-local function core_fields(at, item, queue, core, policy)
+-- Why the lane takes no new execution now; nil: it does.
+local function refusal(at, a, item, queue, lane, lean)
+  if a.again and item.idempotency_key == "" then
+    -- Had the first call made it, it might be over and deleted by now.
+    if lean or (lane.policy.retention_ms or 60000) < 60000 then return "unknown_outcome", item.id end
+  end
+  if lane.draining then return "lane_draining", item.id end
+  if lane.home and lane.home ~= tonumber(string.match(at.tag, ":(%d+)%.")) then
+    return "elsewhere", string.format("%d", lane.home)
+  end
+  if not lane.depth then return nil end
+  local depths = at.depths or {}
+  at.depths = depths
+  depths[queue] = (depths[queue] or ff.waiting(at, queue, lane)) + 1
+  if depths[queue] > lane.depth then return "lane_full", item.id end
+  return nil
+end
+
+local requirements_in_core = 64
+
+local function set_route(at, item, set)
+  if item.fairness_key ~= "" then
+    set("fk", item.fairness_key)
+    if item.fairness_weight > 1 then set("fw", item.fairness_weight) end
+  end
+  if item.requirements == "" then return nil end
+  if #item.requirements <= requirements_in_core then
+    set("rq", item.requirements)
+    return nil
+  end
+  set("rq", "@" .. ff.requirements(item.requirements).class)
+  return { "SET", at.tag .. ":e:" .. item.id .. ":n", item.requirements }
+end
+
+local function core_fields(at, item, queue, core, policy, lean)
   local fields = { "q", queue, "k", item.kind, "c", at.now }
   local function set(field, value)
     fields[#fields + 1] = field
     fields[#fields + 1] = value
     core[field] = tostring(value)
   end
-  core.q = queue
+  core.q, core.c = queue, at.now
+  if lean then set("m", "lean") end
   if item.priority ~= 0 then set("p", item.priority) end
   if item.content_type ~= "" then set("ct", item.content_type) end
   if policy then
-    if policy.mode == "lean" then set("m", "lean") end
     if policy.attempt_timeout_ms and policy.attempt_timeout_ms > 0 then set("t", policy.attempt_timeout_ms) end
     if policy.retention_ms then set("r", policy.retention_ms) end
   end
   local deadline = item.deadline_at
   if deadline == 0 and item.deadline_ms > 0 then deadline = at.now + item.deadline_ms end
   if deadline ~= 0 then set("d", deadline) end
+  local satellite = set_route(at, item, set)
+  if satellite then
+    core.required = ff.requirements(item.requirements)
+    ff.satellite(at, core, fields, satellite)
+  end
   return fields
 end
 
-new_execution = function(at, namespace, item, seen)
-  local ulid, idempotency = item.id, nil
+new_execution = function(at, a, item, seen)
+  local namespace, ulid, idempotency = a.namespace, item.id, nil
   if item.idempotency_key ~= "" then
     idempotency = at.tag .. ":i:" .. namespace .. "/" .. item.idempotency_key
     local first, fingerprint = known(at, idempotency, seen)
@@ -112,9 +157,13 @@ new_execution = function(at, namespace, item, seen)
   end
 
   local queue, core = namespace .. "/" .. item.lane, {}
+  local lane = ff.lane(at, queue)
+  local lean = (policy and policy.mode or lane.policy.mode) == "lean"
+  local refused, where = refusal(at, a, item, queue, lane, lean)
+  if refused then return refused, where end
   ff.note_lane(at, queue)
   seen[ulid] = queue
-  local fields = core_fields(at, item, queue, core, policy)
+  local fields = core_fields(at, item, queue, core, policy, lean)
   if item.payload ~= "" then ff.write(at, { "SET", key .. ":p", item.payload }) end
   if policy and (policy.retry or policy.crash) then
     ff.satellite(at, core, fields, { "SET", key .. ":y", item.policy })

@@ -1,12 +1,17 @@
 ff.verb({
   name = "leave", kind = "free",
   doc = "A worker that stops is no longer woken.",
-  args = { { "worker", "bytes", "worker instance" }, { "queues", "names", "it was idle for" } },
+  args = {
+    { "worker", "bytes", "worker instance" }, { "queues", "names", "it was idle for" },
+    { "capabilities", "names", "as in claim" },
+  },
   refusals = {},
 }, function(at, a)
+  local set = ff.capability_set(table.concat(a.capabilities, ","))
   for i = 1, #a.queues do
-    redis.call("ZCARD", at.tag .. ":idle:" .. a.queues[i])
-    ff.remove(at, ":idle:" .. a.queues[i], a.worker)
+    local index = ":idle:" .. a.queues[i] .. set.suffix
+    redis.call("ZCARD", at.tag .. index)
+    ff.remove(at, index, a.worker)
   end
   ff.commit(at)
   return { "ok" }

@@ -5,8 +5,10 @@ ff.verb({
   ok = { { "woken", "bool", "1: another worker was told" } },
   refusals = {},
 }, function(at, a)
-  local waiting = redis.call("ZCARD", at.tag .. ":q:" .. a.queue)
-  local woken = waiting > 0 and ff.wake(at, a.queue, waiting)
+  ff.offer_all(at, a.queue)
+  local offers, woken = at.ready, false
+  at.ready = nil
+  for i = 1, offers and #offers.order or 0 do woken = ff.wake(at, offers[offers.order[i]]) or woken end
   ff.commit(at)
   return { "ok", woken and 1 or 0 }
 end)

@@ -3,6 +3,7 @@ ff.verb({
   doc = "Keeps a server among the live ones for ttl_ms, and lists them: partitions are shared among them. "
     .. "Root tag only.",
   args = { { "server", "bytes", "server instance" }, { "ttl_ms", "int", "membership" } },
+  ok = { { "lanes_version", "int", "of the last change of any lane, 0: never" } },
   rows = { { "server", "bytes", "live, the caller among them; in order of name" } },
   refusals = {},
 }, function(at, a)
@@ -19,6 +20,7 @@ ff.verb({
   ff.commit(at)
   table.remove(names, 1)
   table.sort(names)
+  table.insert(names, 1, tonumber(redis.call("HGET", at.tag, "lanes_version") or 0))
   table.insert(names, 1, "ok")
   return names
 end)

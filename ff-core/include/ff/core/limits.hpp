@@ -49,6 +49,13 @@ constexpr std::int64_t kAmountMax = 1'000'000'000'000'000;  // Sums of a few sta
 constexpr std::int64_t kQuotaRateMax = 1'000'000;
 constexpr std::int64_t kBurstPeriodMax = 1'000'000'000'000;  // Burst times period in ms: exact in microseconds.
 constexpr std::size_t kUsageKeyChars = 64;
+constexpr std::size_t kCapabilityChars = 64;     // Also of a requirement and of a fairness key.
+constexpr std::size_t kCapabilitiesMax = 64;     // Of one worker.
+constexpr std::size_t kRequirementsMax = 16;     // Entries of `needs` and of `prefers`.
+constexpr std::size_t kRequirementsBytes = 1024; // Of all of them as one text.
+constexpr std::int64_t kWeightMax = 1000;        // Of a lane and of a fairness key.
+constexpr std::int64_t kLaneDepthMax = 1'000'000'000;
+constexpr std::size_t kLaneReasonBytes = 512;    // Why a lane was paused.
 constexpr std::size_t kLogValueBytes = 2048;  // A log line stays readable, whatever was put in it.
 constexpr std::size_t kShownBytes = 48;       // What a refusal repeats of a value.
 

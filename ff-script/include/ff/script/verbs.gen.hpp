@@ -31,7 +31,10 @@ struct Submit {
     std::string idempotency_key;  // empty: none
     std::int64_t idempotency_ttl_ms = 0;  // how long the key is known
     std::string fingerprint;  // of what the key stands for; another one under the same key is refused
-    std::string policy;  // canonical JSON, empty: defaults
+    std::string requirements;  // of its route: terms in order, joined by spaces; empty: none
+    std::string fairness_key;  // empty: none
+    std::int64_t fairness_weight = 0;  // 1 to 1000
+    std::string policy;  // canonical JSON, empty: the lane's
     std::string tags;  // JSON object, empty: none
     std::string content_type;  // empty: application/octet-stream
     std::string payload;  // opaque
@@ -39,12 +42,13 @@ struct Submit {
   };
   struct Args {
     std::string ns;  // tenant of all items
+    bool again = false;  // 1: the reply of a call with these items was lost
     std::vector<Item> items;
     Args() = default;
   };
   struct Row {
-    std::string outcome;  // created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy
-    std::string id;  // the execution that now stands for the item
+    std::string outcome;  // created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy, unknown_outcome (it may have come and gone since the first call), lane_draining, elsewhere, lane_full
+    std::string id;  // the execution that now stands for the item; elsewhere: the partition of its lane
     Row() = default;
   };
   struct Ok {
@@ -85,7 +89,7 @@ struct Describe {
     std::int64_t began_at = 0;  // ms, of the last attempt, 0: none
     std::int64_t ended_at = 0;  // ms, 0: not finished
     std::int64_t timer_at = 0;  // ms: ready since (0: in front), starts at, lease ends, purged at, by state
-    std::int64_t position = 0;  // how many are ahead in its queue when ready, else -1
+    std::int64_t position = 0;  // how many are ahead in its line (with a fairness key: of that key) when ready, else -1
     std::int64_t deadline_at = 0;  // ms, 0: none
     std::int64_t cancel_requested_at = 0;  // ms, 0: no
     std::int64_t attempt_timeout_ms = 0;  // 0: none
@@ -100,6 +104,9 @@ struct Describe {
     std::string message;  // progress
     std::int64_t progress_at = 0;  // ms, 0: never
     std::int64_t now = 0;  // ms of Valkey's clock
+    std::string requirements;  // as submitted, empty: none
+    std::string fairness_key;  // empty: none
+    std::int64_t fairness_weight = 0;
     std::vector<Row> rows;
     Ok() = default;
   };
@@ -317,6 +324,8 @@ struct Claim {
     std::int64_t want = 0;  // at most this many
     bool again = false;  // 1: the reply of a call with this lease id was lost; what it was given is returned
     std::vector<std::string> queues;  // in order of preference
+    std::vector<std::string> capabilities;  // of the worker, in order: words and key=value
+    std::vector<std::string> allowances;  // <count> <requirements>: how many with just these limits it may take
     Args() = default;
   };
   struct Row {
@@ -332,6 +341,7 @@ struct Claim {
     std::int64_t failures = 0;  // counted against the retry policy so far
     std::int64_t timeout_ms = 0;  // of this attempt, from now; 0: none
     std::int64_t deadline_at = 0;  // ms, 0: none
+    std::string requirements;  // as submitted, empty: none; one allowance for it was used if it names limits
     std::string policy;  // retry and crash policy as canonical JSON, empty: defaults
     std::string tags;  // JSON object, empty: none
     std::string content_type;  // empty: application/octet-stream
@@ -339,9 +349,10 @@ struct Claim {
     Row() = default;
   };
   struct Ok {
-    std::int64_t left = 0;  // ready executions left in these queues
+    std::int64_t left = 0;  // ready executions left that the caller can take; at least, where routes are used
     std::int64_t head = 0;  // rank of the first of them, -1: none
     std::int64_t check_in_ms = 0;  // look again after this time even if not woken; 0: there is more now
+    std::vector<std::string> lacking;  // <waiting> <requirements> of what it could take with an allowance; the first 16
     std::vector<Row> rows;
     Ok() = default;
   };
@@ -417,6 +428,8 @@ struct Complete {
     std::int64_t lease_ms = 0;  // how long the new leases last
     std::int64_t want = 0;  // how many to claim, 0: none
     std::vector<std::string> queues;  // to claim from
+    std::vector<std::string> capabilities;  // as in claim
+    std::vector<std::string> allowances;  // as in claim
     std::vector<Item> items;
     Args() = default;
   };
@@ -426,6 +439,7 @@ struct Complete {
     std::int64_t left = 0;  // as in claim
     std::int64_t head = 0;  // as in claim
     std::int64_t check_in_ms = 0;  // as in claim
+    std::vector<std::string> lacking;  // as in claim
     std::vector<Row> rows;
     Ok() = default;
   };
@@ -509,6 +523,7 @@ struct Leave {
   struct Args {
     std::string worker;  // worker instance
     std::vector<std::string> queues;  // it was idle for
+    std::vector<std::string> capabilities;  // as in claim
     Args() = default;
   };
   struct Ok {
@@ -797,6 +812,146 @@ struct ReportUsage {
   static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
+// Changes the policy or the state of a lane, in the record that counts. The caller takes the record
+// to every partition (set_lanes); servers do so for those it does not reach. Root tag only.
+struct ChangeLane {
+  static constexpr std::string_view kFunction = "ff1_change_lane";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string queue;  // namespace/lane
+    bool policy_given = false;  // 1: policy replaces the one there is
+    std::string policy;  // canonical JSON, empty: all defaults
+    std::int64_t home = 0;  // the partition of the lane if its ordering is strict
+    std::string state;  // running, paused, draining; empty: as it is
+    std::string by;  // who changes the state
+    std::string why;  // for people
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // of the record; grows with each change of any lane
+    std::string record;  // for set_lanes
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// The lanes that were set up, in order of name: those of a namespace, or one of them. Root tag
+// only.
+struct Lanes {
+  static constexpr std::string_view kFunction = "ff1_lanes";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant, empty: all
+    std::string lane;  // empty: all
+    Args() = default;
+  };
+  struct Row {
+    std::string queue;  // namespace/lane
+    std::int64_t version = 0;
+    std::string state;  // running, paused or draining
+    std::string by;  // who set the state
+    std::string why;
+    std::int64_t since = 0;  // ms, 0: always
+    std::int64_t weight = 0;  // among the lanes of a worker
+    std::string policy;  // canonical JSON, empty: all defaults
+    std::string record;  // for set_lanes
+    Row() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // of the last change of any lane, 0: never
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Gives a partition its copies of lane records. An older version than the one there changes
+// nothing. A new worth of priority (aging_ms) ranks anew all that waits, a few microseconds each; a
+// lane that runs again wakes workers.
+struct SetLanes {
+  static constexpr std::string_view kFunction = "ff1_set_lanes";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string queue;  // namespace/lane
+    std::int64_t version = 0;  // of the record
+    std::string record;  // as change_lane and lanes answer it
+    Item() = default;
+  };
+  struct Args {
+    std::int64_t all_to = 0;  // the items are all records up to this version; 0: they are not
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // up to which the partition has all records
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// How a lane stands in one partition: a row for each of its lines that has something waiting, its
+// own first.
+struct LaneStatus {
+  static constexpr std::string_view kFunction = "ff1_lane_status";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string queue;  // namespace/lane
+    Args() = default;
+  };
+  struct Row {
+    std::string requirements;  // empty: none
+    std::int64_t keys = 0;  // fairness keys that wait, -1: the line has none
+    std::int64_t waiting = 0;  // ready executions; of the first 1000 keys
+    bool served = false;  // 1: a worker was seen lately that can take it
+    Row() = default;
+  };
+  struct Ok {
+    std::string state;  // running, paused or draining
+    std::int64_t version = 0;  // of its record here, 0: none
+    std::int64_t waiting = 0;  // ready executions
+    std::int64_t idle = 0;  // idle workers, as far as known
+    std::int64_t started = 0;  // executions per 1000 s lately, -1: unknown
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// What an execution waits for.
+struct Explain {
+  static constexpr std::string_view kFunction = "ff1_explain";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant
+    std::string id;  // the execution
+    Args() = default;
+  };
+  struct Ok {
+    std::string state;
+    std::string queue;  // namespace/lane
+    std::string reason;  // delayed, blocked, suspended, running, ended; of a ready one lane_paused, no_worker, limited (a quota or budget decides) or its_turn
+    std::int64_t until = 0;  // ms: starts at, or the lease ends; 0: no time is known
+    std::int64_t position = 0;  // about how many are served before it, -1: it is not ready
+    std::int64_t started = 0;  // executions of the lane started here per 1000 s lately, -1: unknown
+    std::string requirements;  // empty: none
+    std::string fairness_key;  // empty: none
+    std::string lane_state;  // running, paused or draining
+    std::int64_t now = 0;  // ms of Valkey's clock
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
 // Does what is due: expired leases, delayed and timed-out executions, deadlines, retention, and
 // wakes that nobody answered. Safe to repeat and to run on two servers at once.
 struct RunDue {
@@ -815,6 +970,7 @@ struct RunDue {
   struct Ok {
     std::int64_t done = 0;  // items done; as many as limit: there may be more
     std::int64_t next_in_ms = 0;  // until the next timer is due, 0: now, -1: nothing waits for a time
+    std::int64_t lanes_version = 0;  // up to which the partition has all lane records
     std::vector<Row> rows;
     Ok() = default;
   };
@@ -838,6 +994,7 @@ struct Join {
     Row() = default;
   };
   struct Ok {
+    std::int64_t lanes_version = 0;  // of the last change of any lane, 0: never
     std::vector<Row> rows;
     Ok() = default;
   };

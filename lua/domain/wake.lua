@@ -1,0 +1,174 @@
+-- Waking idle workers. Workers with the same capabilities wait in one index, so that what becomes ready wakes one that
+-- can take it: idle:<queue> for those without, idle:<queue>|<digest> for the others; sets:<queue> has the capabilities.
+
+local sets, set_count = {}, 0
+
+-- Capabilities joined by commas, in order, ready to be asked.
+function ff.capability_set(text)
+  local set = sets[text]
+  if set then return set end
+  if set_count >= 4096 then sets, set_count = {}, 0 end
+  local list = {}
+  for word in string.gmatch(text, "[^,]+") do list[#list + 1] = word end
+  set = { text = text, has = ff.capabilities(list),
+          suffix = text ~= "" and "|" .. string.sub(redis.sha1hex(text), 1, 16) or "" }
+  sets[text], set_count = set, set_count + 1
+  return set
+end
+
+-- Plans that idle workers are woken for `count` executions more of a line. `last`: the worker that ran it before is
+-- asked first.
+function ff.offer(at, queue, name, count, last)
+  local ready = at.ready
+  if not ready then
+    ready = { order = {} }
+    at.ready = ready
+  end
+  local route = name == "" and queue or queue .. "|" .. name
+  local offer = ready[route]
+  if not offer then
+    offer = { queue = queue, name = name, count = 0 }
+    ready.order[#ready.order + 1] = route
+    ready[route] = offer
+  end
+  offer.count = offer.count + count
+  offer.last = offer.last or last
+  return offer
+end
+
+local plain_only = { "" }
+
+-- Suffixes of the idle indexes whose workers can take the line, preferred ones first. `patient`: those only.
+local function idle_suffixes(lane, required, patient)
+  if not required and (not lane or #lane.sets == 0) then return plain_only end
+  local preferred, others = {}, {}
+  local choosy = required and #required.prefers > 0
+  if not required or #required.needs == 0 then (choosy and others or preferred)[1] = "" end
+  for i = 1, lane and #lane.sets or 0 do
+    local set = lane.sets[i]
+    if set.suffix ~= "" and (not required or ff.satisfies_all(set.has, required.needs)) then
+      local list = choosy and not ff.satisfies_all(set.has, required.prefers) and others or preferred
+      list[#list + 1] = set.suffix
+    end
+  end
+  if choosy and patient then return preferred end
+  for i = 1, #others do preferred[#preferred + 1] = others[i] end
+  return preferred
+end
+
+local function tell(at, worker, queue)
+  return redis.pcall("SPUBLISH", at.tag .. ":w:" .. worker, "ready " .. queue) ~= 0
+end
+
+-- The worker that ran it last, if it is idle: what it has warm is used again.
+local function wake_last(at, offer, index)
+  if not offer.last or redis.pcall("ZREM", index, offer.last) ~= 1 then return false end
+  local heard = tell(at, offer.last, offer.queue)
+  if heard then offer.count = offer.count - 1 end
+  return heard
+end
+
+-- Wakes idle workers for an offer, the ones with most room first. A worker that nobody hears is dead: its entry is
+-- dropped and the next one is tried, at most 8 times in one call. Returns whether somebody was woken, and whether
+-- somebody may still be idle. Never raises.
+function ff.wake(at, offer, patient)
+  local lane = at.memory.queues[offer.queue]
+  local required = offer.required
+  if lane and lane.paused then return false, false end
+  local suffixes = idle_suffixes(lane, required, patient)
+  local woken, tries = false, 0
+  for i = 1, #suffixes do
+    local index = at.tag .. ":idle:" .. offer.queue .. suffixes[i]
+    woken = wake_last(at, offer, index) or woken
+    while offer.count > 0 do
+      if tries == 8 then return woken, true end
+      local idle = redis.pcall("ZPOPMAX", index)
+      if idle.err or not idle[1] then break end
+      tries = tries + 1
+      if tell(at, idle[1], offer.queue) then
+        woken = true
+        offer.count = offer.count - tonumber(idle[2])
+      end
+    end
+    if offer.count <= 0 then return woken, true end
+  end
+  return woken, false
+end
+
+local handoff_ms = 1000
+ff.patience_ms = 5000 -- How long work waits for a worker that it prefers.
+
+-- A woken worker may die before it claims, or never have got the message: the handoff looks again in a second. Where
+-- nobody is idle there is none: whoever gets free claims by itself. Work that only waits for a worker it prefers is
+-- looked at again when it has waited for long enough.
+function ff.wake_workers(at)
+  local ready = at.ready
+  if not ready then return end
+  for i = 1, #ready.order do
+    local route = ready.order[i]
+    local offer = ready[route]
+    local choosy = offer.required and #offer.required.prefers > 0
+    local woken, more = ff.wake(at, offer, not offer.handed_off)
+    if woken or more or offer.handed_off or choosy then
+      local ms = at.now + (choosy and not woken and ff.patience_ms or handoff_ms)
+      redis.pcall("ZADD", at.tag .. ":handoffs", ms, route)
+      ff.arm(at, ms)
+    end
+  end
+end
+
+-- How many wait in a line: at least, of one with fairness keys.
+function ff.line_length(at, queue, name)
+  if name == "" then return redis.call("ZCARD", at.tag .. ":q:" .. queue) end
+  if string.sub(name, -1) == "|" then
+    return redis.call("ZCARD", at.tag .. ":fair:" .. queue .. "|" .. string.sub(name, 1, -2))
+  end
+  return redis.call("ZCARD", at.tag .. ":q:" .. queue .. "|" .. name)
+end
+
+-- Lines whose woken worker has not come: another one is woken while work still waits. The handoff stays until the
+-- line is empty, whether or not anybody is idle now: the one that was woken may be back by then.
+function ff.renew_handoffs(at, limit)
+  local routes = redis.call("ZRANGE", at.tag .. ":handoffs", "-inf", at.now, "BYSCORE", "LIMIT", 0, limit)
+  for i = 1, #routes do
+    ff.remove(at, ":handoffs", routes[i])
+    local queue, name = string.match(routes[i], "^([^|]*)|?(.*)$")
+    local lane = ff.lane(at, queue)
+    local waiting = not lane.paused and (name == "" or lane.lines[name]) and ff.line_length(at, queue, name) or 0
+    if waiting > 0 then
+      local offer = ff.offer(at, queue, name, waiting)
+      offer.handed_off, offer.required = true, lane.lines[name]
+    end
+  end
+end
+
+-- Plans that idle workers are woken for all that waits in a lane.
+function ff.offer_all(at, queue)
+  local lane = ff.lane(at, queue)
+  local waiting = lane.paused and 0 or ff.line_length(at, queue, "")
+  if waiting > 0 then ff.offer(at, queue, "", waiting) end
+  if lane.paused then return end
+  for name in pairs(lane.lines) do
+    waiting = ff.line_length(at, queue, name)
+    if waiting > 0 then ff.offer(at, queue, name, waiting).required = lane.lines[name] end
+  end
+end
+
+local live_ms = 120000
+
+-- Whether a worker that can take the line was seen in the last two minutes or is idle. required == nil: the lane's own.
+function ff.is_served(at, queue, lane, required)
+  local own = at.tag .. ":idle:" .. queue
+  local anybody = not required or #required.needs == 0
+  if anybody and (redis.call("ZCARD", own) > 0 or at.now - lane.counted_since < live_ms and lane.started > 0) then
+    return true
+  end
+  for i = 1, #lane.sets do
+    local set = lane.sets[i]
+    if not required or ff.satisfies_all(set.has, required.needs) then
+      local seen = tonumber(redis.call("ZSCORE", at.tag .. ":sets:" .. queue, set.text) or 0)
+      if at.now - seen < live_ms or redis.call("ZCARD", own .. set.suffix) > 0 then return true end
+    end
+  end
+  return false
+end
