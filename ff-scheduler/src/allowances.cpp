@@ -133,12 +133,13 @@ void Allowances::put_back(Class& of, std::size_t count, bool unused) {
   to_advise_.insert(of.requirements);
 }
 
+// 0: there may be work, but it is not known that there is.
 void Allowances::note_waiting(Class& of, Partition partition, std::int64_t count) {
-  if (count > 0) {
-    of.waiting[partition] = count;
-    here_[partition].insert(of.requirements);
-    return;
-  }
+  of.waiting[partition] = count;
+  here_[partition].insert(of.requirements);
+}
+
+void Allowances::forget_waiting(Class& of, Partition partition) {
   of.waiting.erase(partition);
   const auto here = here_.find(partition);
   if (here != here_.end() && here->second.erase(of.requirements) > 0 && here->second.empty()) here_.erase(here);
@@ -192,6 +193,21 @@ std::vector<Allowance> Allowances::offer(Partition partition, std::size_t want, 
   return offered;
 }
 
+// What a claim has left of a class that it was offered for.
+void Allowances::settle_offered(Class& of, Partition partition, std::size_t offered, std::size_t taken, bool filled) {
+  if (taken < offered) put_back(of, offered - taken, true);
+  if (taken > 0) {
+    std::erase(recent_, of.requirements);
+    recent_.push_front(of.requirements);
+    if (recent_.size() > kRecent) recent_.pop_back();
+  }
+  const auto known = of.waiting.find(partition);
+  const bool more = filled && (taken > 0 || known != of.waiting.end());
+  if (!more) return forget_waiting(of, partition);
+  const auto left = known == of.waiting.end() ? 0 : known->second - static_cast<std::int64_t>(taken);
+  note_waiting(of, partition, std::max<std::int64_t>(0, left));
+}
+
 void Allowances::claimed(Partition partition, const std::vector<Allowance>& offered,
                          const std::vector<std::string>& given, const std::vector<Allowance>& waiting, bool filled) {
   std::map<std::string, std::size_t> counts;
@@ -199,22 +215,10 @@ void Allowances::claimed(Partition partition, const std::vector<Allowance>& offe
     if (core::limited(requirements)) ++counts[requirements];
   }
   for (const auto& one : offered) {
-    auto& of = class_of(one.requirements);
-    const auto taken = std::min(counts[one.requirements], one.count);
-    counts[one.requirements] -= taken;
-    if (taken < one.count) put_back(of, one.count - taken, true);
-    if (taken > 0) {
-      std::erase(recent_, one.requirements);
-      recent_.push_front(one.requirements);
-      if (recent_.size() > kRecent) recent_.pop_back();
-    }
-    const auto known = of.waiting.find(partition);
-    const auto left = known == of.waiting.end() ? 0 : known->second - static_cast<std::int64_t>(taken);
-    if (taken == one.count || (filled && known != of.waiting.end())) {
-      note_waiting(of, partition, std::max<std::int64_t>(1, left));  // There may be more: the next offer finds out.
-    } else {
-      note_waiting(of, partition, 0);
-    }
+    auto& count = counts[one.requirements];
+    const auto taken = std::min(count, one.count);
+    count -= taken;
+    settle_offered(class_of(one.requirements), partition, one.count, taken, filled);
   }
   for (const auto& [requirements, count] : counts) {
     for (std::size_t i = 0; i < count; ++i) begun(requirements);  // What a lost reply had given before.
@@ -275,22 +279,24 @@ std::vector<Partition> Allowances::ready(SteadyTime now) {
 
 // ---- reservations
 
+// What a class cannot use while one of its limits refuses is for others: of this worker, or else of the fleet.
+void Allowances::give_back_others(const Class& of, const Limit& refusing) {
+  for (const auto& share : of.shares) {
+    auto& limit = *share.limit;
+    const bool useful = std::any_of(limit.classes.begin(), limit.classes.end(),
+                                    [&](const Class* other) { return other != &of && !other->waiting.empty(); });
+    if (&limit == &refusing || useful) continue;
+    limit.give_back = true;
+    touched_.insert(limit.name);
+  }
+}
+
 // Asks for what is missing of one limit. Whether there is something of it now.
-bool Allowances::request(Class& of, const Share& share, SteadyTime now, std::int64_t count, std::int64_t room) {
+bool Allowances::request(const Share& share, SteadyTime now, std::int64_t count, std::int64_t room) {
   auto& limit = *share.limit;
   const auto units = free_units(limit, share.unit, now), starts = free_starts(limit, now);
   const bool some = units > 0 && starts > 0;
-  if (std::min(units, starts) >= count || limit.calling) return some;
-  if (limit.blocked_until > now) {
-    if (!some) {
-      for (const auto& other : of.shares) {
-        if (other.limit == &limit) continue;
-        other.limit->give_back = true;
-        touched_.insert(other.limit->name);
-      }
-    }
-    return some;
-  }
+  if (std::min(units, starts) >= count || limit.calling || limit.blocked_until > now) return some;
   if (limit.count > 0 && limit.unit != share.unit) return some;  // Another class's turn; this one's comes after it.
   limit.unit = share.unit;
   limit.count = std::min(limit.count + std::max<std::int64_t>(0, count - units), std::max<std::int64_t>(0, room - units));
@@ -305,7 +311,11 @@ void Allowances::plan(Class& of, SteadyTime now, std::int64_t room) {
   const auto count = std::min(waiting, room);
   if (count == 0) return;
   for (const auto& share : of.shares) {
-    if (!request(of, share, now, count, room)) return;
+    const bool none = free_units(*share.limit, share.unit, now) == 0 || free_starts(*share.limit, now) == 0;
+    if (none && share.limit->blocked_until > now) return give_back_others(of, *share.limit);
+  }
+  for (const auto& share : of.shares) {
+    if (!request(share, now, count, room)) return;
   }
   to_advise_.insert(of.requirements);
 }

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/use_future.hpp>
 #include <charconv>
 #include <future>
 
@@ -269,11 +269,25 @@ asio::awaitable<core::Result<Usage>> Attempt::report_usage(std::string key, core
   return Worker::Impl::report_usage(std::move(worker), std::move(self), std::move(key), std::move(used));
 }
 
+namespace {
+
+using Answer = std::shared_ptr<std::promise<core::Result<Usage>>>;
+
+asio::awaitable<void> answer_with(asio::awaitable<core::Result<Usage>> report, Answer answer) {
+  auto usage = co_await std::move(report);
+  answer->set_value(std::move(usage));
+}
+
+}  // namespace
+
 core::Result<Usage> Attempt::report_usage_and_wait(std::string key, core::Amounts used) {
   auto worker = worker_.lock();
   if (!worker) return core::Error(core::Code::cancelled, "closed", "the worker is gone");
-  auto report = report_usage(std::move(key), std::move(used));
-  return asio::co_spawn(worker->executor(), std::move(report), asio::use_future).get();
+  auto answer = std::make_shared<std::promise<core::Result<Usage>>>();
+  auto usage = answer->get_future();
+  asio::co_spawn(worker->executor(), answer_with(report_usage(std::move(key), std::move(used)), std::move(answer)),
+                 asio::detached);
+  return usage.get();
 }
 
 }  // namespace ff::sdk

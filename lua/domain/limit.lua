@@ -222,10 +222,13 @@ function ff.save_limits(at)
 end
 
 local function grant(at, l, name, h, item)
-  local spare = math.min(item.spare, h and h.starts or 0)
-  if spare > 0 then ff.return_starts(at, l, spare, h.asked_us) end
+  local left, spare = h and h.starts or 0, math.min(item.spare, h and h.starts or 0)
+  if spare > 0 then
+    ff.return_starts(at, l, spare, h.asked_us)
+    left = 0 -- The others of that grant were used.
+  end
   local amounts, unit = ff.amounts(item.hold, "hold"), ff.amounts(item.unit, "unit")
-  h = { seq = item.seq, granted = 0, starts = h and h.starts - spare or 0, asked_us = h and h.asked_us or at.now_us,
+  h = { seq = item.seq, granted = 0, starts = left, asked_us = h and h.asked_us or at.now_us,
         amounts = amounts, want = {} }
   ff.set_holder(at, l, name, h)
   local paused = ff.paused_ms(at, l) > 0

@@ -20,6 +20,11 @@ local function fit(lane, set, name)
   return found
 end
 
+local function note_short(at, c, queue, name, required)
+  if #c.short == short_max then return end
+  c.short[#c.short + 1] = string.format("%d ", ff.line_length(at, queue, name)) .. required.text
+end
+
 -- How many of the line the caller may take; notes what it has no allowance for.
 local function allowed(at, c, queue, name, required)
   if not required.limited then return math.huge end
@@ -31,9 +36,7 @@ local function allowed(at, c, queue, name, required)
     end
   end
   local count = c.allowed[required.text] or 0
-  if count == 0 and #c.short < short_max then
-    c.short[#c.short + 1] = string.format("%d ", ff.line_length(at, queue, name)) .. required.text
-  end
+  if count == 0 then note_short(at, c, queue, name, required) end
   return count
 end
 
@@ -215,7 +218,9 @@ function ff.take_lines(at, own, c, room, rows)
   own.best = best and best.rank
   for i = 1, #lines - 1 do
     if lines[i].touched then settle(at, lines[i]) end
-    if lines[i].rank and not lines[i].waits and lines[i].room > 0 then more = more + 1 end
+    if lines[i].rank and not lines[i].waits then
+      if lines[i].room > 0 then more = more + 1 else note_short(at, c, own.queue, lines[i].name, lines[i].required) end
+    end
   end
   return taken, more
 end

@@ -20,6 +20,7 @@ void run_floor(const Settings& settings, Report& report, BenchServer& server);
 void run_lifecycle(const Settings& settings, Report& report, BenchServer& server);
 void run_submit(const Settings& settings, Report& report, BenchServer& server);
 void run_drain(const Settings& settings, Report& report, BenchServer& server);
+void run_limits(const Settings& settings, Report& report, BenchServer& server);
 void run_start(const Settings& settings, Report& report, BenchServer& server);
 void run_delayed(const Settings& settings, Report& report, BenchServer& server);
 void run_memory(const Settings& settings, Report& report, BenchServer& server);

@@ -93,7 +93,7 @@ core::Partition Lifecycles::next_partition(std::size_t& turn) {
   return static_cast<core::Partition>(turn++ % session_.partitions());
 }
 
-script::Submit::Args Lifecycles::submit_args() const {
+script::Submit::Args Lifecycles::submit_args() {
   script::Submit::Args args;
   args.ns = kNamespace;
   args.items.resize(static_cast<std::size_t>(shape_.batch));
@@ -103,6 +103,7 @@ script::Submit::Args Lifecycles::submit_args() const {
     item.kind = kKind;
     item.policy = policy_;
     item.payload = payload_;
+    if (shape_.quotas > 0) item.requirements = fmt::format("#q{}", quota_turn_++ % shape_.quotas);
   }
   return args;
 }

@@ -42,6 +42,7 @@ constexpr std::int64_t kAttemptsMax = 1000;
 constexpr std::int64_t kCrashesMax = 1000;
 constexpr double kRetryFactorMax = 100;
 constexpr std::size_t kLimitNameChars = 64;  // Of a quota or budget.
+constexpr std::size_t kQuotasMax = 8;         // Of one execution.
 constexpr std::size_t kDimensionChars = 32;
 constexpr std::size_t kDimensionsMax = 8;  // Of a budget.
 constexpr std::size_t kZoneChars = 64;

@@ -163,11 +163,14 @@ class Allowances {
   void take(Class& of, std::size_t count);
   void put_back(Class& of, std::size_t count, bool unused);
   void note_waiting(Class& of, core::Partition partition, std::int64_t count);
+  void forget_waiting(Class& of, core::Partition partition);
+  void settle_offered(Class& of, core::Partition partition, std::size_t offered, std::size_t taken, bool filled);
   void drop_unused(Class& of);
   void drop_unused(Limit& limit);
 
   void plan(Class& of, core::SteadyTime now, std::int64_t room);
-  bool request(Class& of, const Share& share, core::SteadyTime now, std::int64_t wanted, std::int64_t room);
+  bool request(const Share& share, core::SteadyTime now, std::int64_t count, std::int64_t room);
+  void give_back_others(const Class& of, const Limit& refusing);
   core::Amounts returnable(const Limit& limit, core::SteadyTime now) const;
   std::optional<Ask> ask(Limit& limit, core::SteadyTime now);
   void take_grant(Limit& limit, const Ask& asked, const Grant& grant, core::SteadyTime now);
