@@ -31,11 +31,11 @@ constexpr std::array<std::pair<std::string_view, Code>, 14> kRefusals{{
     {"not_finished", Code::conflict},
     {"other_generation", Code::conflict},
     {"bad_state", Code::invalid_argument},
+    {"bad_policy", Code::invalid_argument},
     {"lane_needed", Code::invalid_argument},
     {"bad_cursor", Code::invalid_argument},
     {"bad_rate", Code::invalid_argument},
     {"bad_dimension", Code::invalid_argument},
-    {"bad_policy", Code::invalid_argument},
     {"unknown_dimension", Code::invalid_argument},
     {"other_period", Code::conflict},
 }};

@@ -3,6 +3,9 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+
+#include "ff/core/limits.hpp"
 #include "worker_impl.hpp"
 
 namespace ff::sdk {
@@ -11,6 +14,7 @@ using core::SteadyTime;
 using std::chrono::steady_clock;
 
 namespace {
+constexpr core::Millis kWeightsEvery{10'000};
 constexpr core::Millis kLookAgain{500};  // After a failed claim; the connection has backed off before that.
 }  // namespace
 
@@ -106,13 +110,53 @@ void Worker::Impl::arm_look() {
   });
 }
 
+std::vector<std::string> Worker::Impl::queues_in(const std::vector<std::size_t>& order) const {
+  std::vector<std::string> queues;
+  for (const auto lane : order) queues.push_back(queues_[lane]);
+  return queues;
+}
+
+void Worker::Impl::count_lanes(const std::vector<std::size_t>& order, const std::vector<script::Claim::Row>& rows) {
+  if (queues_.size() == 1 || rows.empty()) return;
+  std::vector<std::size_t> counts(queues_.size());
+  for (const auto& row : rows) {
+    const auto lane = std::find(queues_.begin(), queues_.end(), row.queue);
+    if (lane != queues_.end()) ++counts[static_cast<std::size_t>(lane - queues_.begin())];
+  }
+  lanes_.taken(order, counts);
+  refresh_weights();
+}
+
+// A worker of one lane has nothing to share, and an idle one does not ask.
+void Worker::Impl::refresh_weights() {
+  const auto now = steady_clock::now();
+  if (weights_asked_ != SteadyTime{} && now - weights_asked_ < kWeightsEvery) return;
+  weights_asked_ = now;
+  spawn(ask_weights(shared_from_this()));
+}
+
+asio::awaitable<void> Worker::Impl::ask_weights(Self self) {
+  script::Lanes::Args args;
+  args.ns = self->options_.ns;
+  auto found = co_await self->deployment_->call_root<script::Lanes>(std::move(args), self->deadline());
+  if (!found) co_return;  // The weights stay; the next look comes.
+  for (std::size_t i = 0; i < self->queues_.size(); ++i) {
+    if (self->options_.weights.contains(self->options_.lanes[i])) continue;
+    std::int64_t weight = 1;
+    for (const auto& row : found->rows) {
+      if (row.queue == self->queues_[i]) weight = std::clamp<std::int64_t>(row.weight, 1, core::limits::kWeightMax);
+    }
+    self->lanes_.set_weight(i, weight);
+  }
+}
+
 script::Claim::Args Worker::Impl::claim_args(std::size_t want, std::string lease) const {
   script::Claim::Args args;
   args.worker = options_.name;
   args.lease = std::move(lease);
   args.lease_ms = options_.lease.count();
   args.want = static_cast<std::int64_t>(want);
-  args.queues = queues_;
+  args.capabilities = capabilities_;
   return args;
 }
 
@@ -121,12 +165,15 @@ asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, 
                                           Offer offer, SteadyTime sent_at, bool again) {
   auto args = self->claim_args(want, lease);
   args.allowances = offer.words();
+  const auto order = self->lanes_.order();
+  args.queues = self->queues_in(order);
   args.again = again;
   int round = 0;
   while (true) {
     ++self->stats_.claims;
     auto answer = co_await self->deployment_->call<script::Claim>(partition, args, self->deadline());
     if (answer) {
+      self->count_lanes(order, answer->rows);
       self->take_over(partition, want, lease, offer, sent_at, *answer);
       co_return;
     }

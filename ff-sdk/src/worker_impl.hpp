@@ -18,6 +18,7 @@
 
 #include "ff/scheduler/allowances.hpp"
 #include "ff/scheduler/claim_planner.hpp"
+#include "ff/scheduler/lane_picker.hpp"
 #include "ff/sdk/worker.hpp"
 
 namespace ff::sdk {
@@ -128,6 +129,10 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   void make_claims();
   void pass_wakes_on();
   script::Claim::Args claim_args(std::size_t want, std::string lease) const;
+  std::vector<std::string> queues_in(const std::vector<std::size_t>& order) const;
+  void count_lanes(const std::vector<std::size_t>& order, const std::vector<script::Claim::Row>& rows);
+  void refresh_weights();
+  static asio::awaitable<void> ask_weights(Self self);
   // `sent_at`: when the call left that may have been given leases under this id; `again`: its reply was lost.
   static asio::awaitable<void> claim(Self self, core::Partition partition, std::size_t want, std::string lease,
                                      Offer offer, core::SteadyTime sent_at, bool again);
@@ -177,7 +182,9 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
 
   std::shared_ptr<script::Deployment> deployment_;
   asio::any_io_executor executor_;
-  std::vector<std::string> queues_;
+  std::vector<std::string> queues_, capabilities_;
+  scheduler::LanePicker lanes_;
+  core::SteadyTime weights_asked_{};
   scheduler::ClaimPlanner planner_;
   scheduler::Allowances allowances_;
   std::vector<std::unique_ptr<script::Connection::Subscription>> subscriptions_;

@@ -127,6 +127,7 @@ asio::awaitable<void> Worker::Impl::leave(Self self, core::Partition partition) 
   script::Leave::Args args;
   args.worker = self->options_.name;
   args.queues = self->queues_;
+  args.capabilities = self->capabilities_;
   auto left = co_await self->deployment_->call<script::Leave>(partition, args, self->deadline());
   if (!left) self->log(core::LogLevel::debug, "idle entry left behind", left.error());
 }

@@ -199,6 +199,8 @@ asio::awaitable<core::Result<void>> Worker::Impl::deliver(Self self, core::Parti
                                                           const std::vector<Finished>& batch, std::size_t want,
                                                           Offer offer, SteadyTime sent_at) {
   auto args = self->complete_args(batch, want, offer);
+  const auto order = self->lanes_.order();
+  args.queues = self->queues_in(order);
   const auto lease = args.next_lease;
   auto outcome = core::Result<void>();
   bool claimed = false, claim_unknown = false;
@@ -208,6 +210,7 @@ asio::awaitable<core::Result<void>> Worker::Impl::deliver(Self self, core::Parti
     if (answer) {
       self->settle_completions(batch, answer->outcomes);
       claimed = args.want > 0;
+      if (claimed) self->count_lanes(order, answer->rows);
       if (claimed) self->take_over(partition, want, lease, offer, sent_at, *answer);
       break;
     }
@@ -237,7 +240,7 @@ script::Complete::Args Worker::Impl::complete_args(const std::vector<Finished>& 
   args.next_lease = core::Ulid::make().str();
   args.lease_ms = options_.lease.count();
   args.want = static_cast<std::int64_t>(want);
-  args.queues = queues_;
+  args.capabilities = capabilities_;
   args.allowances = offer.words();
   args.items.reserve(batch.size());
   for (const auto& finished : batch) {

@@ -44,5 +44,6 @@ function ff.rank_anew(at, queue, from, to)
     local line = queue .. "|" .. first.class
     ff.add(at, ":fair:" .. line, first.key, (ff.split_score(to, { p = first.priority }, 0)))
     ff.unlink(at, at.tag .. ":served:" .. line)
+    ff.forget_service(from, line)
   end
 end

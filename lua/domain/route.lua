@@ -4,7 +4,7 @@
 --   q:<queue>|<class>               a line of one class: the digest of its requirements
 --   q:<queue>|<class>|<key>         a line with fairness keys (its name ends in |) has one queue for each key
 --   fair:<queue>|<class>            its keys that have something waiting, in the order they are served
---   served:<queue>|<class>          where idle keys stand in that order, and the line itself (member "")
+--   served:<queue>|<class>          where keys stand in that order that had something waiting until lately
 --   open:<queue>                    lines that have something waiting, by the rank of their first (or a lower one)
 --   routes:<queue>                  what each line requires
 --   waiting:<queue>                 all that wait in these lines, by rank
@@ -60,16 +60,44 @@ function ff.split_score(lane, core, score)
   return base, math.max(0, score - base)
 end
 
--- Where a key stands that waits already, or stood when it waited last.
-local function tag_of(at, lane, line, key, head)
-  if not head then
-    local stands = redis.call("ZMSCORE", at.tag .. ":served:" .. line, "", key)
-    return math.max(tonumber(stands[1] or 0), tonumber(stands[2] or 0))
-  end
+-- The tag of a key that waits, whose first execution is `head`.
+local function stored_tag(at, lane, line, key, head)
   local score = tonumber(redis.call("ZSCORE", at.tag .. ":fair:" .. line, key) or 0)
   local priority = redis.call("HGET", at.tag .. ":e:" .. head, "p")
   local _, tag = ff.split_score(lane, { p = tonumber(priority or 0) or 0 }, score)
   return tag
+end
+
+-- The tag that a line serves now. It is remembered and not stored: a node that does not know it takes that of the key
+-- which comes next.
+function ff.service(at, lane, line)
+  local service = lane.services[line]
+  if service and at.now - service.at < 60000 then return service.tag end
+  local first, tag = redis.call("ZRANGE", at.tag .. ":fair:" .. line, 0, 0)[1], 0
+  local head = first and redis.call("ZRANGE", at.tag .. ":q:" .. line .. "|" .. first, 0, 0)[1]
+  if head then tag = stored_tag(at, lane, line, first, head) end
+  lane.services[line] = { tag = tag, at = at.now }
+  return tag
+end
+
+function ff.note_service(at, lane, line, tag)
+  local service = lane.services[line]
+  if not service then
+    lane.services[line] = { tag = tag, at = at.now }
+  else
+    service.tag, service.at = math.max(service.tag, tag), at.now
+  end
+end
+
+function ff.forget_service(lane, line)
+  lane.services[line] = nil
+end
+
+-- Where a key begins to wait, or waits.
+local function tag_of(at, lane, line, key, head)
+  if head then return stored_tag(at, lane, line, key, head) end
+  local ended = tonumber(redis.call("ZSCORE", at.tag .. ":served:" .. line, key) or 0)
+  return math.max(ended, ff.service(at, lane, line))
 end
 
 -- The execution begins to wait for its key: nothing changes unless it is the key's first now.

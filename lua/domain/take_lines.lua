@@ -53,7 +53,7 @@ local function open_lines(at, own, c, room)
       if count > 0 then
         local fair = string.sub(name, -1) == "|"
         lines[#lines + 1] = {
-          queue = queue, lane = lane, name = name, required = required, rank = tonumber(open[i + 1]), gone = 0,
+          queue = queue, lane = lane, name = name, rank = tonumber(open[i + 1]), opened = tonumber(open[i + 1]), gone = 0,
           room = count, patient = fits.patient, fair = fair, line = queue .. "|" .. required.class,
           index = ":q:" .. queue .. "|" .. required.class,
         }
@@ -64,31 +64,35 @@ local function open_lines(at, own, c, room)
   return lines
 end
 
--- The keys of a line with fairness keys in the order they are served: no more of them can matter for `room`.
+-- The keys of a line with fairness keys in the order they are served: no more of them can matter for `room`. Those that
+-- were served go from `fresh` on to `again`.
 local function load_keys(at, line, room)
   local flat = redis.call("ZRANGE", at.tag .. ":fair:" .. line.line, 0, room, "WITHSCORES")
-  line.keys, line.all_known = {}, #flat <= 2 * room
+  line.keys, line.again, line.fresh, line.all_known = {}, {}, 1, #flat <= 2 * room
   for i = 1, #flat, 2 do
     line.keys[#line.keys + 1] = { key = flat[i], score = tonumber(flat[i + 1]), skip = 0 }
   end
-  line.served = tonumber(redis.call("ZSCORE", at.tag .. ":served:" .. line.line, "") or 0)
+end
+
+local function lowest(line)
+  local best = line.keys[line.fresh]
+  for i = 1, #line.again do
+    local entry = line.again[i]
+    if not entry.empty and (not best or entry.score < best.score) then best = entry end
+  end
+  return best
 end
 
 -- The key that is served next, with its first two executions and their ranks in entry.heads.
 local function next_key(at, line)
-  local best
-  repeat
-    best = nil
-    for i = 1, #line.keys do
-      local entry = line.keys[i]
-      if not entry.empty and (not best or entry.score < best.score) then best = entry end
-    end
-    if best and not best.heads then
-      local key = at.tag .. line.index .. "|" .. best.key
-      best.heads = redis.call("ZRANGE", key, best.skip, best.skip + 1, "WITHSCORES")
-      best.empty = not best.heads[1]
-    end
-  until not best or not best.empty
+  local best = lowest(line)
+  while best and not best.heads do
+    best.heads = redis.call("ZRANGE", at.tag .. line.index .. "|" .. best.key, best.skip, best.skip + 1, "WITHSCORES")
+    if best.heads[1] then break end
+    best.empty = true -- An entry too many.
+    if best == line.keys[line.fresh] then line.fresh = line.fresh + 1 end
+    best = lowest(line)
+  end
   line.stuck = not best and not line.all_known -- Only keys without anything behind them: the next call goes on.
   return best
 end
@@ -108,9 +112,13 @@ local function serve(at, line, c, entry, rows)
   line.index = index
   if line.waits then return false end
   entry.skip, entry.heads, entry.empty, entry.touched = entry.skip + 1, nil, not heads[3], true
+  if entry == line.keys[line.fresh] then
+    line.fresh = line.fresh + 1
+    if not entry.empty then line.again[#line.again + 1] = entry end
+  end
   if not core then return false end
   local base, tag = ff.split_score(line.lane, core, entry.score)
-  line.served = math.max(line.served, tag)
+  ff.note_service(at, line.lane, line.line, tag)
   entry.ends = tag + math.max(1, math.floor(1000 / tonumber(core.fw or 1)))
   if heads[3] then base = base_of_next(at, line.lane, core, heads) end
   entry.score = base + entry.ends
@@ -133,31 +141,34 @@ end
 -- Plans where the keys of a line stand now.
 local function settle_keys(at, line)
   local fair, served = ":fair:" .. line.line, ":served:" .. line.line
-  local left = not line.all_known
+  local left, idle = not line.all_known, false
   for i = 1, #line.keys do
     local entry = line.keys[i]
     left = left or not entry.empty
     if entry.empty then
       ff.remove(at, fair, entry.key)
       if entry.ends then ff.add(at, served, entry.key, entry.ends) end
+      idle = true
     elseif entry.touched then
       ff.add(at, fair, entry.key, entry.score)
     end
   end
   if not left then
     ff.unlink(at, at.tag .. served) -- Nobody waits: everybody begins anew.
-  elseif line.served > 0 then
-    ff.add(at, served, "", line.served)
-    ff.write_last(at, { "ZREMRANGEBYSCORE", at.tag .. served, "-inf", string.format("(%d", line.served) })
+    ff.forget_service(line.lane, line.line)
+  elseif idle then
+    local now = ff.service(at, line.lane, line.line)
+    ff.write_last(at, { "ZREMRANGEBYSCORE", at.tag .. served, "-inf", string.format("(%d", now) })
   end
 end
 
+-- The rank in `open` must not be above the true one. Where no other line is compared with it, it may be below.
 local function settle(at, line)
   if line.keys then settle_keys(at, line) end
-  if line.rank then
-    ff.add(at, ":open:" .. line.queue, line.name, line.rank)
-  else
+  if not line.rank then
     ff.remove(at, ":open:" .. line.queue, line.name)
+  elseif line.lane.line_count > 1 or line.rank < line.opened then
+    ff.add(at, ":open:" .. line.queue, line.name, line.rank)
   end
 end
 

@@ -172,3 +172,13 @@ function ff.is_served(at, queue, lane, required)
   end
   return false
 end
+
+-- How many wait in lines beside the lane's own that nobody serves; at least, of those with fairness keys.
+function ff.unserved(at, queue)
+  local lane, count = ff.lane(at, queue), 0
+  for name, required in pairs(lane.lines) do
+    local waiting = ff.line_length(at, queue, name)
+    if waiting > 0 and not ff.is_served(at, queue, lane, required) then count = count + waiting end
+  end
+  return count
+end

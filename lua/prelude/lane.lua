@@ -7,7 +7,7 @@ local aging_default_ms, strict_step = 60000, 549755813888 -- 2^39: no time makes
 -- A record as set_lanes brings it; empty: the lane was never set up.
 function ff.decode_lane(text)
   local lane = { text = text, step = aging_default_ms, policy = {}, state = "running", lines = {}, line_count = 0,
-                 sets = {}, fits = {}, seen = {}, idle_since = {}, counted_since = 0, started = 0 }
+                 sets = {}, fits = {}, seen = {}, idle_since = {}, services = {}, counted_since = 0, started = 0 }
   if text == "" then return lane end
   local okay, record = pcall(cjson.decode, text)
   local policy = okay and record.policy and (record.policy == "" and {} or cjson.decode(record.policy))

@@ -176,7 +176,8 @@ end
 -- Forgets the plan.
 function ff.discard(at)
   at.writes, at.last_writes, at.lanes, at.zadd, at.hset, at.hdel, at.gone, at.zrem, at.events, at.ready, at.messages,
-    at.earliest, at.keys, at.opened, at.depths, at.old_lanes = nil
+    at.earliest = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
+  at.keys, at.opened, at.depths, at.old_lanes = nil, nil, nil, nil
 end
 
 -- Performs the plan. The order makes every prefix of it harmless: satellites and new index entries first, then the

@@ -42,10 +42,20 @@ class ExecutionApi {
   boost::asio::awaitable<Response> replay(Request request);
   boost::asio::awaitable<Response> change_priority(Request request);
   boost::asio::awaitable<Response> purge(Request request);
+  // lane_api.cpp
+  boost::asio::awaitable<Response> explain(Request request);
+  boost::asio::awaitable<Response> lanes(Request request);
+  boost::asio::awaitable<Response> lane(Request request);
+  boost::asio::awaitable<Response> set_lane_policy(Request request);
+  boost::asio::awaitable<Response> pause_lane(Request request);
+  boost::asio::awaitable<Response> resume_lane(Request request);
+  boost::asio::awaitable<Response> drain_lane(Request request);
+
   boost::asio::awaitable<Response> counts(Request request);
   boost::asio::awaitable<Response> healthz(Request request);
 
  private:
+  boost::asio::awaitable<Response> set_lane_state(Request request, core::LaneState state);
   core::Result<sdk::Client> client_for(const Request& request) const;
 
   std::shared_ptr<script::Deployment> deployment_;

@@ -32,6 +32,13 @@ constexpr std::array kRoutes = {
     Route{Method::post, "/v1/executions/{id}/cancel", &Api::cancel, kSmall, "", false},
     Route{Method::post, "/v1/executions/{id}/replay", &Api::replay, kSmall, "", false},
     Route{Method::post, "/v1/executions/{id}/priority", &Api::change_priority, kSmall, "", false},
+    Route{Method::get, "/v1/executions/{id}/explain", &Api::explain, kNoBody, "", false},
+    Route{Method::get, "/v1/lanes", &Api::lanes, kNoBody, "", false},
+    Route{Method::get, "/v1/lanes/{lane}", &Api::lane, kNoBody, "", false},
+    Route{Method::put, "/v1/lanes/{lane}/policy", &Api::set_lane_policy, kSmall, "", false},
+    Route{Method::post, "/v1/lanes/{lane}/pause", &Api::pause_lane, kSmall, "", false},
+    Route{Method::post, "/v1/lanes/{lane}/resume", &Api::resume_lane, kSmall, "", false},
+    Route{Method::post, "/v1/lanes/{lane}/drain", &Api::drain_lane, kSmall, "", false},
     Route{Method::get, "/v1/counts", &Api::counts, kNoBody, "", false},
     Route{Method::get, "/healthz", &Api::healthz, kNoBody, "", true},
 };

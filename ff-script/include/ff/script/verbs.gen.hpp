@@ -211,7 +211,8 @@ struct List {
   static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// How many executions are in each state of the partition, ready ones by queue.
+// How many executions are in each state of the partition, ready ones by queue. Of those, unserved
+// ones wait in routes that no worker seen lately can take.
 struct Count {
   static constexpr std::string_view kFunction = "ff1_count";
   static constexpr bool kReadOnly = true;
@@ -219,7 +220,7 @@ struct Count {
     Args() = default;
   };
   struct Row {
-    std::string index;  // a state, or ready:<namespace>/<lane>
+    std::string index;  // a state, ready:<namespace>/<lane> or unserved:<namespace>/<lane>
     std::int64_t executions = 0;
     Row() = default;
   };

@@ -10,12 +10,14 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <stop_token>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "ff/core/capability.hpp"
 #include "ff/core/failure_class.hpp"
 #include "ff/core/ids.hpp"
 #include "ff/core/log.hpp"
@@ -28,7 +30,9 @@ namespace ff::sdk {
 
 struct WorkerOptions {
   std::string ns = "default";
-  std::vector<std::string> lanes{"default"};   // Claimed in this order of preference.
+  std::vector<std::string> lanes{"default"};   // Each gets its share by weight; among equals in this order.
+  std::map<std::string, std::int64_t> weights; // Of lanes, 1 to 1000; of the others what their policies say.
+  core::Capabilities capabilities;             // What executions may require of this worker; at most 64.
   std::string name;                            // Of this instance, unique; empty: of host name, pid and a random part.
   std::size_t concurrency = 16;                // Handlers running at once, 1 to 4096.
   std::size_t prefetch = 0;                    // Claimed beyond that and kept ready, 0 to 4096; given back on stop.
@@ -77,6 +81,7 @@ class Task : public std::enable_shared_from_this<Task> {
   std::int64_t epoch() const noexcept { return row_.epoch; }
   core::TimestampMs created_at() const noexcept { return row_.created_at; }
   core::TimestampMs ready_at() const noexcept { return row_.ready_at; }
+  const std::string& requirements() const noexcept { return row_.requirements; }  // As of core::to_wire.
   const std::string& tags() const noexcept { return row_.tags; }        // JSON object, empty: none.
   // Fires when the lease is lost, the execution is cancelled, its attempt times out, or the worker's drain time is
   // over. What the handler returns after a lost lease is dropped; what it returns in time after the others counts.
