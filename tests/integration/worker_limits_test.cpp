@@ -1,5 +1,6 @@
 // Workers under quotas and budgets: limits hold exactly, are used to the full, and cost others nothing.
 
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <catch2/catch_test_macros.hpp>
@@ -46,6 +47,23 @@ boost::asio::awaitable<sdk::HandlerResult> run_counted(boost::asio::io_context& 
 
 sdk::Worker::Coroutine counted(boost::asio::io_context& context, Count& count, core::Millis takes) {
   return [&context, &count, takes](sdk::Task&) { return run_counted(context, count, takes); };
+}
+
+// The same, but ends when it is told to stop.
+boost::asio::awaitable<sdk::HandlerResult> run_until_stopped(boost::asio::io_context& context, Count& count,
+                                                             core::Millis takes, sdk::Task& task) {
+  count.most = std::max(count.most, ++count.running);
+  boost::asio::steady_timer timer(context, takes);
+  std::stop_callback wake(task.stop_token(), [&timer] { timer.cancel(); });
+  boost::system::error_code ignored;
+  co_await timer.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
+  --count.running;
+  ++count.ended;
+  co_return core::Payload("done");
+}
+
+sdk::Worker::Coroutine until_stopped(boost::asio::io_context& context, Count& count, core::Millis takes) {
+  return [&context, &count, takes](sdk::Task& task) { return run_until_stopped(context, count, takes, task); };
 }
 
 struct LimitSetup : WorkerSetup {
@@ -205,6 +223,33 @@ TEST_CASE("what a worker that vanished had held comes back, and others use it to
 
   CHECK(count.most == 3);
   gate.open();
+}
+
+TEST_CASE("a hundred workers race for a quota while some die: never above it, and full again within a reservation") {
+  const auto store = GENERATE(Store::standalone, Store::cluster);
+  constexpr std::size_t kSlots = 20;
+  LimitSetup setup(store);
+  engine::TimersOptions timers;
+  timers.server = "engine";
+  auto engine = setup.engine(timers);
+  setup.set_quota("q", slots(kSlots));
+  setup.submit_under(under({"q"}), 2000);
+  Count count;
+  std::vector<std::unique_ptr<RunningWorker>> workers;
+  for (int i = 0; i < 100; ++i) {
+    workers.push_back(setup.worker(worker_options(2, core::Millis(1500)), [&](sdk::Worker& w) {
+      w.handle_async("work", until_stopped(setup.context, count, core::Millis(150)));
+    }));
+  }
+  REQUIRE(setup.until([&] { return count.running == kSlots; }));
+
+  for (std::size_t i = 0; i < workers.size(); i += 8) workers[i]->vanish();
+  setup.let_pass(3200ms);  // Twice a lease, and a little.
+  const auto ended = count.ended;
+  REQUIRE(setup.until([&] { return count.running == kSlots && count.ended > ended; }));
+
+  REQUIRE(setup.until([&] { return setup.in_state(core::State::completed) >= 1000; }, 60s));
+  CHECK(count.most == kSlots);
 }
 
 TEST_CASE("a budget is reserved from, reported to, and never exceeded") {

@@ -14,7 +14,7 @@ inline constexpr std::size_t kBatchMax = 4096;
 
 // {"kind","lane","payload"|"payload_text"|"payload_base64","content_type","priority","start_at","delay_ms",
 //  "deadline_at","deadline_ms","idempotency_key","idempotency_ttl_ms","needs":[…],"prefers":[…],
-//  "fairness_key","fairness_weight","policy","tags"}
+//  "quotas":[…],"budget","estimate":{…},"fairness_key","fairness_weight","policy","tags"}
 // `payload` is any JSON value: its text, exactly as it was sent, becomes the payload, with the type application/json.
 // Only the form is checked here; values are checked by sdk::validate().
 // Errors: invalid_argument/bad_json, duplicate_key, unknown_field, missing_field, wrong_type, bad_base64, with the
@@ -30,6 +30,11 @@ core::Result<sdk::Submission> submission_of_bytes(Request& request);
 // The query parameters of submission_of_bytes, for the route table.
 inline constexpr std::string_view kSubmissionQuery =
     "kind lane priority start_at delay_ms deadline_at deadline_ms idempotency_ttl_ms fairness_key fairness_weight";
+
+class ObjectReader;
+// {"tokens": 5, …}, when it is there.
+void read_amounts(ObjectReader& reader, std::string_view name, std::optional<core::Error>& error,
+                  core::Amounts& amounts);
 
 // A whole number as query parameters have it. Error: invalid_argument/wrong_type.
 core::Result<std::int64_t> integer_of_text(std::string_view name, std::string_view text);

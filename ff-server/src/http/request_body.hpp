@@ -1,0 +1,27 @@
+#pragma once
+// What handlers take from a request. Pure functions.
+
+#include <boost/json/value.hpp>
+#include <cstdint>
+#include <string_view>
+
+#include "ff/core/ids.hpp"
+#include "ff/core/result.hpp"
+#include "http/message.hpp"
+
+namespace ff::server::http {
+
+// Of the header Authorization.
+inline constexpr std::string_view kBearer = "Bearer ";
+
+enum class BodyKind : std::uint8_t { json, bytes };
+BodyKind body_kind(const Request& request);
+
+// The object in the body of a route that takes a few fields; an empty body is an empty object.
+// Errors: invalid_argument/bad_content_type, wrong_type, and those of parse_json.
+core::Result<boost::json::value> small_object(const Request& request);
+
+// The first capture. Error: invalid_argument/bad_id.
+core::Result<core::ExecutionId> id_of(const Request& request);
+
+}  // namespace ff::server::http
