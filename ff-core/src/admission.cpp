@@ -17,8 +17,9 @@ bool is_alnum(char c) { return is_lower(c) || is_digit(c) || (c >= 'A' && c <= '
 
 bool is_limit_name(std::string_view value) {
   if (value.empty() || value.size() > limits::kLimitNameChars || !is_alnum(value.front())) return false;
+  constexpr std::string_view kOthers = "._:@/-";
   return std::all_of(value.begin(), value.end(),
-                     [](char c) { return is_alnum(c) || std::string_view("._:@/-").find(c) != std::string_view::npos; });
+                     [kOthers](char c) { return is_alnum(c) || kOthers.find(c) != std::string_view::npos; });
 }
 
 bool is_dimension(std::string_view value) {
@@ -88,7 +89,8 @@ Result<OnBreach> on_breach_from(std::string_view text, std::string_view field) {
   if (text == "fail") return OnBreach::fail;
   if (text == "suspend") return OnBreach::suspend;
   if (text == "cancel_flow") {
-    return Error(Code::invalid_argument, "bad_on_breach", std::string(field) + " is cancel_flow: there are no flows yet");
+    return Error(Code::invalid_argument, "bad_on_breach",
+                 std::string(field) + " is cancel_flow: there are no flows yet");
   }
   return refusal("bad_on_breach", field, shown(text), "fail or suspend");
 }
@@ -139,7 +141,8 @@ Result<void> validate(const Quota& quota) {
   }
   // Products of these must be exact.
   if (quota.burst < 1 || quota.burst > limits::kBurstPeriodMax / quota.period.count()) {
-    return refusal(kReason, "burst", std::to_string(quota.burst), "1 or more, and times the period in ms at most 10^12");
+    return refusal(kReason, "burst", std::to_string(quota.burst),
+                   "1 or more, and times the period in ms at most 10^12");
   }
   return {};
 }

@@ -88,8 +88,8 @@ std::int64_t Allowances::free_units(const Limit& limit, const Amounts& unit, Ste
   auto units = kManyUnits;
   for (const auto& [dimension, amount] : unit) {
     if (amount == 0) continue;
-    const auto free = now < limit.valid_until ? amount_of(limit.held, dimension) - amount_of(limit.in_use, dimension) : 0;
-    units = std::min(units, std::max<std::int64_t>(0, free) / amount);
+    const auto free = amount_of(limit.held, dimension) - amount_of(limit.in_use, dimension);
+    units = std::min(units, now < limit.valid_until ? std::max<std::int64_t>(0, free) / amount : 0);
   }
   return units;
 }
@@ -299,7 +299,8 @@ bool Allowances::request(const Share& share, SteadyTime now, std::int64_t count,
   if (std::min(units, starts) >= count || limit.calling || limit.blocked_until > now) return some;
   if (limit.count > 0 && limit.unit != share.unit) return some;  // Another class's turn; this one's comes after it.
   limit.unit = share.unit;
-  limit.count = std::min(limit.count + std::max<std::int64_t>(0, count - units), std::max<std::int64_t>(0, room - units));
+  const auto missing = std::max<std::int64_t>(0, count - units);
+  limit.count = std::min(limit.count + missing, std::max<std::int64_t>(0, room - units));
   if (starts < count) limit.want_starts = std::min(limit.want_starts + count, room);
   touched_.insert(limit.name);
   return some;

@@ -51,7 +51,8 @@ Awaitable<void> set_quota_of(Caller caller, std::string name, core::Quota quota)
   args.period_ms = quota.period.count();
   args.burst = quota.burst;
   const LimitName limit(LimitKind::quota, std::move(name));
-  FF_CO_TRY(done, co_await call_verb<script::SetQuota>(caller, home(caller, limit), std::move(args), caller.deadline()));
+  const auto partition = home(caller, limit);
+  FF_CO_TRY(done, co_await call_verb<script::SetQuota>(caller, partition, std::move(args), caller.deadline()));
   static_cast<void>(done);
   co_return core::Result<void>();
 }

@@ -23,15 +23,12 @@ date::local_days beginning(ResetEvery every, date::local_days day, int n) {
 }
 
 std::vector<core::TimestampMs> hours(const date::time_zone& zone, SysMillis after, std::size_t count) {
-  // Offsets are multiples of a quarter of an hour.
-  constexpr std::chrono::minutes kQuarter{15};
+  // Offsets are whole quarters of an hour nowadays.
+  using Quarters = std::chrono::duration<std::int64_t, std::ratio<900>>;
   std::vector<core::TimestampMs> found;
-  for (auto at = date::floor<std::chrono::minutes>(after) - kQuarter; found.size() < count; at += std::chrono::minutes(1)) {
-    if (at <= after) continue;
+  for (auto at = date::floor<Quarters>(after) + Quarters(1); found.size() < count; at += Quarters(1)) {
     const auto local = zone.to_local(at);
-    if (local != date::floor<std::chrono::hours>(local)) continue;
-    found.push_back(SysMillis(at).time_since_epoch().count());
-    at += 2 * kQuarter - std::chrono::minutes(1);
+    if (local == date::floor<std::chrono::hours>(local)) found.push_back(SysMillis(at).time_since_epoch().count());
   }
   return found;
 }

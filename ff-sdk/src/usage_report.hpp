@@ -14,7 +14,8 @@ struct UsageReport {
   std::string key;
   std::string holder;  // Worker instance that has reserved for it, empty: none.
   core::Amounts used;
-  // Asked before each call how much of it the holder has reserved of this budget, and told after it what came out of that.
+  // Asked before each call how much of it the holder has reserved of this budget, and told after it what came out of
+  // that.
   std::function<core::Amounts(const core::LimitName&)> covered;
   std::function<void(const core::LimitName&, const core::Amounts&)> counted;
   UsageReport() = default;

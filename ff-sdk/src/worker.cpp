@@ -48,7 +48,7 @@ Worker::Impl::Impl(std::shared_ptr<script::Deployment> deployment, WorkerOptions
       executor_(deployment_->connection()->executor()),
       lanes_(std::vector<std::int64_t>(std::max<std::size_t>(1, options_.lanes.size()), 1)),
       planner_(deployment_->keys().partitions(), steady_clock::now() + kFirstLook),
-      allowances_([this](const core::LimitName& limit) { return deployment_->keys().home_of_limit(options_.ns, limit); },
+      allowances_([this](const core::LimitName& l) { return deployment_->keys().home_of_limit(options_.ns, l); },
                   allowance_ttl(), options_.lease / 3, first_seq()),
       look_(executor_, SteadyTime::max()), lease_alarm_(executor_), handlers_done_(executor_),
       ended_(executor_, SteadyTime::max()) {

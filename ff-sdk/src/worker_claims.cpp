@@ -40,7 +40,8 @@ void Worker::Impl::on_gap(core::Partition partition) {
   schedule_pump();
 }
 
-// "ready <queue>", "limit <id>", "lost <ulid> <epoch>", "cancelled <ulid> <epoch>", "cancelling <ulid> <epoch> <grace ms>".
+// "ready <queue>", "limit <id>", "lost <ulid> <epoch>", "cancelled <ulid> <epoch>", "cancelling <ulid> <epoch> <grace
+// ms>".
 void Worker::Impl::on_message(core::Partition partition, std::string_view message) {
   const auto word_end = message.find(' ');
   if (word_end == std::string_view::npos || over_) return;

@@ -80,7 +80,9 @@ void run_limits(const Settings& settings, Report& report, BenchServer& server) {
         sample_cost(report, fmt::format("limits.{}.x{}", shape.name, concurrency), cost);
       }
     }
-    const auto rate = [&](const char* name) { return report.median(fmt::format("limits.{}.x{}.rate", name, concurrency)); };
+    const auto rate = [&](const char* name) {
+      return report.median(fmt::format("limits.{}.x{}.rate", name, concurrency));
+    };
     for (const auto& shape : kCases) {
       if (shape.quotas == 0) continue;
       report.sample(fmt::format("limits.share.{}.x{}", shape.name, concurrency), rate(shape.name) / rate("none"));

@@ -35,7 +35,7 @@ struct Requirements {
   std::set<std::string> needs;    // At most 16; a worker that lacks one never gets it.
   std::set<std::string> prefers;  // At most 16; a worker that lacks one gets it after it has waited for 5 s.
   std::set<std::string> quotas;   // At most 8 (admission.hpp); it runs only while each has a slot and a start for it.
-  std::string budget;             // It runs only while the budget and its parents have room for `estimate`; empty: none.
+  std::string budget;             // It runs only while that and its parents have room for `estimate`; empty: none.
   Amounts estimate;               // Reserved while it runs. Few different ones, rounded: each makes a line of its own.
   Requirements() = default;
   bool empty() const noexcept { return needs.empty() && prefers.empty() && quotas.empty() && budget.empty(); }

@@ -59,15 +59,15 @@ struct Grant {
 
 // Executions with the same limited requirements are a class. A class is reserved for only while claims report that its
 // work waits for an allowance. What an execution frees is used again by the next claim; what no class has work for goes
-// back after kIdle, what was not used between two renewals with the second of them, what the quota asks back (Grant::keep)
-// at once.
+// back after kIdle, what was not used between two renewals with the second of them, what the quota asks back
+// (Grant::keep) at once.
 //
-// A class with several limits asks for them in the order of their names, for the next one once there is something of the
-// one before, and gives back what it cannot use when one refuses: so nobody waits with what another one needs.
+// A class with several limits asks for them in the order of their names, for the next one once there is something of
+// the one before, and gives back what it cannot use when one refuses: so nobody waits with what another one needs.
 //
-// A reservation counts as ours for `ttl` from when the call left that renewed it, less a tenth. Later, what is in use is
-// still reported as held, and counts again, even beyond the limit: work that runs is not stopped because a limit was out
-// of reach, but nothing new begins. Thread safety: none.
+// A reservation counts as ours for `ttl` from when the call left that renewed it, less a tenth. Later, what is in use
+// is still reported as held, and counts again, even beyond the limit: work that runs is not stopped because a limit was
+// out of reach, but nothing new begins. Thread safety: none.
 class Allowances {
  public:
   static constexpr core::Millis kIdle{200}, kAskAgain{500};
@@ -81,10 +81,11 @@ class Allowances {
 
   // ---- claims
 
-  // What a claim for `want` from this partition may take: in use from now on. Claimed, withdrawn or abandoned ends that.
+  // What a claim for `want` from this partition may take: in use from now on. Claimed, withdrawn or abandoned ends
+  // that.
   std::vector<Allowance> offer(core::Partition partition, std::size_t want, core::SteadyTime now);
-  // The claim gave executions of these requirements; `waiting` is what it had no allowance for. `filled`: it gave as many
-  // as were wanted, so more may be there.
+  // The claim gave executions of these requirements; `waiting` is what it had no allowance for. `filled`: it gave as
+  // many as were wanted, so more may be there.
   void claimed(core::Partition partition, const std::vector<Allowance>& offered, const std::vector<std::string>& given,
                const std::vector<Allowance>& waiting, bool filled);
   // The claim certainly did not run.

@@ -241,9 +241,9 @@ class Client {
   // Executions by state and lane over all partitions and namespaces: "completed", "ready:<namespace>/<lane>", ….
   Awaitable<std::map<std::string, std::int64_t>> count();
 
-  // Quotas and budgets (core/admission.hpp) of this namespace. Executions name them (Submission::requirements); one that
-  // is not defined limits nothing. A change counts at once; workers that hold more than a lowered limit come down as
-  // their executions end. Names are checked: invalid_argument/bad_limit_name.
+  // Quotas and budgets (core/admission.hpp) of this namespace. Executions name them (Submission::requirements); one
+  // that is not defined limits nothing. A change counts at once; workers that hold more than a lowered limit come down
+  // as their executions end. Names are checked: invalid_argument/bad_limit_name.
   Awaitable<void> set_quota(std::string name, core::Quota quota);       // invalid_argument/bad_quota
   // Nothing starts under it for so long (0 to a day), as a server's 429 asks for; another pause only puts the end off,
   // 0 ends it. Errors: not_found, invalid_argument/bad_pause.

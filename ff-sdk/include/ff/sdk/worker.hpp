@@ -89,11 +89,11 @@ class Task : public std::enable_shared_from_this<Task> {
   // Reports how far it is: percent 0 to 100 (-1: unknown) and a text of at most 1024 bytes. Sent in the background, the
   // last one wins; bad values are cut to the allowed ones.
   virtual void progress(int percent, std::string message) = 0;
-  // Counts what was used against the execution's budget and its parents, out of what was reserved for it first. The same
-  // key (1 to 64 bytes, no spaces) counts once for an attempt. After the verdict `hard` the stop token fires, and unless
-  // the handler returns a result all the same, the attempt ends as the budget's policy says: it fails as
-  // budget_exceeded, or is given back until the next reset. An attempt that reports nothing has used nothing.
-  // For coroutines, on the connection's executor. Errors: those of Client::report_usage; invalid_argument/no_budget;
+  // Counts what was used against the execution's budget and its parents, out of what was reserved for it first. The
+  // same key (1 to 64 bytes, no spaces) counts once for an attempt. After the verdict `hard` the stop token fires, and
+  // unless the handler returns a result all the same, the attempt ends as the budget's policy says: it fails as
+  // budget_exceeded, or is given back until the next reset. An attempt that reports nothing has used nothing. For
+  // coroutines, on the connection's executor. Errors: those of Client::report_usage; invalid_argument/no_budget;
   // stale_lease when the attempt is over.
   virtual boost::asio::awaitable<core::Result<Usage>> report_usage(std::string key, core::Amounts used) = 0;
   // The same for plain functions that run elsewhere: waits for the answer. Never on the connection's executor, which
