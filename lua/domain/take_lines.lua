@@ -20,7 +20,9 @@ local function fit(lane, set, name)
   return found
 end
 
+-- The caller knows now that there is work, and comes back with an allowance: nobody else need be woken for it.
 local function note_short(at, c, queue, name, required)
+  ff.remove(at, ":handoffs", queue .. "|" .. name)
   if #c.short == short_max then return end
   c.short[#c.short + 1] = string.format("%d ", ff.line_length(at, queue, name)) .. required.text
 end

@@ -294,7 +294,8 @@ void Checker::index_key(const StoredKey& key) {
   }
   auto state = state_of(rest);
   if (state && *state != ff::core::State::ready) return state_index(key, *state);
-  bool known = rest.empty() || rest == "lanes" || limit_key(rest) || rest == "ev" || rest == "absent" || rest == "gone" ||
+  bool known = rest.empty() || rest == "lanes" || rest == "ev" || rest == "absent" || rest == "gone" ||
+      limit_key(rest) ||
       starts(rest, "e:") ||
                starts(rest, "i:");
   if (!known) complain({}, rest, "no such key", string(key.type));
