@@ -22,8 +22,8 @@ end
 
 -- The caller knows now that there is work, and comes back with an allowance: nobody else need be woken for it.
 local function note_short(at, c, queue, name, required)
-  ff.remove(at, ":handoffs", queue .. "|" .. name)
   if #c.short == short_max then return end
+  ff.remove(at, ":handoffs", queue .. "|" .. name)
   c.short[#c.short + 1] = string.format("%d ", ff.line_length(at, queue, name)) .. required.text
 end
 
@@ -231,8 +231,9 @@ function ff.take_lines(at, own, c, room, rows)
   own.best = best and best.rank
   for i = 1, #lines - 1 do
     if lines[i].touched then settle(at, lines[i]) end
-    if lines[i].rank and not lines[i].waits then
-      if lines[i].room > 0 then more = more + 1 else note_short(at, c, own.queue, lines[i].name, lines[i].required) end
+    local line = lines[i]
+    if line.rank and not line.waits then
+      if line.room > 0 then more = more + 1 else note_short(at, c, own.queue, line.name, own.lane.lines[line.name]) end
     end
   end
   return taken, more

@@ -317,7 +317,7 @@ TEST_CASE("starts that were not used can be given back, once, for what they are 
 
   CHECK(a.slots(0, 0, 0, 4).starts == 0);
   CHECK(b.slots(0, 0, 10).starts == 4);
-  a.keep_slots(0, 4);  // They are back already.
+  a.keep_slots(0, 4);  // They are back already, the others are used.
 
   CHECK(b.slots(0, 0, 10).starts == 0);
 }
