@@ -5,8 +5,8 @@
 #
 #   ci/fresh.sh [bookworm|trixie|both] [install|quickstart|test|both]    default: both both
 #
-# Prints one line per command: PASS or FAIL and its duration; logs stay in build/fresh/. FLOWFABRIC_FRESH_KEEP=1 keeps the
-# roots.
+# Prints one line per command: PASS or FAIL and its duration; logs stay in build/fresh/. FLOWFABRIC_FRESH_KEEP=1
+# keeps the roots.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 suites=${1:-both} what=${2:-both}

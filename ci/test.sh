@@ -7,9 +7,9 @@
 #   ci/test.sh --checks    only the checks
 #   ci/test.sh --no-tsan   without the TSan part
 #
-# FLOWFABRIC_CI_MINUTES (default 40) is a hard limit on the whole; FLOWFABRIC_CI_JOBS the parallel compilations (default:
-# processors); FLOWFABRIC_CI_CMAKE more words for the configure step. Variables of scripts and tests begin so, because
-# the names that begin with FF_ are ff-server's, which refuses those it does not know.
+# FLOWFABRIC_CI_MINUTES (default 40) is a hard limit on the whole; FLOWFABRIC_CI_JOBS the parallel compilations
+# (default: processors); FLOWFABRIC_CI_CMAKE more words for the configure step. Variables of scripts and tests begin
+# so, because the names that begin with FF_ are ff-server's, which refuses those it does not know.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

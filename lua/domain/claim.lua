@@ -6,18 +6,32 @@ local function satellites(at, ulid, core)
   return found[1] or "", found[2] or ""
 end
 
+local payloads_at_once = 16
+
+-- The payloads of up to `count` entries of `heads` from the i-th value on, by one command. It reads a key of another
+-- type as absent: fetch asks once more for what is absent.
+local function read_payloads(at, heads, i, count)
+  local keys, base = {}, at.tag .. ":e:"
+  for k = 1, math.min(count, payloads_at_once, (#heads - i + 1) / 2) do
+    keys[k] = base .. heads[i + 2 * k - 2] .. ":p"
+  end
+  return redis.call("MGET", unpack(keys))
+end
+
 -- Reads all of a ready execution that a claim needs, and counts its attempt and its epoch on; raises when it cannot.
 -- nil when it does not wait in this line.
-local function fetch(at, ulid, index)
+local function fetch(at, ulid, line, payload)
   local core = ff.load(at, ulid)
-  if not core or core.s ~= "ready" or ff.line_index(core) ~= index then return nil end
+  if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
+  if (line.name or core.rq or core.fk) and ff.line_index(core) ~= line.index then return nil end
   local attempts, epoch = tonumber(core.a or 0), tonumber(core.e or 0)
   if not attempts or not epoch or not tonumber(core.p or 0) or (core.t and not tonumber(core.t)) then
     ff.corrupt("core " .. at.tag .. ":e:" .. ulid)
   end
+  core.a, core.e = attempts + 1, epoch < at.now_us and at.now_us or epoch + 1
   if core.rq then core.required = ff.requirements_of(at, ulid, core) end
-  core.a, core.e = string.format("%d", attempts + 1), string.format("%d", math.max(epoch + 1, at.now_us))
-  local payload = redis.call("GET", ff.key(at, ulid, "p"))
+  if not payload then payload = redis.call("GET", ff.key(at, ulid, "p")) end
+  if not core.j then return core, payload, "", "" end
   return core, payload, satellites(at, ulid, core)
 end
 
@@ -26,7 +40,7 @@ local function append_row(rows, ulid, core, ready_at, payload, policy, tags)
   local n = #rows
   rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or "0"
   rows[n + 5], rows[n + 6], rows[n + 7] = core.g or "0", core.a, core.e
-  rows[n + 8], rows[n + 9], rows[n + 10] = core.c, string.format("%d", ready_at), core.f or "0"
+  rows[n + 8], rows[n + 9], rows[n + 10] = core.c, ready_at, core.f or "0"
   rows[n + 11], rows[n + 12] = core.t or core.tl or "0", core.d or "0"
   rows[n + 13], rows[n + 14], rows[n + 15] = core.required and core.required.text or "", policy, tags
   rows[n + 16], rows[n + 17] = core.ct or "", payload or ""
@@ -47,10 +61,11 @@ local function attempt_timeout(at, ulid, core, lane, changes)
   return nil
 end
 
+-- The caller takes the execution out of its line.
 local function begin_attempt(at, ulid, core, c, lane)
   local changes = { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now }
   local timeout = attempt_timeout(at, ulid, core, lane, changes)
-  ff.move(at, ulid, core, "active", at.now + c.lease_ms, changes)
+  ff.move(at, ulid, core, "active", at.now + c.lease_ms, changes, true)
   if core.o then ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "o" }) end -- It was the holder's before.
   if timeout then
     ff.add(at, ":timeouts", ulid, at.now + timeout)
@@ -66,39 +81,42 @@ function ff.answer_full(c)
 end
 
 -- Plans the claim of one entry of a line, and appends its row. Returns its core; nil when it is not there, or when it
--- may not be taken yet (then line.waits is set).
-function ff.take_one(at, line, c, ulid, rank, rows)
-  local readable, core, payload, policy, tags = pcall(fetch, at, ulid, line.index)
-  if not readable or not core then
-    if not readable then ff.set_aside(at, ":delayed", ulid, core) end
-    ff.dequeue(at, ulid, line.queue, line.index) -- An entry without a ready execution behind it.
-    return nil
+-- may not be taken yet (then line.waits is set). The caller takes the entry out of its queue.
+function ff.take_one(at, line, c, ulid, rank, rows, payload)
+  local readable, core, bytes, policy, tags = pcall(fetch, at, ulid, line, payload)
+  if not readable then ff.set_aside(at, ":delayed", ulid, core) end
+  if readable and core then
+    local ready_at = ff.ready_at(line.lane, tonumber(core.p or 0), rank)
+    if line.patient and ready_at + ff.patience_ms > at.now then
+      line.waits = true
+      return nil
+    end
+    begin_attempt(at, ulid, core, c, line.lane)
+    append_row(rows, ulid, core, ready_at, bytes, policy, tags)
+    c.bytes = c.bytes + (bytes and #bytes or 0)
   end
-  local ready_at = ff.ready_at(line.lane, tonumber(core.p or 0), rank)
-  if line.patient and ready_at + ff.patience_ms > at.now then
-    line.waits = true
-    return nil
-  end
-  begin_attempt(at, ulid, core, c, line.lane)
-  append_row(rows, ulid, core, ready_at, payload, policy, tags)
-  c.bytes = c.bytes + (payload and #payload or 0)
-  return core
+  if line.name then ff.remove(at, ":waiting:" .. line.queue, ulid) end
+  return readable and core or nil
 end
 
 -- Plans the claim of up to `room` from a line that is one queue, as far as `limit` (a rank). Returns how many;
--- line.rank is then that of the first one left behind, line.gone how many entries are no longer there.
+-- line.rank is then that of the first one left behind, line.gone how many entries leave in all.
 function ff.take_queue(at, line, c, room, limit, rows)
-  local first = line.gone
+  local first, taken, i = line.gone, 0, 1
   local heads = redis.call("ZRANGE", at.tag .. line.index, first, first + room, "WITHSCORES")
-  local taken = 0
-  for i = 1, #heads, 2 do
-    line.rank = tonumber(heads[i + 1])
-    if taken == room or line.rank > limit or ff.answer_full(c) then return taken end
-    if ff.take_one(at, line, c, heads[i], line.rank, rows) then taken = taken + 1 end
+  local payloads, next_payload = nil, payloads_at_once + 1
+  line.rank = tonumber(heads[2])
+  while line.rank and taken < room and line.rank <= limit and not ff.answer_full(c) do
+    if next_payload > payloads_at_once then
+      payloads, next_payload = read_payloads(at, heads, i, room - taken), 1
+    end
+    if ff.take_one(at, line, c, heads[i], line.rank, rows, payloads[next_payload]) then taken = taken + 1 end
     if line.waits then return taken end
-    line.gone = line.gone + 1
+    next_payload, i, line.gone = next_payload + 1, i + 2, line.gone + 1
+    line.rank = tonumber(heads[i + 1])
   end
-  if #heads <= 2 * room then line.rank = nil end
+  -- Entries without anything behind them may have hidden others.
+  if not line.rank and taken < room and #heads > 2 * room then line.rank = tonumber(heads[#heads]) end
   return taken
 end
 
@@ -138,7 +156,7 @@ end
 local function register_idle(at, c, room)
   local look = engine_look_ms * off_duty
   for i = 1, #c.queues do
-    local index = ":idle:" .. c.queues[i] .. c.set.suffix
+    local index = ff.idle_index(c.queues[i], c.set.suffix)
     look = math.min(look, next_look(at, index, c.worker))
     ff.add(at, index, c.worker, room)
   end
@@ -160,13 +178,14 @@ local function take(at, queue, c, room, rows)
   local lane = ff.lane(at, queue)
   if lane.paused then return 0, 0, nil end
   if lane.line_count > 0 or c.set.text ~= "" then note_set(at, lane, queue, c.set) end
-  local own = { queue = queue, lane = lane, index = ":q:" .. queue, gone = 0 }
+  local own = { queue = queue, lane = lane, index = ff.queue_index(queue), gone = 0 }
   local taken, left
   if lane.line_count == 0 then
     taken, left = ff.take_queue(at, own, c, room, math.huge, rows), 0
   else
     taken, left = ff.take_lines(at, own, c, room, rows)
   end
+  if own.gone > 0 then ff.remove_first(at, own.index, own.gone) end
   if taken > 0 then ff.note_starts(at, lane, taken) end
   if own.rank then left = left + redis.call("ZCARD", at.tag .. own.index) - own.gone end
   return taken, left, own.best or own.rank

@@ -6,8 +6,8 @@ end
 
 -- Ends an execution in the terminal state `to`. `changes` are further core fields to set.
 function ff.finish(at, ulid, core, to, changes)
-  changes[#changes + 1] = "z"
-  changes[#changes + 1] = at.now
+  local n = #changes
+  changes[n + 1], changes[n + 2] = "z", at.now
   ff.move(at, ulid, core, to, purge_at(at, core), changes)
 end
 

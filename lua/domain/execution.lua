@@ -8,12 +8,20 @@ function ff.load(at, ulid)
   local flat = redis.call("HGETALL", at.tag .. ":e:" .. ulid)
   local count = #flat
   if count == 0 then return nil end
-  local core = {}
+  -- Room for what a claimed core has: a table that grows field by field is copied four times.
+  local core = { s = nil, q = nil, k = nil, c = nil, a = nil, e = nil, l = nil, w = nil, b = nil }
   for i = 1, count, 2 do core[flat[i]] = flat[i + 1] end
   if not core.q or not core.k or not core.c or not core.s or not ff.legal[core.s] then
     ff.corrupt("core " .. at.tag .. ":e:" .. ulid)
   end
   return core
+end
+
+-- Whether there is a core for any of the items: one question for all of a batch.
+function ff.any_stored(at, items)
+  local keys, base = {}, at.tag .. ":e:"
+  for i = 1, #items do keys[i] = base .. items[i].id end
+  return #keys > 0 and redis.call("EXISTS", unpack(keys)) > 0
 end
 
 -- The core, or nil when it does not exist in this namespace: a foreign id answers the same as none.

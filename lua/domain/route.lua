@@ -45,7 +45,7 @@ end
 
 -- Index in which an execution waits when it is ready.
 function ff.line_index(core)
-  if not core.rq and not core.fk then return ":q:" .. core.q end
+  if not core.rq and not core.fk then return ff.queue_index(core.q) end
   local class = core.rq or ""
   class = string.sub(class, 1, 1) == "@" and string.sub(class, 2) or ff.requirements(class).class
   return ":q:" .. core.q .. "|" .. class .. (core.fk and "|" .. core.fk or "")
@@ -137,7 +137,7 @@ function ff.enqueue(at, ulid, core, ms)
   local lane = ff.lane(at, core.q)
   local rank = ff.rank(lane, tonumber(core.p or 0), ms, tonumber(core.c))
   if not core.rq and not core.fk then
-    ff.add(at, ":q:" .. core.q, ulid, rank)
+    ff.add(at, ff.queue_index(core.q), ulid, rank)
     return ff.offer(at, core.q, "", 1, core.w)
   end
   local required = ff.requirements_of(at, ulid, core)
@@ -151,10 +151,9 @@ function ff.enqueue(at, ulid, core, ms)
   ff.offer(at, core.q, name, 1, core.w).required = required
 end
 
--- Takes a ready execution, or an entry without one behind it, out of its line. What becomes empty is found so by a
--- claim.
-function ff.dequeue(at, ulid, queue, index)
-  ff.lane(at, queue)
-  ff.remove(at, index, ulid)
-  if index ~= ":q:" .. queue then ff.remove(at, ":waiting:" .. queue, ulid) end
+-- Plans that a ready execution leaves its line. What becomes empty is found so by a claim.
+function ff.dequeue(at, ulid, core)
+  ff.lane(at, core.q)
+  ff.remove(at, ff.line_index(core), ulid)
+  if core.rq or core.fk then ff.remove(at, ":waiting:" .. core.q, ulid) end
 end

@@ -146,6 +146,7 @@ local function settle_keys(at, line)
   local left, idle = not line.all_known, false
   for i = 1, #line.keys do
     local entry = line.keys[i]
+    if entry.skip > 0 then ff.remove_first(at, line.index .. "|" .. entry.key, entry.skip) end
     left = left or not entry.empty
     if entry.empty then
       ff.remove(at, fair, entry.key)
@@ -167,6 +168,7 @@ end
 -- The rank in `open` must not be above the true one. Where no other line is compared with it, it may be below.
 local function settle(at, line)
   if line.keys then settle_keys(at, line) end
+  if line.gone > 0 then ff.remove_first(at, line.index, line.gone) end
   if not line.rank then
     ff.remove(at, ":open:" .. line.queue, line.name)
   elseif line.lane.line_count > 1 or line.rank < line.opened then

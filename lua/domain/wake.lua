@@ -78,7 +78,7 @@ function ff.wake(at, offer, patient)
   local suffixes = idle_suffixes(lane, required, patient)
   local woken, tries = false, 0
   for i = 1, #suffixes do
-    local index = at.tag .. ":idle:" .. offer.queue .. suffixes[i]
+    local index = at.tag .. ff.idle_index(offer.queue, suffixes[i])
     woken = wake_last(at, offer, index) or woken
     while offer.count > 0 do
       if tries == 8 then return woken, true end
@@ -119,7 +119,7 @@ end
 
 -- How many wait in a line: at least, of one with fairness keys.
 function ff.line_length(at, queue, name)
-  if name == "" then return redis.call("ZCARD", at.tag .. ":q:" .. queue) end
+  if name == "" then return redis.call("ZCARD", at.tag .. ff.queue_index(queue)) end
   if string.sub(name, -1) == "|" then
     return redis.call("ZCARD", at.tag .. ":fair:" .. queue .. "|" .. string.sub(name, 1, -2))
   end
@@ -158,7 +158,7 @@ local live_ms = 120000
 
 -- Whether a worker that can take the line was seen in the last two minutes or is idle. required == nil: the lane's own.
 function ff.is_served(at, queue, lane, required)
-  local own = at.tag .. ":idle:" .. queue
+  local own = at.tag .. ff.idle_index(queue, "")
   local anybody = not required or #required.needs == 0
   if anybody and (redis.call("ZCARD", own) > 0 or at.now - lane.counted_since < live_ms and lane.started > 0) then
     return true

@@ -1,6 +1,16 @@
 -- Lanes as this node knows them: policy and state, and the lines in which executions wait. A lane that was never set
 -- up and whose executions require nothing has no record and one line; it pays one look a second for both.
 
+-- The lane's own line: plain executions, which require nothing.
+function ff.queue_index(queue)
+  return ":q:" .. queue
+end
+
+-- Idle workers of one capability set; its suffix is empty for those without capabilities.
+function ff.idle_index(queue, suffix)
+  return ":idle:" .. queue .. suffix
+end
+
 local check_every_ms, queues_remembered = 1000, 4096
 local aging_default_ms, strict_step = 60000, 549755813888 -- 2^39: no time makes up for one step of priority.
 
@@ -41,7 +51,7 @@ local function load_sets(at, queue, lane)
 end
 
 local function load(at, queue, known)
-  redis.call("ZCARD", at.tag .. ":q:" .. queue) -- Raises if it is no sorted set: it is written without being read.
+  redis.call("ZCARD", at.tag .. ff.queue_index(queue)) -- Raises if it is no sorted set: it is written without being read.
   local text = redis.call("GET", at.tag .. ":lane:" .. queue) or ""
   local lane = known and known.text == text and known or ff.decode_lane(text)
   load_lines(at, queue, lane)
@@ -78,9 +88,28 @@ function ff.forget_lanes(at)
   end
 end
 
+-- Notes that the partition has this lane, at most once in ten seconds for each queue.
+function ff.note_lane(at, queue)
+  local m = at.memory
+  ff.lane(at, queue)
+  if m.lanes[queue] and at.clock_ms - m.lanes[queue] < 10000 and at.clock_ms >= m.lanes[queue] then return end
+  local lanes = at.lanes or {}
+  at.lanes = lanes
+  if lanes[queue] then return end
+  lanes[queue] = true
+  lanes[#lanes + 1] = queue
+end
+
+function ff.write_lanes(at)
+  local lanes = at.lanes
+  if not lanes then return end
+  redis.call("SADD", at.tag .. ":lanes", unpack(lanes)) -- At most one for each item of a call.
+  for i = 1, #lanes do at.memory.lanes[lanes[i]] = at.clock_ms end
+end
+
 -- How many are ready in the lane, on all its lines.
 function ff.waiting(at, queue, lane)
-  local count = redis.call("ZCARD", at.tag .. ":q:" .. queue)
+  local count = redis.call("ZCARD", at.tag .. ff.queue_index(queue))
   if lane.line_count > 0 then count = count + redis.call("ZCARD", at.tag .. ":waiting:" .. queue) end
   return count
 end

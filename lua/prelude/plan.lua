@@ -4,31 +4,43 @@
 -- Should a write be refused after all (a right taken from the user, a bug), the order decides what is left: see
 -- ff.commit.
 
-local function bucket(at, kind, key)
+-- The entries planned for an index (its key without the tag), one list for each: a key is joined once a call.
+local function entries(at, kind, index)
   local all = at[kind]
   if not all then
     all = { order = {} }
     at[kind] = all
   end
-  local list = all[key]
-  if not list then
-    list = {}
-    all[key] = list
-    all.order[#all.order + 1] = key
-  end
+  local list = {}
+  all[index] = list
+  all.order[#all.order + 1] = index
   return list
 end
 
 -- Adds to (or moves within) an index.
 function ff.add(at, index, member, score)
-  local list = bucket(at, "zadd", at.tag .. index)
-  list[#list + 1] = score
-  list[#list + 1] = member
+  local all = at.zadd
+  local list = all and all[index] or entries(at, "zadd", index)
+  local n = #list
+  list[n + 1], list[n + 2] = score, member
 end
 
 function ff.remove(at, index, member)
-  local list = bucket(at, "zrem", at.tag .. index)
+  local all = at.zrem
+  local list = all and all[index] or entries(at, "zrem", index)
   list[#list + 1] = member
+end
+
+-- Removes the first `count` entries: for a caller that read exactly these in this call and plans nothing that adds to
+-- the index. One short command in the log, instead of one that names every entry.
+function ff.remove_first(at, index, count)
+  local list = at.heads
+  if not list then
+    list = {}
+    at.heads = list
+  end
+  list[#list + 1] = index
+  list[#list + 1] = count
 end
 
 -- Sets fields of a hash: `fields` is { field, value, … }.
@@ -38,7 +50,8 @@ function ff.set_fields(at, key, fields)
     list = {}
     at.hset = list
   end
-  list[#list + 1] = { key, fields }
+  local n = #list
+  list[n + 1], list[n + 2] = key, fields
 end
 
 function ff.clear_fields(at, key, names)
@@ -47,7 +60,8 @@ function ff.clear_fields(at, key, names)
     list = {}
     at.hdel = list
   end
-  list[#list + 1] = { key, names }
+  local n = #list
+  list[n + 1], list[n + 2] = key, names
 end
 
 -- Any other command that can't fail on what the verb has checked: { "SET", key, value }. Performed before the cores.
@@ -60,7 +74,18 @@ function ff.write(at, command)
   list[#list + 1] = command
 end
 
--- The same, but performed after the cores: what must not be there without them.
+-- A string that replaces whatever is there: all of a call by one command, before the cores.
+function ff.store(at, key, value)
+  local list = at.strings
+  if not list then
+    list = {}
+    at.strings = list
+  end
+  local n = #list
+  list[n + 1], list[n + 2] = key, value
+end
+
+-- Like ff.write, but performed after the cores: what must not be there without them.
 function ff.write_last(at, command)
   local list = at.last_writes
   if not list then
@@ -68,18 +93,6 @@ function ff.write_last(at, command)
     at.last_writes = list
   end
   list[#list + 1] = command
-end
-
--- Notes that the partition has this lane, at most once in ten seconds for each queue.
-function ff.note_lane(at, queue)
-  local m = at.memory
-  ff.lane(at, queue)
-  if m.lanes[queue] and at.clock_ms - m.lanes[queue] < 10000 and at.clock_ms >= m.lanes[queue] then return end
-  local lanes = at.lanes or {}
-  at.lanes = lanes
-  if lanes[queue] then return end
-  lanes[queue] = true
-  lanes[#lanes + 1] = queue
 end
 
 function ff.unlink(at, key)
@@ -127,26 +140,30 @@ local function write_list(command, key, list)
   for i = 1, count, at_once do redis.call(command, key, unpack(list, i, math.min(i + at_once - 1, count))) end
 end
 
-local function write_index(command, index)
-  if not index then return end
-  for i = 1, #index.order do write_list(command, index.order[i], index[index.order[i]]) end
+local function write_index(at, command, all)
+  if not all then return end
+  for i = 1, #all.order do write_list(command, at.tag .. all.order[i], all[all.order[i]]) end
+end
+
+local function remove_heads(at)
+  local list = at.heads
+  if not list then return end
+  for i = 1, #list, 2 do redis.call("ZREMRANGEBYRANK", at.tag .. list[i], 0, list[i + 1] - 1) end
+end
+
+local function write_strings(list)
+  if not list then return end
+  for i = 1, #list, at_once do redis.call("MSET", unpack(list, i, math.min(i + at_once - 1, #list))) end
 end
 
 local function write_hashes(command, list)
   if not list then return end
-  for i = 1, #list do redis.call(command, list[i][1], unpack(list[i][2])) end
+  for i = 1, #list, 2 do redis.call(command, list[i], unpack(list[i + 1])) end
 end
 
 local function write_each(list)
   if not list then return end
   for i = 1, #list do redis.call(unpack(list[i])) end
-end
-
-local function write_lanes(at)
-  local lanes = at.lanes
-  if not lanes then return end
-  write_list("SADD", at.tag .. ":lanes", lanes)
-  for i = 1, #lanes do at.memory.lanes[lanes[i]] = at.clock_ms end
 end
 
 local function delete(list)
@@ -175,8 +192,8 @@ end
 
 -- Forgets the plan.
 function ff.discard(at)
-  at.writes, at.last_writes, at.lanes, at.zadd, at.hset, at.hdel, at.gone, at.zrem, at.events, at.ready, at.messages,
-    at.earliest = nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil, nil
+  at.writes, at.last_writes, at.strings, at.lanes, at.zadd, at.hset, at.hdel = nil, nil, nil, nil, nil, nil, nil
+  at.gone, at.zrem, at.heads, at.events, at.ready, at.messages, at.earliest = nil, nil, nil, nil, nil, nil, nil
   at.keys, at.opened, at.depths, at.old_lanes = nil, nil, nil, nil
 end
 
@@ -186,13 +203,15 @@ end
 -- never raise.
 function ff.commit(at)
   write_each(at.writes)
-  write_lanes(at)
-  write_index("ZADD", at.zadd)
+  write_strings(at.strings)
+  ff.write_lanes(at)
+  write_index(at, "ZADD", at.zadd)
   write_hashes("HDEL", at.hdel)
   write_hashes("HSET", at.hset)
   write_each(at.last_writes)
   delete(at.gone)
-  write_index("ZREM", at.zrem)
+  write_index(at, "ZREM", at.zrem)
+  remove_heads(at)
   write_events(at)
   ff.forget_lanes(at)
   if at.save_clock then

@@ -22,7 +22,7 @@ ff.terminal = { completed = true, failed = true, cancelled = true, expired = tru
 local function leave_index(at, ulid, core)
   local from = core.s
   if from == "ready" then
-    ff.dequeue(at, ulid, core.q, ff.line_index(core))
+    ff.dequeue(at, ulid, core)
   else
     ff.remove(at, ":" .. from, ulid)
     if from == "active" and (core.t or core.tl) then ff.remove(at, ":timeouts", ulid) end
@@ -37,24 +37,26 @@ end
 
 -- Moves an execution to the state `to` with its timer at `ms` (ready: the time to rank by, nil for the front) and sets
 -- `changes` ({ field, value, … }) in its core. A lean execution that ends is deleted instead of indexed.
--- core.s == nil is a submit; the caller has put all other core fields into `changes`.
-function ff.move(at, ulid, core, to, ms, changes)
+-- core.s == nil is a submit; the caller has put all other core fields into `changes`. `left`: the caller plans itself
+-- that the entry in the index of the old state goes.
+function ff.move(at, ulid, core, to, ms, changes, left)
   local from = core.s or ""
   if not ff.legal[from][to] then ff.corrupt("no transition from " .. from .. " to " .. to .. " of " .. ulid) end
-  if core.s then leave_index(at, ulid, core) end
+  if core.s and not left then leave_index(at, ulid, core) end
 
-  if ff.terminal[to] then
+  local ends = ff.terminal[to]
+  if ends then
     if core.d or core.u then ff.remove(at, ":deadlines", ulid) end
     if core.v then ff.tell(at, ":v:" .. ulid, to) end
   end
-  if core.m == "lean" and ff.terminal[to] then
+  if core.m == "lean" and ends then
     ff.delete(at, ulid, core)
     core.s = to
     return
   end
   enter_index(at, ulid, core, to, ms)
-  changes[#changes + 1] = "s"
-  changes[#changes + 1] = to
+  local n = #changes
+  changes[n + 1], changes[n + 2] = "s", to
   ff.set_fields(at, at.tag .. ":e:" .. ulid, changes)
   if core.m ~= "lean" then ff.event(at, ulid, to .. " " .. core.q) end
   core.s = to

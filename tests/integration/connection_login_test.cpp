@@ -35,7 +35,7 @@ ConnectionOptions over_tls(const ValkeyServer& server) {
 
 bool refuses(ConnectionOptions options, const std::string& text) {
   Client client(std::move(options));
-  const auto result = client.call({"PING"}, Millis(300));
+  const auto result = client.call({"PING"}, Millis(2000));  // Of which reading a system's store takes a part.
   INFO(ff::test::text(result));
   if (!is_error(result, Code::unavailable, "connect")) return false;
   return result.error().message.find(text) != std::string::npos;

@@ -9,4 +9,8 @@ if(TARGET ff_server_lib)
     target_compile_definitions(${target} PRIVATE FF_SERVER_PROGRAM="$<TARGET_FILE:ff-server>")
     add_dependencies(${target} ff-server)
   endforeach()
+  ff_test(NAME pistache_fault KIND integration LINK test_support SOURCES pistache_fault_test.cpp
+          ${PROJECT_SOURCE_DIR}/tests/unit/server_lab.cpp)
+  target_include_directories(test_pistache_fault PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit)
+  target_link_libraries(test_pistache_fault PRIVATE Pistache::pistache)
 endif()

@@ -8,7 +8,8 @@ function(ff_lua_test)
   ff_test(NAME lua_${T_NAME} KIND lua SOURCES ${T_SOURCES} LINK lua_fixture TIMEOUT 300)
   target_precompile_headers(test_lua_${T_NAME} PRIVATE fixture.hpp)
   add_test(NAME lua/lua_${T_NAME}_on_cluster COMMAND test_lua_${T_NAME})
-  set_tests_properties(lua/lua_${T_NAME}_on_cluster PROPERTIES LABELS "lua" TIMEOUT 300 ENVIRONMENT FLOWFABRIC_TEST_CLUSTER=1)
+  set_tests_properties(lua/lua_${T_NAME}_on_cluster PROPERTIES
+                       LABELS "lua" TIMEOUT 300 ENVIRONMENT FLOWFABRIC_TEST_CLUSTER=1)
 endfunction()
 
 ff_lua_test(NAME verbs SOURCES submit_test.cpp claim_test.cpp complete_test.cpp fail_test.cpp lease_test.cpp

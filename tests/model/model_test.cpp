@@ -1,5 +1,6 @@
 // Random calls on the real library against the reference model, all invariants checked after each step.
-// FLOWFABRIC_TEST_SEED repeats a run; FLOWFABRIC_MODEL_STEPS sets the steps; FLOWFABRIC_MODEL_RUN does one run of the seed alone.
+// FLOWFABRIC_TEST_SEED repeats a run; FLOWFABRIC_MODEL_STEPS sets the steps; FLOWFABRIC_MODEL_RUN does one run
+// of the seed alone.
 #include <catch2/catch_test_macros.hpp>
 #include <chrono>
 #include <cstdio>
@@ -117,7 +118,8 @@ TEST_CASE("the library does what the model says, step by step", "[model]") {
       std::fflush(stdout);
       std::printf("with fewer calls: %s", story(harness.shrink(std::move(result), kShrinkTries), run).c_str());
       std::fflush(stdout);
-      FAIL("the library and the model differ: FLOWFABRIC_TEST_SEED=" << seed << " FLOWFABRIC_MODEL_RUN=" << run << " repeats it");
+      FAIL("the library and the model differ: FLOWFABRIC_TEST_SEED=" << seed << " FLOWFABRIC_MODEL_RUN=" << run
+           << " repeats it");
     }
     if (alone != nullptr) return;
   }

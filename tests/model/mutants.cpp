@@ -14,7 +14,10 @@ const std::vector<Mutant>& mutants() {
       {"due is strictly before now", "local due = redis.call(\"ZRANGE\", at.tag .. \":\" .. index, \"-inf\", at.now,",
        "local due = redis.call(\"ZRANGE\", at.tag .. \":\" .. index, \"-inf\", \"(\" .. at.now,"},
       {"the old index keeps its entry", "    ff.remove(at, \":\" .. from, ulid)\n", "\n"},
-      {"the queue keeps its entry", "    ff.remove(at, \":q:\" .. core.q, ulid)\n  else", "  else"},
+      {"the queue keeps its entry", "    ff.dequeue(at, ulid, core)\n", "\n"},
+      {"a claim keeps its entries in the queue", "ff.remove_first(at, index, gone)", ""},
+      {"a claim takes one entry too many", "redis.call(\"ZREMRANGEBYRANK\", at.tag .. list[i], 0, list[i + 1] - 1)",
+          "redis.call(\"ZREMRANGEBYRANK\", at.tag .. list[i], 0, list[i + 1])"},
       {"deadlines stay behind", "if core.d or core.u then ff.remove(at, \":deadlines\", ulid) end", ""},
       {"deadlines of a cancel's grace stay behind", "if core.d or core.u then ff.remove", "if core.d then ff.remove"},
       {"timeouts stay behind", "if from == \"active\" and core.t then ff.remove(at, \":timeouts\", ulid) end", ""},
@@ -33,7 +36,7 @@ const std::vector<Mutant>& mutants() {
       {"no receipt of a completion", "local changes = { \"o\", \"completed\" }", "local changes = {}"},
       {"old receipts are not looked for",
           "if core.j and core.m ~= \"lean\" then return ff.receipt(at, ulid, lease, epoch) end", ""},
-      {"epochs do not grow within a microsecond", "math.max(epoch + 1, at.now_us)", "at.now_us"},
+      {"epochs do not grow within a microsecond", "epoch < at.now_us and at.now_us or epoch + 1", "at.now_us"},
       {"a cancel does not wait for its grace", "if core.s == \"active\" and a.grace_ms > 0 then", "if false then"},
       {"a later cancel prolongs the grace", "if armed then until_ms = math.min(until_ms, tonumber(armed)) end", ""},
       {"time steps back with the clock", "if clock_ms + m.skew < m.hi then m.skew = m.hi - clock_ms end", ""},
@@ -63,7 +66,7 @@ const std::vector<Mutant>& mutants() {
           "if core.o then ff.clear_fields(at, at.tag .. \":e:\" .. ulid, { \"o\" }) end", ""},
       {"retention counts from the creation", "return at.now + tonumber(core.r or ff.default_retention_ms)",
        "return tonumber(core.c) + tonumber(core.r or ff.default_retention_ms)"},
-      {"a lean execution stays", "if core.m == \"lean\" and ff.terminal[to] then", "if false then"},
+      {"a lean execution stays", "if core.m == \"lean\" and ends then", "if false then"},
   };
   return all;
 }

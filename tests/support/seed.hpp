@@ -6,7 +6,8 @@
 
 namespace ff::test {
 
-// The seed of this process: FLOWFABRIC_TEST_SEED if set, else random. The first call prints "FLOWFABRIC_TEST_SEED=…" to standard error.
+// The seed of this process: FLOWFABRIC_TEST_SEED if set, else random. The first call prints "FLOWFABRIC_TEST_SEED=…" to
+// standard error.
 std::uint64_t seed();
 
 // splitmix64: small, fast, the same on every machine. Satisfies UniformRandomBitGenerator.

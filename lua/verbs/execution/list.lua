@@ -21,7 +21,7 @@ local begin_second = "+0 00000000000000000000000000"
 local function index_of(a, queue)
   if a.state ~= "ready" then return ":" .. a.state, a.cursor, "" end
   if string.sub(a.cursor, 1, 1) == "+" then return ":waiting:" .. queue, string.sub(a.cursor, 2), "+" end
-  return ":q:" .. queue, a.cursor, ""
+  return ff.queue_index(queue), a.cursor, ""
 end
 
 local function append(reply, ulid, core, timer_at)

@@ -35,11 +35,9 @@ ff.verb({
   refusals = {},
 }, function(at, a)
   local reply, seen = { "ok" }, {}
+  local resent = ff.any_stored(at, a.items) -- Mostly none: then no item is looked up by itself.
   for i = 1, #a.items do
-    local item = a.items[i]
-    local outcome, id = new_execution(at, a, item, seen)
-    reply[#reply + 1] = outcome
-    reply[#reply + 1] = id
+    reply[2 * i], reply[2 * i + 1] = new_execution(at, a, a.items[i], seen, resent)
   end
   ff.commit(at)
   return reply
@@ -74,6 +72,12 @@ local function remember_key(at, item, key, seen)
   ff.write_last(at, { "SET", key, seen[key], "PX", ttl + 60000 })
 end
 
+local function set(core, fields, field, value)
+  local n = #fields
+  fields[n + 1], fields[n + 2] = field, value
+  core[field] = tostring(value)
+end
+
 -- Why the lane takes no new execution now; nil: it does.
 local function refusal(at, a, item, queue, lane, lean)
   if a.again and item.idempotency_key == "" then
@@ -94,47 +98,35 @@ end
 
 local requirements_in_core = 64
 
-local function set_route(at, item, set)
+local function set_route(at, item, core, fields)
   if item.fairness_key ~= "" then
-    set("fk", item.fairness_key)
-    if item.fairness_weight > 1 then set("fw", item.fairness_weight) end
+    set(core, fields, "fk", item.fairness_key)
+    if item.fairness_weight > 1 then set(core, fields, "fw", item.fairness_weight) end
   end
-  if item.requirements == "" then return nil end
-  if #item.requirements <= requirements_in_core then
-    set("rq", item.requirements)
-    return nil
-  end
-  set("rq", "@" .. ff.requirements(item.requirements).class)
-  return { "SET", at.tag .. ":e:" .. item.id .. ":n", item.requirements }
+  if item.requirements == "" then return end
+  core.required = ff.requirements(item.requirements)
+  if #item.requirements <= requirements_in_core then return set(core, fields, "rq", item.requirements) end
+  set(core, fields, "rq", "@" .. core.required.class)
+  ff.satellite(at, core, fields, { "SET", ff.key(at, item.id, "n"), item.requirements })
 end
 
-local function core_fields(at, item, queue, core, policy, lean)
-  local fields = { "q", queue, "k", item.kind, "c", at.now }
-  local function set(field, value)
-    fields[#fields + 1] = field
-    fields[#fields + 1] = value
-    core[field] = tostring(value)
-  end
-  core.q, core.c = queue, at.now
-  if lean then set("m", "lean") end
-  if item.priority ~= 0 then set("p", item.priority) end
-  if item.content_type ~= "" then set("ct", item.content_type) end
+local function core_fields(at, item, core, policy, lean)
+  local fields = { "q", core.q, "k", item.kind, "c", at.now }
+  if lean then set(core, fields, "m", "lean") end
+  if item.priority ~= 0 then set(core, fields, "p", item.priority) end
+  if item.content_type ~= "" then set(core, fields, "ct", item.content_type) end
   if policy then
-    if policy.attempt_timeout_ms and policy.attempt_timeout_ms > 0 then set("t", policy.attempt_timeout_ms) end
-    if policy.retention_ms then set("r", policy.retention_ms) end
+    local timeout = policy.attempt_timeout_ms
+    if timeout and timeout > 0 then set(core, fields, "t", timeout) end
+    if policy.retention_ms then set(core, fields, "r", policy.retention_ms) end
   end
   local deadline = item.deadline_at
   if deadline == 0 and item.deadline_ms > 0 then deadline = at.now + item.deadline_ms end
-  if deadline ~= 0 then set("d", deadline) end
-  local satellite = set_route(at, item, set)
-  if satellite then
-    core.required = ff.requirements(item.requirements)
-    ff.satellite(at, core, fields, satellite)
-  end
+  if deadline ~= 0 then set(core, fields, "d", deadline) end
   return fields
 end
 
-new_execution = function(at, a, item, seen)
+new_execution = function(at, a, item, seen, resent)
   local namespace, ulid, idempotency = a.namespace, item.id, nil
   if item.idempotency_key ~= "" then
     idempotency = at.tag .. ":i:" .. namespace .. "/" .. item.idempotency_key
@@ -143,7 +135,7 @@ new_execution = function(at, a, item, seen)
     if first then return first == ulid and "created" or "duplicate", first end
   end
   local key = at.tag .. ":e:" .. ulid
-  local there = seen[ulid] or redis.call("HGET", key, "q")
+  local there = seen[ulid] or (resent and redis.call("HGET", key, "q"))
   if there then
     if string.sub(there, 1, #namespace + 1) ~= namespace .. "/" then return "id_taken", ulid end
     if idempotency then remember_key(at, item, idempotency, seen) end
@@ -156,15 +148,16 @@ new_execution = function(at, a, item, seen)
     if not policy then return "bad_policy", ulid end
   end
 
-  local queue, core = namespace .. "/" .. item.lane, {}
-  local lane = ff.lane(at, queue)
+  local queue = namespace .. "/" .. item.lane
+  local lane, core = ff.lane(at, queue), { q = queue, c = at.now }
   local lean = (policy and policy.mode or lane.policy.mode) == "lean"
   local refused, where = refusal(at, a, item, queue, lane, lean)
   if refused then return refused, where end
   ff.note_lane(at, queue)
   seen[ulid] = queue
-  local fields = core_fields(at, item, queue, core, policy, lean)
-  if item.payload ~= "" then ff.write(at, { "SET", key .. ":p", item.payload }) end
+  local fields = core_fields(at, item, core, policy, lean)
+  set_route(at, item, core, fields)
+  if item.payload ~= "" then ff.store(at, key .. ":p", item.payload) end
   if policy and (policy.retry or policy.crash) then
     ff.satellite(at, core, fields, { "SET", key .. ":y", item.policy })
   end

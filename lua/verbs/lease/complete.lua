@@ -46,7 +46,7 @@ complete_one = function(at, item)
   if item.content_type ~= "" then
     changes[3], changes[4] = "rt", item.content_type
   end
-  if item.result ~= "" and core.m ~= "lean" then ff.write(at, { "SET", ff.key(at, item.id, "r"), item.result }) end
+  if item.result ~= "" and core.m ~= "lean" then ff.store(at, ff.key(at, item.id, "r"), item.result) end
   ff.finish(at, item.id, core, "completed", changes)
   return "completed"
 end

@@ -9,7 +9,7 @@ ff.verb({
 }, function(at, a)
   local set = ff.capability_set(table.concat(a.capabilities, ","))
   for i = 1, #a.queues do
-    local index = ":idle:" .. a.queues[i] .. set.suffix
+    local index = ff.idle_index(a.queues[i], set.suffix)
     redis.call("ZCARD", at.tag .. index)
     ff.remove(at, index, a.worker)
   end
