@@ -5,6 +5,7 @@
 
 #include "bench/fleet.hpp"
 #include "bench/scenarios.hpp"
+#include "ff/core/limits.hpp"
 
 namespace ff::bench {
 namespace {
