@@ -445,7 +445,9 @@ void Allowances::answered(const AskCall& call, const std::vector<Grant>& grants,
     }
     touched_.insert(limit.name);
     for (const auto* of : limit.classes) {
-      if (!of->waiting.empty()) to_plan_.insert(of->requirements);
+      if (of->waiting.empty()) continue;
+      to_plan_.insert(of->requirements);
+      to_advise_.insert(of->requirements);
     }
   }
 }

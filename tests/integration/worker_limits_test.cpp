@@ -82,7 +82,7 @@ struct LimitSetup : WorkerSetup {
       one.policy = policy;
     }
     std::vector<core::ExecutionId> ids;
-    for (auto& answer : run(client->submit_many(std::move(all)))) {
+    for (auto& answer : good(client->submit_many(std::move(all)))) {
       REQUIRE(answer);
       ids.push_back(answer->id);
     }
