@@ -223,9 +223,11 @@ void Allowances::claimed(Partition partition, const std::vector<Allowance>& offe
   for (const auto& [requirements, count] : counts) {
     for (std::size_t i = 0; i < count; ++i) begun(requirements);  // What a lost reply had given before.
   }
-  for (const auto& one : waiting) {
-    note_waiting(class_of(one.requirements), partition, static_cast<std::int64_t>(std::max<std::size_t>(1, one.count)));
-    to_plan_.insert(one.requirements);
+  std::map<std::string, std::int64_t> lacking;  // Of all lanes together.
+  for (const auto& one : waiting) lacking[one.requirements] += static_cast<std::int64_t>(one.count);
+  for (const auto& [requirements, count] : lacking) {
+    note_waiting(class_of(requirements), partition, count);
+    to_plan_.insert(requirements);
   }
   for (const auto& one : offered) {
     const auto found = classes_.find(one.requirements);

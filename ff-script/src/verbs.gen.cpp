@@ -243,7 +243,7 @@ core::Result<Claim::Ok> Claim::decode(std::vector<Reply>& fields) {
   reader.get(ok.left, "left");
   reader.get(ok.head, "head");
   reader.get(ok.check_in_ms, "check_in_ms");
-  reader.get(ok.lacking, "short");
+  reader.get(ok.lacking, "lacking");
   ok.rows.reserve(reader.rows());
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
@@ -327,7 +327,7 @@ core::Result<Complete::Ok> Complete::decode(std::vector<Reply>& fields) {
   reader.get(ok.left, "left");
   reader.get(ok.head, "head");
   reader.get(ok.check_in_ms, "check_in_ms");
-  reader.get(ok.lacking, "short");
+  reader.get(ok.lacking, "lacking");
   ok.rows.reserve(reader.rows());
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
@@ -851,7 +851,7 @@ constexpr std::array<VerbInfo, 39> kVerbs{{
      "a=namespace:bytes,id:ulid;i=;r=;w=",
      false, 2, 0, kPurgeRefusals},
     {"ff1_claim",
-     "a=worker:bytes,lease:ulid,lease_ms:int,want:int,again:bool,queues:names,capabilities:names,allowances:names;i=;r=left:int,head:int,check_in_ms:int,short:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes",
+     "a=worker:bytes,lease:ulid,lease_ms:int,want:int,again:bool,queues:names,capabilities:names,allowances:names;i=;r=left:int,head:int,check_in_ms:int,lacking:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes",
      false, 8, 0, {}},
     {"ff1_renew",
      "a=lease_ms:int;i=id:ulid,lease:ulid,epoch:bytes;r=;w=outcome:bytes,grace_ms:int",
@@ -860,7 +860,7 @@ constexpr std::array<VerbInfo, 39> kVerbs{{
      "a=id:ulid,lease:ulid,epoch:bytes,percent:int,message:bytes;i=;r=;w=",
      false, 5, 0, kProgressRefusals},
     {"ff1_complete",
-     "a=worker:bytes,next_lease:ulid,lease_ms:int,want:int,queues:names,capabilities:names,allowances:names;i=id:ulid,lease:ulid,epoch:bytes,content_type:bytes,result:bytes;r=outcomes:words,left:int,head:int,check_in_ms:int,short:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes",
+     "a=worker:bytes,next_lease:ulid,lease_ms:int,want:int,queues:names,capabilities:names,allowances:names;i=id:ulid,lease:ulid,epoch:bytes,content_type:bytes,result:bytes;r=outcomes:words,left:int,head:int,check_in_ms:int,lacking:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes",
      false, 7, 5, {}},
     {"ff1_fail",
      "a=id:ulid,lease:ulid,epoch:bytes,class:bytes,text:bytes,retry_after_ms:int;i=;r=outcome:bytes,retry_at:int;w=",

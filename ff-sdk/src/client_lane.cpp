@@ -157,7 +157,9 @@ Awaitable<Explanation> explain_one(Caller caller, core::ExecutionId id) {
   FF_CO_TRY(found, co_await call_verb<script::Explain>(caller, id.partition(), std::move(args), caller.deadline()));
   FF_CO_TRY(state, state_of_reply(found.state));
   Explanation explanation;
-  if (found.reason == "delayed") explanation.expected = core::Millis(std::max<std::int64_t>(0, found.until - found.now));
+  if (found.reason == "delayed") {
+    explanation.expected = core::Millis(std::max<std::int64_t>(0, found.until - found.now));
+  }
   if (found.reason == "its_turn" && found.started > 0) {
     explanation.expected = core::Millis((found.position + 1) * 1'000'000 / found.started);
   }

@@ -80,43 +80,61 @@ function ff.answer_full(c)
   return c.bytes >= answer_bytes_max
 end
 
--- Plans the claim of one entry of a line, and appends its row. Returns its core; nil when it is not there, or when it
--- may not be taken yet (then line.waits is set). The caller takes the entry out of its queue.
-function ff.take_one(at, line, c, ulid, rank, rows, payload)
+-- Plans the claim of one entry of a line, and appends its row. Returns whether it was there; line.waits is set when it
+-- may not be taken yet. The caller takes the entry out of the line.
+local function take_one(at, line, c, ulid, rank, rows, payload)
   local readable, core, bytes, policy, tags = pcall(fetch, at, ulid, line, payload)
   if not readable then ff.set_aside(at, ":delayed", ulid, core) end
   if readable and core then
-    local ready_at = ff.ready_at(line.lane, tonumber(core.p or 0), rank)
+    local priority = tonumber(core.p or 0)
+    local ready_at = ff.ready_at(line.lane, priority, rank)
     if line.patient and ready_at + ff.patience_ms > at.now then
       line.waits = true
-      return nil
+      return false
+    end
+    if line.fair then
+      local _, tag = ff.split_score(line.lane, priority, line.score)
+      ff.note_service(at, line.lane, line.index, tag)
     end
     begin_attempt(at, ulid, core, c, line.lane)
     append_row(rows, ulid, core, ready_at, bytes, policy, tags)
     c.bytes = c.bytes + (bytes and #bytes or 0)
   end
   if line.name then ff.remove(at, ":waiting:" .. line.queue, ulid) end
-  return readable and core or nil
+  return readable and core ~= nil
 end
 
--- Plans the claim of up to `room` from a line that is one queue, as far as `limit` (a rank). Returns how many;
--- line.rank is then that of the first one left behind, line.gone how many entries leave in all.
+-- The ranks of the entries of a line with fairness keys, whose scores are none.
+local function ranks_of(at, line, heads)
+  local ulids = {}
+  for i = 1, #heads, 2 do ulids[#ulids + 1] = heads[i] end
+  if #ulids == 0 then return ulids end
+  return redis.call("ZMSCORE", at.tag .. ":waiting:" .. line.queue, unpack(ulids))
+end
+
+-- Plans the claim of up to `room` from a line, as far as `limit` (a rank). Returns how many; line.rank is then that of
+-- the first one left behind, line.gone how many entries leave in all.
 function ff.take_queue(at, line, c, room, limit, rows)
   local first, taken, i = line.gone, 0, 1
   local heads = redis.call("ZRANGE", at.tag .. line.index, first, first + room, "WITHSCORES")
+  local ranks = line.fair and ranks_of(at, line, heads)
   local payloads, next_payload = nil, payloads_at_once + 1
-  line.rank = tonumber(heads[2])
+  local function look()
+    line.score = tonumber(heads[i + 1])
+    line.rank = ranks and heads[i] and tonumber(ranks[(i + 1) / 2] or 0) or line.score
+  end
+  look()
   while line.rank and taken < room and line.rank <= limit and not ff.answer_full(c) do
     if next_payload > payloads_at_once then
       payloads, next_payload = read_payloads(at, heads, i, room - taken), 1
     end
-    if ff.take_one(at, line, c, heads[i], line.rank, rows, payloads[next_payload]) then taken = taken + 1 end
+    if take_one(at, line, c, heads[i], line.rank, rows, payloads[next_payload]) then taken = taken + 1 end
     if line.waits then return taken end
     next_payload, i, line.gone = next_payload + 1, i + 2, line.gone + 1
-    line.rank = tonumber(heads[i + 1])
+    look()
   end
   -- Entries without anything behind them may have hidden others.
-  if not line.rank and taken < room and #heads > 2 * room then line.rank = tonumber(heads[#heads]) end
+  if not line.rank and taken < room and #heads > 2 * room then line.rank = 0 end
   return taken
 end
 
@@ -193,10 +211,10 @@ end
 
 -- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and
 -- returns left (how many stay ready that it could take), head (rank of the first of them, -1: none), check_in_ms (0: do
--- not wait, there is more) and short (what it has no allowance for).
+-- not wait, there is more) and lacking (what it has no allowance for).
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
-  c.bytes, c.short, c.set = 0, {}, ff.capability_set(table.concat(c.capabilities, ","))
+  c.bytes, c.lacking, c.set = 0, {}, ff.capability_set(table.concat(c.capabilities, ","))
   if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, "" end
   local taken, left, head, want = 0, 0, -1, math.max(0, math.min(c.want, claim_max))
   for i = 1, #c.queues do
@@ -207,5 +225,5 @@ function ff.claim(at, c, rows)
   local check_in_ms = 0
   if taken < want and head < 0 then check_in_ms = register_idle(at, c, want - taken) end
   ff.commit(at)
-  return left, head, check_in_ms, table.concat(c.short, ",")
+  return left, head, check_in_ms, table.concat(c.lacking, ",")
 end

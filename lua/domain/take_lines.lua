@@ -1,6 +1,6 @@
 -- A claim from a lane that has several lines: the best of those the worker can take, whichever line it waits in.
 
-local short_max, page = 16, 64
+local lacking_max, page = 16, 64
 
 -- Whether a worker with these capabilities may take from a line, and whether it must leave what prefers another.
 -- Remembered until the lines change: matching costs nothing for a set that was seen before.
@@ -21,10 +21,11 @@ local function fit(lane, set, name)
 end
 
 -- The caller knows now that there is work, and comes back with an allowance: nobody else need be woken for it.
-local function note_short(at, c, queue, name, required)
-  if #c.short == short_max then return end
+local function note_lacking(at, c, queue, name, requirements)
+  local waiting = #c.lacking < lacking_max and ff.line_length(at, queue, name) or 0
+  if waiting == 0 then return end
   ff.remove(at, ":handoffs", queue .. "|" .. name)
-  c.short[#c.short + 1] = string.format("%d ", ff.line_length(at, queue, name)) .. required.text
+  c.lacking[#c.lacking + 1] = string.format("%d ", waiting) .. requirements
 end
 
 -- How many of the line the caller may take; notes what it has no allowance for.
@@ -38,137 +39,57 @@ local function allowed(at, c, queue, name, required)
     end
   end
   local count = c.allowed[required.text] or 0
-  if count == 0 then note_short(at, c, queue, name, required) end
+  if count == 0 then note_lacking(at, c, queue, name, required.text) end
   return count
 end
 
--- The open lines the caller may take from, best first: as many as can matter for `room`.
-local function open_lines(at, own, c, room)
-  local lane, queue, lines, from = own.lane, own.queue, {}, 0
-  repeat
-    local open = redis.call("ZRANGE", at.tag .. ":open:" .. queue, from, from + page - 1, "WITHSCORES")
-    for i = 1, #open, 2 do
-      local name = open[i]
-      local required = lane.lines[name]
-      local fits = required and fit(lane, c.set, name)
-      local count = fits and allowed(at, c, queue, name, required) or 0
-      if count > 0 then
-        local fair = string.sub(name, -1) == "|"
-        lines[#lines + 1] = {
-          queue = queue, lane = lane, name = name, rank = tonumber(open[i + 1]), opened = tonumber(open[i + 1]), gone = 0,
-          room = count, patient = fits.patient, fair = fair, line = queue .. "|" .. required.class,
-          index = ":q:" .. queue .. "|" .. required.class,
-        }
-      end
-    end
-    from = from + page
-  until #lines > room or #open < 2 * page
-  return lines
+local function new_line(own, name, rank, fits)
+  local required = own.lane.lines[name]
+  return {
+    queue = own.queue, lane = own.lane, name = name, rank = rank, opened = rank, gone = 0, patient = fits.patient,
+    limited = required.limited and required.text, fair = string.sub(name, -1) == "|",
+    index = ff.queue_index(own.queue) .. "|" .. name,
+  }
 end
 
--- The keys of a line with fairness keys in the order they are served: no more of them can matter for `room`. Those that
--- were served go from `fresh` on to `again`.
-local function load_keys(at, line, room)
-  local flat = redis.call("ZRANGE", at.tag .. ":fair:" .. line.line, 0, room, "WITHSCORES")
-  line.keys, line.again, line.fresh, line.all_known = {}, {}, 1, #flat <= 2 * room
-  for i = 1, #flat, 2 do
-    line.keys[#line.keys + 1] = { key = flat[i], score = tonumber(flat[i + 1]), skip = 0 }
+-- Adds the next open lines that the caller may take from, best first. lines.seen: how many were looked at; lines.all:
+-- there are no more. Where there is only one, it is looked at itself.
+local function add_lines(at, own, c, lines)
+  local lane, queue = own.lane, own.queue
+  local open
+  if lane.line_count == 1 then
+    open = { (next(lane.lines)), 0 }
+  else
+    open = redis.call("ZRANGE", at.tag .. ":open:" .. queue, lines.seen, lines.seen + page - 1, "WITHSCORES")
   end
-end
-
-local function lowest(line)
-  local best = line.keys[line.fresh]
-  for i = 1, #line.again do
-    local entry = line.again[i]
-    if not entry.empty and (not best or entry.score < best.score) then best = entry end
+  for i = 1, #open, 2 do
+    local name = open[i]
+    local required = lane.lines[name]
+    local fits = required and fit(lane, c.set, name)
+    local room = fits and allowed(at, c, queue, name, required) or 0
+    if room > 0 then lines[#lines + 1] = new_line(own, name, tonumber(open[i + 1]), fits) end
   end
-  return best
+  lines.seen, lines.all = lines.seen + page, #open < 2 * page
 end
 
--- The key that is served next, with its first two executions and their ranks in entry.heads.
-local function next_key(at, line)
-  local best = lowest(line)
-  while best and not best.heads do
-    best.heads = redis.call("ZRANGE", at.tag .. line.index .. "|" .. best.key, best.skip, best.skip + 1, "WITHSCORES")
-    if best.heads[1] then break end
-    best.empty = true -- An entry too many.
-    if best == line.keys[line.fresh] then line.fresh = line.fresh + 1 end
-    best = lowest(line)
-  end
-  line.stuck = not best and not line.all_known -- Only keys without anything behind them: the next call goes on.
-  return best
-end
-
--- The priority of what is next for a key. It can be another one only if a step of priority lies between the two.
-local function base_of_next(at, lane, core, heads)
-  if heads[4] - heads[2] < lane.step then return ff.split_score(lane, core, 0) end
-  local priority = tonumber(redis.call("HGET", at.tag .. ":e:" .. heads[3], "p") or 0) or 0
-  return ff.split_score(lane, { p = priority }, 0)
-end
-
--- Takes the first execution of a key. Returns whether there was one.
-local function serve(at, line, c, entry, rows)
-  local index, heads = line.index, entry.heads
-  line.index = index .. "|" .. entry.key
-  local core = ff.take_one(at, line, c, heads[1], tonumber(heads[2]), rows)
-  line.index = index
-  if line.waits then return false end
-  entry.skip, entry.heads, entry.empty, entry.touched = entry.skip + 1, nil, not heads[3], true
-  if entry == line.keys[line.fresh] then
-    line.fresh = line.fresh + 1
-    if not entry.empty then line.again[#line.again + 1] = entry end
-  end
-  if not core then return false end
-  local base, tag = ff.split_score(line.lane, core, entry.score)
-  ff.note_service(at, line.lane, line.line, tag)
-  entry.ends = tag + math.max(1, math.floor(1000 / tonumber(core.fw or 1)))
-  if heads[3] then base = base_of_next(at, line.lane, core, heads) end
-  entry.score = base + entry.ends
-  return true
-end
-
-local function take_fair(at, line, c, room, limit, rows)
-  if not line.keys then load_keys(at, line, room) end
-  local taken = 0
-  while true do
-    local entry = next_key(at, line)
-    if line.stuck then return taken end
-    line.rank = entry and tonumber(entry.heads[2])
-    if not entry or line.rank > limit or taken == room or ff.answer_full(c) then return taken end
-    if serve(at, line, c, entry, rows) then taken = taken + 1 end
-    if line.waits then return taken end
-  end
-end
-
--- Plans where the keys of a line stand now.
+-- Where the next executions of fairness keys will stand: forgotten when that is not before what is served now.
 local function settle_keys(at, line)
-  local fair, served = ":fair:" .. line.line, ":served:" .. line.line
-  local left, idle = not line.all_known, false
-  for i = 1, #line.keys do
-    local entry = line.keys[i]
-    if entry.skip > 0 then ff.remove_first(at, line.index .. "|" .. entry.key, entry.skip) end
-    left = left or not entry.empty
-    if entry.empty then
-      ff.remove(at, fair, entry.key)
-      if entry.ends then ff.add(at, served, entry.key, entry.ends) end
-      idle = true
-    elseif entry.touched then
-      ff.add(at, fair, entry.key, entry.score)
-    end
+  local key = at.tag .. ":fair:" .. line.queue .. "|" .. line.name
+  if not line.rank then
+    line.lane.services[line.index] = nil
+    return ff.unlink(at, key) -- Nobody waits: everybody begins anew.
   end
-  if not left then
-    ff.unlink(at, at.tag .. served) -- Nobody waits: everybody begins anew.
-    ff.forget_service(line.lane, line.line)
-  elseif idle then
-    local now = ff.service(at, line.lane, line.line)
-    ff.write_last(at, { "ZREMRANGEBYSCORE", at.tag .. served, "-inf", string.format("(%d", now) })
-  end
+  local service = line.lane.services[line.index]
+  if not service or at.now - (service.pruned or 0) < 1000 then return end
+  service.pruned = at.now
+  redis.call("ZCARD", key) -- Raises if it is no sorted set: it is written without being read.
+  ff.write_last(at, { "ZREMRANGEBYSCORE", key, "-inf", string.format("%d", service.tag) })
 end
 
--- The rank in `open` must not be above the true one. Where no other line is compared with it, it may be below.
+-- The rank in `open` orders lines; where there is only one, it need not follow.
 local function settle(at, line)
-  if line.keys then settle_keys(at, line) end
   if line.gone > 0 then ff.remove_first(at, line.index, line.gone) end
+  if line.fair then settle_keys(at, line) end
   if not line.rank then
     ff.remove(at, ":open:" .. line.queue, line.name)
   elseif line.lane.line_count > 1 or line.rank < line.opened then
@@ -195,12 +116,17 @@ local function sweep(at, own)
   end
 end
 
+-- How many of a line the allowances are still for: lines that differ in fairness only share them.
+local function room_of(c, line)
+  return line.limited and c.allowed[line.limited] or math.huge
+end
+
 -- The line whose first execution is best, and the rank up to which it stays so.
-local function best_of(lines)
+local function best_of(c, lines)
   local best, limit = nil, math.huge
   for i = 1, #lines do
     local line = lines[i]
-    if line.rank and not line.waits and not line.stuck and line.room > 0 then
+    if line.rank and not line.waits and room_of(c, line) > 0 then
       if not best or line.rank < best.rank then
         if best then limit = math.min(limit, best.rank) end
         best = line
@@ -216,26 +142,31 @@ end
 -- beside its own there is more; own.best is the rank of the best of all that is left.
 function ff.take_lines(at, own, c, room, rows)
   sweep(at, own)
-  local lines = open_lines(at, own, c, room)
+  local lines = { seen = 0 }
+  repeat add_lines(at, own, c, lines) until lines.all or #lines > room
   local head = redis.call("ZRANGE", at.tag .. own.index, 0, 0, "WITHSCORES")
-  own.rank, own.room = tonumber(head[2]), math.huge
-  lines[#lines + 1] = own
+  own.rank = tonumber(head[2])
+  table.insert(lines, 1, own)
   local taken = 0
-  while taken < room do
-    local line, limit = best_of(lines)
-    if not line then break end
-    local take = line.fair and take_fair or ff.take_queue
-    local got = take(at, line, c, math.min(room - taken, line.room), limit, rows)
-    line.room, line.touched, taken = line.room - got, true, taken + got
-    if ff.answer_full(c) then break end
+  while taken < room and not ff.answer_full(c) do
+    local line, limit = best_of(c, lines)
+    if line then
+      local got = ff.take_queue(at, line, c, math.min(room - taken, room_of(c, line)), limit, rows)
+      line.touched, taken = true, taken + got
+      if line.limited then c.allowed[line.limited] = c.allowed[line.limited] - got end
+    elseif lines.all then
+      break
+    else
+      add_lines(at, own, c, lines) -- Those that were best had nothing behind them.
+    end
   end
-  local more, best = 0, best_of(lines)
+  local more, best = 0, best_of(c, lines)
   own.best = best and best.rank
-  for i = 1, #lines - 1 do
+  for i = 2, #lines do
     if lines[i].touched then settle(at, lines[i]) end
     local line = lines[i]
     if line.rank and not line.waits then
-      if line.room > 0 then more = more + 1 else note_short(at, c, own.queue, line.name, own.lane.lines[line.name]) end
+      if room_of(c, line) > 0 then more = more + 1 else note_lacking(at, c, own.queue, line.name, line.limited) end
     end
   end
   return taken, more

@@ -117,13 +117,10 @@ function ff.wake_workers(at)
   end
 end
 
--- How many wait in a line: at least, of one with fairness keys.
+-- How many wait in a line.
 function ff.line_length(at, queue, name)
   if name == "" then return redis.call("ZCARD", at.tag .. ff.queue_index(queue)) end
-  if string.sub(name, -1) == "|" then
-    return redis.call("ZCARD", at.tag .. ":fair:" .. queue .. "|" .. string.sub(name, 1, -2))
-  end
-  return redis.call("ZCARD", at.tag .. ":q:" .. queue .. "|" .. name)
+  return redis.call("ZCARD", at.tag .. ff.queue_index(queue) .. "|" .. name)
 end
 
 -- Lines whose woken worker has not come: another one is woken while work still waits. The handoff stays until the
@@ -173,7 +170,7 @@ function ff.is_served(at, queue, lane, required)
   return false
 end
 
--- How many wait in lines beside the lane's own that nobody serves; at least, of those with fairness keys.
+-- How many wait in lines beside the lane's own that nobody serves.
 function ff.unserved(at, queue)
   local lane, count = ff.lane(at, queue), 0
   for name, required in pairs(lane.lines) do

@@ -31,12 +31,17 @@ function ff.decode_lane(text)
   return lane
 end
 
+-- Raises if what all lines of a lane share is of a wrong type.
+function ff.check_lines(at, queue)
+  redis.call("ZCARD", at.tag .. ":open:" .. queue)
+  redis.call("ZCARD", at.tag .. ":waiting:" .. queue)
+end
+
 -- The lines beside the lane's own, by name, with what they require (ff.requirements).
 local function load_lines(at, queue, lane)
   local count = redis.call("HLEN", at.tag .. ":routes:" .. queue)
   if count == 0 and lane.line_count == 0 then return end
-  redis.call("ZCARD", at.tag .. ":open:" .. queue)
-  redis.call("ZCARD", at.tag .. ":waiting:" .. queue)
+  ff.check_lines(at, queue)
   local flat, lines = redis.call("HGETALL", at.tag .. ":routes:" .. queue), {}
   for i = 1, #flat, 2 do lines[flat[i]] = ff.requirements(flat[i + 1]) end
   lane.lines, lane.line_count = lines, count
@@ -50,8 +55,8 @@ local function load_sets(at, queue, lane)
   for i = 1, #texts do lane.sets[i] = ff.capability_set(texts[i]) end
 end
 
-local function load(at, queue, known)
-  redis.call("ZCARD", at.tag .. ff.queue_index(queue)) -- Raises if it is no sorted set: it is written without being read.
+local function look_up(at, queue, known)
+  redis.call("ZCARD", at.tag .. ff.queue_index(queue)) -- Raises if it is no sorted set.
   local text = redis.call("GET", at.tag .. ":lane:" .. queue) or ""
   local lane = known and known.text == text and known or ff.decode_lane(text)
   load_lines(at, queue, lane)
@@ -68,7 +73,7 @@ function ff.lane(at, queue)
     if m.queue_count == queues_remembered then m.queues, m.lanes, m.duty, m.queue_count = {}, {}, {}, 0 end
     m.queue_count = m.queue_count + 1
   end
-  local loaded = load(at, queue, lane)
+  local loaded = look_up(at, queue, lane)
   loaded.checked = at.clock_ms
   m.queues[queue] = loaded
   return loaded

@@ -194,7 +194,7 @@ end
 function ff.discard(at)
   at.writes, at.last_writes, at.strings, at.lanes, at.zadd, at.hset, at.hdel = nil, nil, nil, nil, nil, nil, nil
   at.gone, at.zrem, at.heads, at.events, at.ready, at.messages, at.earliest = nil, nil, nil, nil, nil, nil, nil
-  at.keys, at.opened, at.depths, at.old_lanes = nil, nil, nil, nil
+  at.ends, at.opened, at.depths, at.old_lanes = nil, nil, nil, nil
 end
 
 -- Performs the plan. The order makes every prefix of it harmless: satellites and new index entries first, then the

@@ -41,7 +41,7 @@ local cpp_types = { ulid = "std::string", int = "std::int64_t", bool = "bool", b
 local initial = { int = " = 0", bool = " = false" }
 
 -- Words of ours that C++ keeps for itself, as ff-core spells them.
-local cpp_names = { namespace = "ns", class = "failure_class", short = "lacking" }
+local cpp_names = { namespace = "ns", class = "failure_class" }
 
 local function member(name)
   return cpp_names[name] or name

@@ -143,6 +143,27 @@ void add_million(Table& table) {
   lower(table, "million.left_mb", "one million: memory beyond the start when all is purged", "MB");
 }
 
+void add_routes(Table& table) {
+  const std::pair<std::string, std::string> cases[] = {{"empty_lane", "in a lane of plain work"},
+                                                       {"behind_100k", "100,000 of another route ahead"},
+                                                       {"one_route", "of a route"},
+                                                       {"keys_1", "of one fairness key"},
+                                                       {"keys_1000", "of 1,000 fairness keys"}};
+  for (const auto& [name, how] : cases) {
+    for (const std::string batch : {"1", "16"}) {
+      const auto id = "routes." + name + "." + batch;
+      lower(table, id + ".claim_us", fmt::format("claim in batches of {}, {}: Valkey CPU", batch, how), "us");
+      lower(table, id + ".ratio", "  against a lane of plain work", "x");
+    }
+  }
+  for (const std::string batch : {"1", "16"}) {
+    table["routes.behind_100k." + batch + ".ratio"].bar = 1.2;
+    table["routes.keys_1000." + batch + ".ratio"].bar = 1.3;
+  }
+  lower(table, "routes.fair_share_error", "two equal keys, 64 partitions: largest difference", "executions");
+  lower(table, "routes.priority_inversions", "two priorities, 64 partitions: lower ones begun first", "executions");
+}
+
 void add_connections(Table& table) {
   for (const std::string way : {"unix", "tcp"}) {
     for (const int depth : {1, 10, 50, 500}) {
@@ -170,6 +191,7 @@ Table make_table() {
   add_circumstances(table);
   add_million(table);
   add_connections(table);
+  add_routes(table);
   return table;
 }
 

@@ -42,6 +42,7 @@ constexpr std::array kScenarios{
     Scenario{"partitions", "1 to 256 partitions", run_partitions},
     Scenario{"aof", "AOF off, everysec, always", run_aof},
     Scenario{"transport", "unix socket, TCP, 1 ms more", run_transport},
+    Scenario{"routes", "routes and fairness keys", run_routes},
     Scenario{"million", "one million submitted, drained, purged", run_million},
 };
 

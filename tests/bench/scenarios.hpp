@@ -30,6 +30,7 @@ void run_partitions(const Settings& settings, Report& report, BenchServer& serve
 void run_aof(const Settings& settings, Report& report, BenchServer& server);
 void run_transport(const Settings& settings, Report& report, BenchServer& server);
 void run_million(const Settings& settings, Report& report, BenchServer& server);
+void run_routes(const Settings& settings, Report& report, BenchServer& server);
 void run_connection(const Settings& settings, Report& report, BenchServer& server);
 
 // Empties the server, submits `executions` of 100 B and lets `processes` workers, which reach it by `workers_way`, run

@@ -64,6 +64,9 @@ struct Shape {
   std::size_t payload = 100;
   core::Millis retention{0};  // 0: the default.
   int quotas = 0;             // The executions name so many quotas, q0, q1, … in turn; 0: none.
+  std::string requirements;   // Of each execution, and what the claimer has.
+  std::string capability;
+  int fairness_keys = 0;      // In turn; 0: none.
   Shape() = default;
   Shape(core::Mode m, int b) : mode(m), batch(b) {}
 };
@@ -110,6 +113,7 @@ class Lifecycles {
   long calls_left_ = 0;
   int quota_turn_ = 0;
   std::size_t submit_turn_ = 0, claim_turn_ = 0;
+  int key_turn_ = 0;
   std::vector<Held> held_;
   std::size_t next_held_ = 0;
 };

@@ -268,8 +268,9 @@ bool is_terminal(const std::string& state) {
 std::set<std::string> belongs_to(const std::map<std::string, std::string>& core) {
   std::set<std::string> indexes;
   const auto state = core.count("s") ? core.at("s") : "";
-  indexes.insert(state == "ready" ? "q:" + core.at("q") : state);
-  if (state == "active" && core.count("t")) indexes.insert("timeouts");
+  const bool routed = core.count("rq") || core.count("fk");
+  indexes.insert(state != "ready" ? state : (routed ? "waiting:" : "q:") + core.at("q"));
+  if (state == "active" && (core.count("t") || core.count("tl"))) indexes.insert("timeouts");
   if (!is_terminal(state) && (core.count("d") || core.count("u"))) indexes.insert("deadlines");
   return indexes;
 }
@@ -320,7 +321,7 @@ std::vector<std::string> lost_of(const Keys& all, Model<Keys>& model) {
     for (const auto& index : belongs_to(fields)) {
       if (!model.indexes[index].count(id)) found.push_back(id + " is not in " + index);
     }
-    for (const char* satellite : {":x", ":y", ":t", ":o", ":h"}) {
+    for (const char* satellite : {":x", ":y", ":t", ":o", ":h", ":n"}) {
       const bool there = all.count(":e:" + id + satellite) != 0;
       if (there && !fields.count("j")) found.push_back(id + " does not know its " + satellite);
     }
@@ -338,11 +339,15 @@ std::vector<std::string> stray_of(const Keys& all, Model<Keys>& model) {
   }
   for (const auto& [index, entries] : model.indexes) {
     const bool of_state = std::find(kStateIndexes.begin(), kStateIndexes.end(), index) != kStateIndexes.end();
-    if (!of_state && index != "timeouts" && index != "deadlines" && !index.starts_with("q:")) continue;
+    const bool line = index.starts_with("q:") && index.find('|') != std::string::npos;
+    const bool ready = (index.starts_with("q:") && !line) || index.starts_with("waiting:");
+    if (!of_state && index != "timeouts" && index != "deadlines" && !ready && !line) continue;
     for (const auto& [id, score] : entries) {
       const auto core = model.cores.find(id);
       if (core == model.cores.end()) {
         if (!all.count(":e:" + id)) found.push_back(index + " has " + id + ", which has no core");
+      } else if (line) {
+        if (core->second["s"] != "ready") found.push_back(index + " has " + id + ", which is " + core->second["s"]);
       } else if (!model.aside.count(id) && !belongs_to(core->second).count(index)) {
         found.push_back(index + " has " + id + ", which is " + core->second["s"]);
       }

@@ -28,6 +28,9 @@ script::Submit::Item rich() {
   return item;
 }
 
+// The library's digest of the capabilities "gpu".
+constexpr const char* kGpu = "7786424beaf68478";
+
 script::Submit::Item delayed() {
   auto item = rich();
   item.delay_ms = 60'000;
@@ -47,6 +50,18 @@ void populate_limits(LuaFixture& lua) {
     holder.reserve("budget", "b", "", "tokens=60", 1);
   }
   lua.ok<script::ReportUsage>(usage("known"));
+}
+
+// With a route of every kind.
+std::vector<script::Submit::Item> routed() {
+  std::vector<script::Submit::Item> items(4, rich());
+  for (auto& item : items) item.id = LuaFixture::new_id();
+  items[0].requirements = "+gpu";
+  items[1].fairness_key = "A";
+  items[2].requirements = "#q +gpu";
+  items[2].fairness_key = "B";
+  items[3].requirements = "+gpu>=1 +gpu>=2 +gpu>=" + std::string(60, '3');  // Too long for the core.
+  return items;
 }
 
 // Executions in all the states there are, so that every key exists, and an idle worker.
@@ -81,6 +96,9 @@ void populate(LuaFixture& lua) {
   lua.submit(keyed);
   lua.text({"ZADD", lua.key("idle:ns/lane"), "5", "idle"});
   lua.text({"ZADD", lua.key("handoffs"), std::to_string(lua.now() + 60'000), "ns/lane"});
+  lua.submit(routed());
+  lua.text({"ZADD", lua.key(std::string("idle:ns/lane|") + kGpu), "5", "able"});
+  lua.text({"ZADD", lua.key("sets:ns/lane"), std::to_string(lua.now()), "gpu"});
   script::Join::Args join;
   join.server = "server";
   join.ttl_ms = 60'000;
@@ -125,6 +143,47 @@ Words claim_again(LuaFixture& lua) {
   lua.ok<script::Claim>(args);
   args.again = true;
   return lua.words<script::Claim>(args);
+}
+
+// Everything there is at once, of which some runs out.
+Words claim_routes(LuaFixture& lua) {
+  lua.submit(routed());
+  auto args = LuaFixture::claim_args(20);
+  args.capabilities = {"gpu"};
+  args.allowances = {"1 #q +gpu"};
+  return lua.words<script::Claim>(args);
+}
+
+Words submit_routes(LuaFixture& lua) {
+  script::Submit::Args args;
+  args.ns = "ns";
+  args.items = routed();
+  args.items.push_back(routed()[1]);
+  args.items.back().priority = 5;
+  return lua.words<script::Submit>(args);
+}
+
+Words change_lane(LuaFixture& lua) {
+  script::ChangeLane::Args args;
+  args.queue = "ns/lane";
+  args.policy_given = true;
+  args.policy = R"({"depth":5,"aging_ms":1000})";
+  args.state = "running";
+  return lua.words<script::ChangeLane>(args);
+}
+
+// The lane runs again, and ranks anew what waits.
+Words set_lanes(LuaFixture& lua) {
+  script::SetLanes::Args args;
+  auto& item = args.items.emplace_back();
+  item.queue = "ns/lane";
+  item.version = 1;
+  item.record = R"({"version":1,"state":"paused","policy":""})";
+  lua.ok<script::SetLanes>(args);
+  lua.submit(routed());
+  item.version = 2;
+  item.record = R"({"version":2,"state":"running","policy":"{\"aging_ms\":1000}"})";
+  return lua.words<script::SetLanes>(args);
 }
 
 Words complete(LuaFixture& lua) {
@@ -375,6 +434,30 @@ std::vector<Scenario> make() {
   add("submit", "submit", submit);
   add("claim", "claim", claim);
   add("claim again", "claim", claim_again);
+  add("submit routes", "submit", submit_routes);
+  add("claim routes", "claim", claim_routes);
+  add("cancel in a line", "cancel", [](LuaFixture& lua) { return cancel(lua, lua.submit(routed()), 0); });
+  add("change_priority of a key", "change_priority", [](LuaFixture& lua) {
+    const auto items = routed();
+    lua.submit(items);
+    auto args = of<script::ChangePriority::Args>(items[1].id);
+    args.priority = 9;
+    return lua.words<script::ChangePriority>(args);
+  });
+  add("change_lane", "change_lane", change_lane);
+  add("set_lanes", "set_lanes", set_lanes);
+  add("lanes", "lanes", [](LuaFixture& lua) {
+    lua.command(change_lane(lua));
+    return lua.words<script::Lanes>(script::Lanes::Args());
+  });
+  add("lane_status", "lane_status", [](LuaFixture& lua) {
+    script::LaneStatus::Args args;
+    args.queue = "ns/lane";
+    return lua.words<script::LaneStatus>(args);
+  });
+  add("explain", "explain", [](LuaFixture& lua) {
+    return lua.words<script::Explain>(of<script::Explain::Args>(lua.submit(routed())));
+  });
   add("complete and claim", "complete", complete);
   add("complete lean", "complete", complete_lean);
   add("fail, retried", "fail", [](LuaFixture& lua) { return fail_with(lua, "internal"); });

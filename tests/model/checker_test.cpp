@@ -36,29 +36,33 @@ void call(RespClient& client, const std::string& verb, const Words& args) {
 }
 
 void add_item(Words& words, std::size_t number, const Words& changes) {
-  Words item = {id(number), "mail", "send", "0", "0", "0", "0", "0", "", "0", "", "", "", "", "payload"};
+  Words item = {id(number), "mail", "send", "0", "0", "0", "0", "0", "", "0", "", "",
+               "", "1", "", "", "", "payload"};
   for (std::size_t i = 0; i + 1 < changes.size(); i += 2) item[std::stoul(changes[i])] = changes[i + 1];
   words.insert(words.end(), item.begin(), item.end());
 }
 
 // Fields of a submitted item.
-const std::string kDelay = "5", kDeadline = "7", kKey = "8", kPolicy = "11";
+const std::string kDelay = "5", kDeadline = "7", kKey = "8", kRequirements = "11", kFairness = "12", kPolicy = "14";
 
-// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed.
+// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed, 5 and 6 ready in lines,
+// 5 with a fairness key.
 void fill(RespClient& client) {
   ask(client, {"FUNCTION", "LOAD", "REPLACE", std::string(ff::script::kLibrarySource)});
-  Words items = {"acme"};
+  Words items = {"acme", "0"};
   add_item(items, 1, {kDeadline, "600000", kKey, "order-1", kPolicy,
       R"({"crash":{"max":5},"attempt_timeout_ms":90000})"});
   add_item(items, 4, {});
   call(client, "submit", items);
-  call(client, "claim", {"w1", id(900), "60000", "2", "0", "acme/mail"});
+  call(client, "claim", {"w1", id(900), "60000", "2", "0", "acme/mail", "", ""});
   auto epoch = client.command({"HGET", kTag + ":e:" + id(4), "e"}).text;
-  call(client, "complete", {"w1", id(901), "60000", "0", "acme/mail", id(4), id(900), epoch, "", "result"});
-  call(client, "claim", {"w2", id(902), "60000", "3", "0", "acme/mail"});
-  items = {"acme"};
+  call(client, "complete", {"w1", id(901), "60000", "0", "acme/mail", "", "", id(4), id(900), epoch, "", "result"});
+  call(client, "claim", {"w2", id(902), "60000", "3", "0", "acme/mail", "", ""});
+  items = {"acme", "0"};
   add_item(items, 2, {});
   add_item(items, 3, {kDelay, "600000"});
+  add_item(items, 5, {kRequirements, "+gpu", kFairness, "tenant"});
+  add_item(items, 6, {kRequirements, "+gpu"});
   call(client, "submit", items);
 }
 
@@ -67,6 +71,10 @@ struct Damage {
   Words command;
   std::string found_at;  // Part of the violation's text.
 };
+
+// The library's digest of "+gpu".
+const std::string kLine = "1e0892754396af74";
+std::string line() { return kTag + ":q:acme/mail|" + kLine; }
 
 std::string core(std::size_t number) { return kTag + ":e:" + id(number); }
 
@@ -79,6 +87,14 @@ std::vector<Damage> damages() {
       {"not in its queue", {"ZREM", queue, id(2)}, id(2)},
       {"a rank of another priority", {"ZADD", queue, "12345", id(2)}, "rank of priority 0"},
       {"a priority that is not the rank's", {"HSET", core(2), "p", "9"}, "rank of priority 9"},
+      {"not in its line", {"ZREM", line() + "|", id(5)}, id(5)},
+      {"not among those that wait", {"ZREM", kTag + ":waiting:acme/mail", id(5)}, "waiting"},
+      {"in the waiting index without a route", {"ZADD", kTag + ":waiting:acme/mail", "5", id(2)}, "routes"},
+      {"a line that is not open", {"DEL", kTag + ":open:acme/mail"}, "the line"},
+      {"a line that is not known", {"DEL", kTag + ":routes:acme/mail"}, "the line"},
+      {"a rank of its line that is too high", {"ZADD", kTag + ":open:acme/mail", "9000000000000000", kLine},
+          "no rank above"},
+      {"in the line without keys", {"ZADD", line(), "5", id(5)}, "only ready executions of this queue"},
       {"an entry without a core", {"ZADD", kTag + ":delayed", "5", id(77)}, "a core behind the entry"},
       {"a core without a queue in lanes", {"SREM", kTag + ":lanes", "acme/mail"}, "lanes"},
       {"a deleted core", {"DEL", core(3)}, "a core behind the entry"},

@@ -1,8 +1,11 @@
 ff.verb({
   name = "count", kind = "read",
-  doc = "How many executions are in each state of the partition, ready ones by queue. Of those, unserved ones wait in routes that no "
-    .. "worker seen lately can take.",
-  rows = { { "index", "bytes", "a state, ready:<namespace>/<lane> or unserved:<namespace>/<lane>" }, { "executions", "int", "" } },
+  doc = "How many executions are in each state of the partition, ready ones by queue. Unserved ones are those of "
+    .. "them that wait in routes which no worker seen lately can take.",
+  rows = {
+    { "index", "bytes", "a state, ready:<namespace>/<lane> or unserved:<namespace>/<lane>" },
+    { "executions", "int", "" },
+  },
   refusals = {},
 }, function(at, _)
   local reply = { "ok" }

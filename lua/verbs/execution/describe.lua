@@ -1,8 +1,8 @@
 -- The time that the state's index holds: start, lease end, purge; for ready the time it ranks by.
 local function timer_of(at, ulid, core)
   if core.s == "ready" then
-    local rank = redis.call("ZSCORE", at.tag .. ff.line_index(core), ulid)
-    return rank and ff.ready_at(ff.lane(at, core.q), tonumber(core.p or 0), tonumber(rank)) or 0
+    local rank = ff.stored_rank(at, ulid, core)
+    return rank and ff.ready_at(ff.lane(at, core.q), tonumber(core.p or 0), rank) or 0
   end
   return tonumber(redis.call("ZSCORE", at.tag .. ":" .. core.s, ulid) or 0)
 end
@@ -22,7 +22,7 @@ ff.verb({
     { "created_at", "int", "ms" }, { "began_at", "int", "ms, of the last attempt, 0: none" },
     { "ended_at", "int", "ms, 0: not finished" },
     { "timer_at", "int", "ms: ready since (0: in front), starts at, lease ends, purged at, by state" },
-    { "position", "int", "how many are ahead in its line (with a fairness key: of that key) when ready, else -1" },
+    { "position", "int", "how many are ahead in its line when ready, else -1" },
     { "deadline_at", "int", "ms, 0: none" }, { "cancel_requested_at", "int", "ms, 0: no" },
     { "attempt_timeout_ms", "int", "0: none" }, { "mode", "bytes", "record or lean" },
     { "class", "bytes", "failure class, empty: never failed" }, { "text", "bytes", "error text or reason of a cancel" },

@@ -78,38 +78,6 @@ local function set(core, fields, field, value)
   core[field] = tostring(value)
 end
 
--- Why the lane takes no new execution now; nil: it does.
-local function refusal(at, a, item, queue, lane, lean)
-  if a.again and item.idempotency_key == "" then
-    -- Had the first call made it, it might be over and deleted by now.
-    if lean or (lane.policy.retention_ms or 60000) < 60000 then return "unknown_outcome", item.id end
-  end
-  if lane.draining then return "lane_draining", item.id end
-  if lane.home and lane.home ~= tonumber(string.match(at.tag, ":(%d+)%.")) then
-    return "elsewhere", string.format("%d", lane.home)
-  end
-  if not lane.depth then return nil end
-  local depths = at.depths or {}
-  at.depths = depths
-  depths[queue] = (depths[queue] or ff.waiting(at, queue, lane)) + 1
-  if depths[queue] > lane.depth then return "lane_full", item.id end
-  return nil
-end
-
-local requirements_in_core = 64
-
-local function set_route(at, item, core, fields)
-  if item.fairness_key ~= "" then
-    set(core, fields, "fk", item.fairness_key)
-    if item.fairness_weight > 1 then set(core, fields, "fw", item.fairness_weight) end
-  end
-  if item.requirements == "" then return end
-  core.required = ff.requirements(item.requirements)
-  if #item.requirements <= requirements_in_core then return set(core, fields, "rq", item.requirements) end
-  set(core, fields, "rq", "@" .. core.required.class)
-  ff.satellite(at, core, fields, { "SET", ff.key(at, item.id, "n"), item.requirements })
-end
-
 local function core_fields(at, item, core, policy, lean)
   local fields = { "q", core.q, "k", item.kind, "c", at.now }
   if lean then set(core, fields, "m", "lean") end
@@ -151,12 +119,12 @@ new_execution = function(at, a, item, seen, resent)
   local queue = namespace .. "/" .. item.lane
   local lane, core = ff.lane(at, queue), { q = queue, c = at.now }
   local lean = (policy and policy.mode or lane.policy.mode) == "lean"
-  local refused, where = refusal(at, a, item, queue, lane, lean)
+  local refused, where = ff.refuses(at, a, item, lane, lean)
   if refused then return refused, where end
   ff.note_lane(at, queue)
   seen[ulid] = queue
   local fields = core_fields(at, item, core, policy, lean)
-  set_route(at, item, core, fields)
+  ff.set_route(at, item, core, fields)
   if item.payload ~= "" then ff.store(at, key .. ":p", item.payload) end
   if policy and (policy.retry or policy.crash) then
     ff.satellite(at, core, fields, { "SET", key .. ":y", item.policy })

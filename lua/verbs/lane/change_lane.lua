@@ -23,7 +23,7 @@ ff.verb({
          { "record", "bytes", "for set_lanes" } },
   refusals = { "bad_policy", "bad_state" },
 }, function(at, a)
-  local key = at.tag .. ":lanes"
+  local key = at.tag .. ":records"
   local stored = redis.call("HGET", key, a.queue)
   local record = stored and cjson.decode(stored) or { state = "running", policy = "", by = "", why = "", since = 0 }
   local text = a.policy_given and a.policy or record.policy

@@ -9,16 +9,12 @@ end
 -- How many are about to be served before it, all lines of the lane together: as far as one look can tell.
 local function position_of(at, ulid, core, lane)
   local index = ff.line_index(core)
-  local rank = redis.call("ZSCORE", at.tag .. index, ulid)
+  if lane.line_count == 0 then return redis.call("ZRANK", at.tag .. index, ulid) or -1 end
+  local plain = not core.rq and not core.fk
+  local rank = redis.call("ZSCORE", at.tag .. (plain and index or ":waiting:" .. core.q), ulid)
   if not rank then return -1 end
-  if core.fk then
-    local line = string.sub(index, 4, -2 - #core.fk)
-    local keys = redis.call("ZCARD", at.tag .. ":fair:" .. line)
-    return redis.call("ZRANK", at.tag .. index, ulid) * math.max(1, keys)
-      + (redis.call("ZRANK", at.tag .. ":fair:" .. line, core.fk) or 0)
-  end
-  local ahead = redis.call("ZCOUNT", at.tag .. ":q:" .. core.q, "-inf", "(" .. rank)
-  if lane.line_count == 0 then return redis.call("ZRANK", at.tag .. index, ulid) end
+  local ahead = redis.call("ZCOUNT", at.tag .. ff.queue_index(core.q), "-inf", "(" .. rank)
+  if core.fk then return ahead + (redis.call("ZRANK", at.tag .. index, ulid) or 0) end
   return ahead + redis.call("ZCOUNT", at.tag .. ":waiting:" .. core.q, "-inf", "(" .. rank)
 end
 

@@ -9,8 +9,8 @@ ff.verb({
   },
   rows = {
     { "requirements", "bytes", "empty: none" },
-    { "keys", "int", "fairness keys that wait, -1: the line has none" },
-    { "waiting", "int", "ready executions; of the first 1000 keys" },
+    { "keys", "int", "fairness keys (and priorities) that wait or were served lately, -1: the line has none" },
+    { "waiting", "int", "ready executions" },
     { "served", "bool", "1: a worker was seen lately that can take it" },
   },
   refusals = {},
@@ -33,14 +33,9 @@ ff.verb({
   for name in pairs(lane.lines) do names[#names + 1] = name end
   table.sort(names)
   for i = 1, #names do
-    local required, keys, waiting = lane.lines[names[i]], -1, 0
+    local required, keys, waiting = lane.lines[names[i]], -1, ff.line_length(at, a.queue, names[i])
     if string.sub(names[i], -1) == "|" then
-      local line = a.queue .. "|" .. required.class
-      local waits = redis.call("ZRANGE", at.tag .. ":fair:" .. line, 0, 999)
-      keys = redis.call("ZCARD", at.tag .. ":fair:" .. line)
-      for k = 1, #waits do waiting = waiting + redis.call("ZCARD", at.tag .. ":q:" .. line .. "|" .. waits[k]) end
-    else
-      waiting = ff.line_length(at, a.queue, names[i])
+      keys = redis.call("ZCARD", at.tag .. ":fair:" .. a.queue .. "|" .. names[i])
     end
     append(required.text, keys, waiting, required)
   end

@@ -14,7 +14,7 @@ ff.verb({
   },
   refusals = {},
 }, function(at, a)
-  local flat = redis.call("HGETALL", at.tag .. ":lanes")
+  local flat = redis.call("HGETALL", at.tag .. ":records")
   local records, queues = {}, {}
   for i = 1, #flat, 2 do
     local queue = flat[i]

@@ -1,7 +1,8 @@
 ff.verb({
   name = "set_lanes", kind = "free",
-  doc = "Gives a partition its copies of lane records. An older version than the one there changes nothing. A new worth "
-    .. "of priority (aging_ms) ranks anew all that waits, a few microseconds each; a lane that runs again wakes workers.",
+  doc = "Gives a partition its copies of lane records. An older version than the one there changes nothing. Another "
+    .. "worth of priority (aging_ms) ranks anew all that waits, a few microseconds each; a lane that runs again "
+    .. "wakes workers.",
   args = { { "all_to", "int", "the items are all records up to this version; 0: they are not" } },
   items = {
     { "queue", "bytes", "namespace/lane" }, { "version", "int", "of the record" },

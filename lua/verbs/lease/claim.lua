@@ -38,7 +38,7 @@ ff.verb({
     { "left", "int", "ready executions left that the caller can take; at least, where routes are used" },
     { "head", "int", "rank of the first of them, -1: none" },
     { "check_in_ms", "int", "look again after this time even if not woken; 0: there is more now" },
-    { "short", "words", "<waiting> <requirements> of what it could take with an allowance; the first 16" },
+    { "lacking", "words", "<waiting> <requirements> of what it could take with an allowance; the first 16" },
   },
   rows = ff.claim_rows,
   refusals = {},

@@ -18,7 +18,7 @@ ff.verb({
   ok = {
     { "outcomes", "words", "for each item completed (also when this holder had completed it before) or stale_lease" },
     { "left", "int", "as in claim" }, { "head", "int", "as in claim" }, { "check_in_ms", "int", "as in claim" },
-    { "short", "words", "as in claim" },
+    { "lacking", "words", "as in claim" },
   },
   rows = ff.claim_rows,
   refusals = {},
@@ -30,9 +30,9 @@ ff.verb({
   if a.want > 0 then
     a.lease = a.next_lease
     -- What is completed is completed: damage that a claim trips over must not hide that from the caller.
-    local okay, left, head, check_in_ms, short = pcall(ff.claim, at, a, reply)
+    local okay, left, head, check_in_ms, lacking = pcall(ff.claim, at, a, reply)
     if not okay then return { "ok", reply[2], 0, -1, 1000, "" } end
-    reply[3], reply[4], reply[5], reply[6] = left, head, check_in_ms, short
+    reply[3], reply[4], reply[5], reply[6] = left, head, check_in_ms, lacking
   end
   return reply
 end)

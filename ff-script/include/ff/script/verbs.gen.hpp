@@ -89,7 +89,7 @@ struct Describe {
     std::int64_t began_at = 0;  // ms, of the last attempt, 0: none
     std::int64_t ended_at = 0;  // ms, 0: not finished
     std::int64_t timer_at = 0;  // ms: ready since (0: in front), starts at, lease ends, purged at, by state
-    std::int64_t position = 0;  // how many are ahead in its line (with a fairness key: of that key) when ready, else -1
+    std::int64_t position = 0;  // how many are ahead in its line when ready, else -1
     std::int64_t deadline_at = 0;  // ms, 0: none
     std::int64_t cancel_requested_at = 0;  // ms, 0: no
     std::int64_t attempt_timeout_ms = 0;  // 0: none
@@ -211,8 +211,8 @@ struct List {
   static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// How many executions are in each state of the partition, ready ones by queue. Of those, unserved
-// ones wait in routes that no worker seen lately can take.
+// How many executions are in each state of the partition, ready ones by queue. Unserved ones are
+// those of them that wait in routes which no worker seen lately can take.
 struct Count {
   static constexpr std::string_view kFunction = "ff1_count";
   static constexpr bool kReadOnly = true;
@@ -871,8 +871,8 @@ struct Lanes {
 };
 
 // Gives a partition its copies of lane records. An older version than the one there changes
-// nothing. A new worth of priority (aging_ms) ranks anew all that waits, a few microseconds each; a
-// lane that runs again wakes workers.
+// nothing. Another worth of priority (aging_ms) ranks anew all that waits, a few microseconds each;
+// a lane that runs again wakes workers.
 struct SetLanes {
   static constexpr std::string_view kFunction = "ff1_set_lanes";
   static constexpr bool kReadOnly = false;
@@ -907,8 +907,8 @@ struct LaneStatus {
   };
   struct Row {
     std::string requirements;  // empty: none
-    std::int64_t keys = 0;  // fairness keys that wait, -1: the line has none
-    std::int64_t waiting = 0;  // ready executions; of the first 1000 keys
+    std::int64_t keys = 0;  // fairness keys (and priorities) that wait or were served lately, -1: the line has none
+    std::int64_t waiting = 0;  // ready executions
     bool served = false;  // 1: a worker was seen lately that can take it
     Row() = default;
   };
