@@ -21,9 +21,10 @@ local function fit(lane, set, name)
 end
 
 -- The caller knows now that there is work, and comes back with an allowance: nobody else need be woken for it.
-local function note_lacking(at, c, queue, name, requirements)
+local function note_lacking(at, c, queue, name, requirements, gone)
   local waiting = #c.lacking < lacking_max and ff.line_length(at, queue, name) or 0
   if waiting == 0 then return end
+  waiting = math.max(1, waiting - gone)
   ff.remove(at, ":handoffs", queue .. "|" .. name)
   c.lacking[#c.lacking + 1] = string.format("%d ", waiting) .. requirements
 end
@@ -39,7 +40,7 @@ local function allowed(at, c, queue, name, required)
     end
   end
   local count = c.allowed[required.text] or 0
-  if count == 0 then note_lacking(at, c, queue, name, required.text) end
+  if count == 0 then note_lacking(at, c, queue, name, required.text, 0) end
   return count
 end
 
@@ -166,7 +167,11 @@ function ff.take_lines(at, own, c, room, rows)
     if lines[i].touched then settle(at, lines[i]) end
     local line = lines[i]
     if line.rank and not line.waits then
-      if room_of(c, line) > 0 then more = more + 1 else note_lacking(at, c, own.queue, line.name, line.limited) end
+      if room_of(c, line) > 0 then
+        more = more + 1
+      else
+        note_lacking(at, c, own.queue, line.name, line.limited, line.gone)
+      end
     end
   end
   return taken, more
