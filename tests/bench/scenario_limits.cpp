@@ -70,6 +70,18 @@ Cost drain_limited(BenchServer& server, Report& report, const Settings& settings
   return cost;
 }
 
+// BullMQ without and with its limiter: one for the whole queue.
+void measure_peers(const Settings& settings, Report& report, BenchServer& server, std::size_t concurrency) {
+  for (const char* mode : {"keep", "limited"}) {
+    PeerDrain drain;
+    drain.figure = fmt::format("limits.bullmq_{}.x{}", mode, concurrency);
+    drain.mode = mode;
+    drain.concurrency = concurrency;
+    drain.jobs = settings.amount(kExecutions) / 2;
+    drain_peer(settings, report, server, drain);
+  }
+}
+
 }  // namespace
 
 void run_limits(const Settings& settings, Report& report, BenchServer& server) {
@@ -80,6 +92,7 @@ void run_limits(const Settings& settings, Report& report, BenchServer& server) {
         const auto cost = drain_limited(server, report, settings, shape, concurrency);
         sample_cost(report, fmt::format("limits.{}.x{}", shape.name, concurrency), cost);
       }
+      if (peer_there(settings)) measure_peers(settings, report, server, concurrency);
     }
     const auto rate = [&](const char* name) {
       return report.median(fmt::format("limits.{}.x{}.rate", name, concurrency));
@@ -88,6 +101,8 @@ void run_limits(const Settings& settings, Report& report, BenchServer& server) {
       if (shape.quotas == 0) continue;
       report.sample(fmt::format("limits.share.{}.x{}", shape.name, concurrency), rate(shape.name) / rate("none"));
     }
+    if (!peer_there(settings)) continue;
+    report.sample(fmt::format("limits.share.bullmq.x{}", concurrency), rate("bullmq_limited") / rate("bullmq_keep"));
   }
 }
 

@@ -232,7 +232,7 @@ TEST_CASE("a hundred workers race for a quota while some die: never above it, an
   engine::TimersOptions timers;
   timers.server = "engine";
   auto engine = setup.engine(timers);
-  setup.set_quota("q", slots(kSlots));
+  setup.set_quota("q", slots(static_cast<std::int64_t>(kSlots)));
   setup.submit_under(under({"q"}), 2000);
   Count count;
   std::vector<std::unique_ptr<RunningWorker>> workers;
