@@ -158,8 +158,8 @@ core::Result<PlannedSubmit> plan_submit(Submission s, const core::Keyspace& keys
   item.idempotency_key = std::move(s.idempotency_key);
   item.idempotency_ttl_ms = s.idempotency_ttl.count();
   item.requirements = core::to_wire(s.requirements);
+  item.fairness_weight = s.fairness_key.empty() ? 0 : s.fairness_weight;
   item.fairness_key = std::move(s.fairness_key);
-  item.fairness_weight = s.fairness_weight;
   item.policy = core::to_wire(s.policy);
   item.tags = tags_to_wire(s.tags);
   if (s.payload.content_type != core::kContentTypeDefault) item.content_type = std::move(s.payload.content_type);

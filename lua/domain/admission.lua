@@ -18,9 +18,8 @@ function ff.refuses(at, a, item, lane, lean)
   return nil
 end
 
-local requirements_in_core = 64
-
-local function set(core, fields, field, value)
+-- Sets a field of a core in the making.
+function ff.set_field(core, fields, field, value)
   local n = #fields
   fields[n + 1], fields[n + 2] = field, value
   core[field] = tostring(value)
@@ -29,12 +28,13 @@ end
 -- What an item requires and its fairness key, for the core.
 function ff.set_route(at, item, core, fields)
   if item.fairness_key ~= "" then
-    set(core, fields, "fk", item.fairness_key)
-    if item.fairness_weight > 1 then set(core, fields, "fw", item.fairness_weight) end
+    ff.set_field(core, fields, "fk", item.fairness_key)
+    if item.fairness_weight > 1 then ff.set_field(core, fields, "fw", item.fairness_weight) end
   end
   if item.requirements == "" then return end
+  if string.sub(item.requirements, 1, 1) == "@" then ff.bad_call("requirements do not begin with @") end
   core.required = ff.requirements(item.requirements)
-  if #item.requirements <= requirements_in_core then return set(core, fields, "rq", item.requirements) end
-  set(core, fields, "rq", "@" .. core.required.class)
+  ff.set_field(core, fields, "rq", core.required.field)
+  if core.required.field == item.requirements then return end
   ff.satellite(at, core, fields, { "SET", ff.key(at, item.id, "n"), item.requirements })
 end

@@ -23,9 +23,10 @@ end
 local function fetch(at, ulid, line, payload)
   local core = ff.load(at, ulid)
   if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
-  if (line.name or core.rq or core.fk) and ff.line_index(core) ~= line.index then return nil end
+  if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
   local attempts, epoch = tonumber(core.a or 0), tonumber(core.e or 0)
-  if not attempts or not epoch or not tonumber(core.p or 0) or (core.t and not tonumber(core.t)) then
+  core.priority = tonumber(core.p or 0)
+  if not attempts or not epoch or not core.priority or (core.t and not tonumber(core.t)) then
     ff.corrupt("core " .. at.tag .. ":e:" .. ulid)
   end
   core.a, core.e = attempts + 1, epoch < at.now_us and at.now_us or epoch + 1
@@ -64,7 +65,10 @@ end
 -- The caller takes the execution out of its line.
 local function begin_attempt(at, ulid, core, c, lane)
   local changes = { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now }
-  local timeout = attempt_timeout(at, ulid, core, lane, changes)
+  local timeout
+  if core.t or core.tl or lane.policy.attempt_timeout_ms then
+    timeout = attempt_timeout(at, ulid, core, lane, changes)
+  end
   ff.move(at, ulid, core, "active", at.now + c.lease_ms, changes, true)
   if core.o then ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "o" }) end -- It was the holder's before.
   if timeout then
@@ -86,14 +90,13 @@ local function take_one(at, line, c, ulid, rank, rows, payload)
   local readable, core, bytes, policy, tags = pcall(fetch, at, ulid, line, payload)
   if not readable then ff.set_aside(at, ":delayed", ulid, core) end
   if readable and core then
-    local priority = tonumber(core.p or 0)
-    local ready_at = ff.ready_at(line.lane, priority, rank)
+    local ready_at = ff.ready_at(line.lane, core.priority, rank)
     if line.patient and ready_at + ff.patience_ms > at.now then
       line.waits = true
       return false
     end
     if line.fair then
-      local _, tag = ff.split_score(line.lane, priority, line.score)
+      local _, tag = ff.split_score(line.lane, core.priority, line.score)
       ff.note_service(at, line.lane, line.index, tag)
     end
     begin_attempt(at, ulid, core, c, line.lane)
@@ -112,6 +115,12 @@ local function ranks_of(at, line, heads)
   return redis.call("ZMSCORE", at.tag .. ":waiting:" .. line.queue, unpack(ulids))
 end
 
+-- What stands at the i-th value of `heads`.
+local function see(line, heads, ranks, i)
+  line.score = tonumber(heads[i + 1])
+  line.rank = ranks and heads[i] and tonumber(ranks[(i + 1) / 2] or 0) or line.score
+end
+
 -- Plans the claim of up to `room` from a line, as far as `limit` (a rank). Returns how many; line.rank is then that of
 -- the first one left behind, line.gone how many entries leave in all.
 function ff.take_queue(at, line, c, room, limit, rows)
@@ -119,11 +128,7 @@ function ff.take_queue(at, line, c, room, limit, rows)
   local heads = redis.call("ZRANGE", at.tag .. line.index, first, first + room, "WITHSCORES")
   local ranks = line.fair and ranks_of(at, line, heads)
   local payloads, next_payload = nil, payloads_at_once + 1
-  local function look()
-    line.score = tonumber(heads[i + 1])
-    line.rank = ranks and heads[i] and tonumber(ranks[(i + 1) / 2] or 0) or line.score
-  end
-  look()
+  see(line, heads, ranks, 1)
   while line.rank and taken < room and line.rank <= limit and not ff.answer_full(c) do
     if next_payload > payloads_at_once then
       payloads, next_payload = read_payloads(at, heads, i, room - taken), 1
@@ -131,7 +136,7 @@ function ff.take_queue(at, line, c, room, limit, rows)
     if take_one(at, line, c, heads[i], line.rank, rows, payloads[next_payload]) then taken = taken + 1 end
     if line.waits then return taken end
     next_payload, i, line.gone = next_payload + 1, i + 2, line.gone + 1
-    look()
+    see(line, heads, ranks, i)
   end
   -- Entries without anything behind them may have hidden others.
   if not line.rank and taken < room and #heads > 2 * room then line.rank = 0 end
@@ -181,13 +186,15 @@ local function register_idle(at, c, room)
   return look
 end
 
+local sets_kept_ms = 3600000 -- Idle workers look at least every twenty minutes.
+
 -- Notes that a worker with these capabilities lives, at most once in ten seconds.
 local function note_set(at, lane, queue, set)
   local seen = lane.seen[set.text]
   if seen and at.now - seen < 10000 then return end
   lane.seen[set.text] = at.now
   ff.add(at, ":sets:" .. queue, set.text, at.now)
-  ff.write(at, { "ZREMRANGEBYSCORE", at.tag .. ":sets:" .. queue, "-inf", at.now - 86400000 })
+  ff.write(at, { "ZREMRANGEBYSCORE", at.tag .. ":sets:" .. queue, "-inf", at.now - sets_kept_ms })
   ff.forget_lane(at, queue)
 end
 
@@ -214,7 +221,8 @@ end
 -- not wait, there is more) and lacking (what it has no allowance for).
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
-  c.bytes, c.lacking, c.set = 0, {}, ff.capability_set(table.concat(c.capabilities, ","))
+  c.bytes, c.lacking = 0, {}
+  c.set = ff.capability_set(c.capabilities[1] and table.concat(c.capabilities, ",") or "")
   if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, "" end
   local taken, left, head, want = 0, 0, -1, math.max(0, math.min(c.want, claim_max))
   for i = 1, #c.queues do

@@ -9,7 +9,10 @@
 --   waiting:<queue>      all that wait in these lines, by rank
 local known, known_count = {}, 0
 
--- "+cuda>=12 ~ssd #tenant:acme", ready to be asked. Kept in memory: a lane has few different ones.
+local in_core_max = 64 -- Bytes; longer ones are a satellite.
+
+-- "+cuda>=12 ~ssd #tenant:acme", ready to be asked, with what the core has of it (field). Kept in memory: a lane has
+-- few different ones.
 function ff.requirements(text)
   local found = known[text]
   if found then return found end
@@ -26,6 +29,7 @@ function ff.requirements(text)
       found.limited = true
     end
   end
+  if text ~= "" then found.field = #text <= in_core_max and text or "@" .. found.class end
   known[text], known_count = found, known_count + 1
   return found
 end
@@ -121,16 +125,12 @@ local function open_line(at, queue, name, required, rank)
   ff.write(at, opened[line])
 end
 
--- Puts a ready execution into its line, ranked by `ms` (nil: at the front of its priority), or moves it there. Returns
--- the line's name and what it requires.
-function ff.place(at, ulid, core, ms)
-  local lane = ff.lane(at, core.q)
-  local rank = ff.rank(lane, tonumber(core.p or 0), ms, tonumber(core.c))
-  if not core.rq and not core.fk then
-    ff.add(at, ff.queue_index(core.q), ulid, rank)
-    return "", nil
-  end
-  local required = ff.requirements_of(at, ulid, core)
+local function rank_of(lane, core, ms)
+  return ff.rank(lane, tonumber(core.p or 0), ms, not ms and tonumber(core.c))
+end
+
+local function place_in_line(at, lane, ulid, core, ms)
+  local required, rank = ff.requirements_of(at, ulid, core), rank_of(lane, core, ms)
   local index, name = ff.line_index(core), required.class .. (core.fk and "|" or "")
   if lane.line_count == 0 then ff.check_lines(at, core.q) end
   redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
@@ -141,18 +141,28 @@ function ff.place(at, ulid, core, ms)
   return name, required
 end
 
+-- Puts a ready execution into its line, ranked by `ms` (nil: at the front of its priority), or moves it there. Returns
+-- the line's name and what it requires.
+function ff.place(at, ulid, core, ms)
+  local lane = ff.lane(at, core.q)
+  if core.rq or core.fk then return place_in_line(at, lane, ulid, core, ms) end
+  ff.add(at, ff.queue_index(core.q), ulid, rank_of(lane, core, ms))
+  return "", nil
+end
+
 -- The same, and wakes a worker for it.
 function ff.enqueue(at, ulid, core, ms)
   local name, required = ff.place(at, ulid, core, ms)
-  ff.offer(at, core.q, name, 1, core.w).required = required
+  ff.offer(at, core.q, name, 1, core.w, required)
 end
 
 -- Plans that a ready execution leaves its line. What becomes empty is found so by a claim.
 function ff.dequeue(at, ulid, core)
   ff.lane(at, core.q)
   local index = ff.line_index(core)
+  if core.rq or core.fk then
+    redis.call("ZCARD", at.tag .. index)
+    ff.remove(at, ":waiting:" .. core.q, ulid) -- First: a claim that meets an entry too many in the line drops both.
+  end
   ff.remove(at, index, ulid)
-  if not core.rq and not core.fk then return end
-  redis.call("ZCARD", at.tag .. index)
-  ff.remove(at, ":waiting:" .. core.q, ulid)
 end

@@ -1,13 +1,14 @@
 -- A claim from a lane that has several lines: the best of those the worker can take, whichever line it waits in.
 
-local lacking_max, page = 16, 64
+local lacking_max, page, fits_max = 16, 64, 1024
 
 -- Whether a worker with these capabilities may take from a line, and whether it must leave what prefers another.
 -- Remembered until the lines change: matching costs nothing for a set that was seen before.
 local function fit(lane, set, name)
   local fits = lane.fits[set.text]
   if not fits then
-    fits = {}
+    if lane.fit_count >= fits_max then lane.fits, lane.fit_count = {}, 0 end
+    fits, lane.fit_count = {}, lane.fit_count + 1
     lane.fits[set.text] = fits
   end
   local found = fits[name]
@@ -49,7 +50,7 @@ local function new_line(own, name, rank, fits)
   return {
     queue = own.queue, lane = own.lane, name = name, rank = rank, opened = rank, gone = 0, patient = fits.patient,
     limited = required.limited and required.text, fair = string.sub(name, -1) == "|",
-    index = ff.queue_index(own.queue) .. "|" .. name,
+    index = ff.queue_index(own.queue) .. "|" .. name, rq = required.field,
   }
 end
 

@@ -18,7 +18,7 @@ end
 
 -- Plans that idle workers are woken for `count` executions more of a line. `last`: the worker that ran it before is
 -- asked first.
-function ff.offer(at, queue, name, count, last)
+function ff.offer(at, queue, name, count, last, required)
   local ready = at.ready
   if not ready then
     ready = { order = {} }
@@ -27,7 +27,7 @@ function ff.offer(at, queue, name, count, last)
   local route = name == "" and queue or queue .. "|" .. name
   local offer = ready[route]
   if not offer then
-    offer = { queue = queue, name = name, count = 0 }
+    offer = { queue = queue, name = name, count = 0, required = required }
     ready.order[#ready.order + 1] = route
     ready[route] = offer
   end
@@ -133,8 +133,7 @@ function ff.renew_handoffs(at, limit)
     local lane = ff.lane(at, queue)
     local waiting = not lane.paused and (name == "" or lane.lines[name]) and ff.line_length(at, queue, name) or 0
     if waiting > 0 then
-      local offer = ff.offer(at, queue, name, waiting)
-      offer.handed_off, offer.required = true, lane.lines[name]
+      ff.offer(at, queue, name, waiting, nil, lane.lines[name]).handed_off = true
     end
   end
 end
@@ -147,7 +146,7 @@ function ff.offer_all(at, queue)
   if lane.paused then return end
   for name in pairs(lane.lines) do
     waiting = ff.line_length(at, queue, name)
-    if waiting > 0 then ff.offer(at, queue, name, waiting).required = lane.lines[name] end
+    if waiting > 0 then ff.offer(at, queue, name, waiting, nil, lane.lines[name]) end
   end
 end
 

@@ -17,7 +17,8 @@ local aging_default_ms, strict_step = 60000, 549755813888 -- 2^39: no time makes
 -- A record as set_lanes brings it; empty: the lane was never set up.
 function ff.decode_lane(text)
   local lane = { text = text, step = aging_default_ms, policy = {}, state = "running", lines = {}, line_count = 0,
-                 sets = {}, fits = {}, seen = {}, idle_since = {}, services = {}, counted_since = 0, started = 0 }
+                 sets = {}, fits = {},
+                 fit_count = 0, seen = {}, idle_since = {}, services = {}, counted_since = 0, started = 0 }
   if text == "" then return lane end
   local okay, record = pcall(cjson.decode, text)
   local policy = okay and record.policy and (record.policy == "" and {} or cjson.decode(record.policy))
@@ -79,6 +80,12 @@ function ff.lane(at, queue)
   return loaded
 end
 
+-- The lane's policy for the end of an execution, which damage to what waits in the lane must not hold up.
+function ff.policy_at_end(at, queue)
+  local okay, lane = pcall(ff.lane, at, queue)
+  return okay and lane.policy or {}
+end
+
 -- What is remembered of a lane will be old when this call's plan is performed: the next call reads it again.
 function ff.forget_lane(at, queue)
   at.old_lanes = at.old_lanes or {}
@@ -96,7 +103,6 @@ end
 -- Notes that the partition has this lane, at most once in ten seconds for each queue.
 function ff.note_lane(at, queue)
   local m = at.memory
-  ff.lane(at, queue)
   if m.lanes[queue] and at.clock_ms - m.lanes[queue] < 10000 and at.clock_ms >= m.lanes[queue] then return end
   local lanes = at.lanes or {}
   at.lanes = lanes

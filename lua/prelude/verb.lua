@@ -53,6 +53,7 @@ local function unpacker(fields)
       local raw = "v" .. i
       local check = raw .. " = convert." .. kind .. "(" .. raw .. ', "' .. name .. '")'
       if kind == "int" then check = "if " .. raw .. ' == "0" then ' .. raw .. " = 0 else " .. check .. " end" end
+      if kind == "names" then check = "if " .. raw .. ' == "" then ' .. raw .. " = {} else " .. check .. " end" end
       if kind == "ulid" then check = "if #" .. raw .. " ~= 26 then " .. check .. " end" end
       checks[#checks + 1] = "local " .. raw .. " = " .. value .. " " .. check
       value = raw

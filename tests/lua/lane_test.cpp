@@ -330,11 +330,11 @@ TEST_CASE("a change is refused with a policy or a state that the library does no
   args.policy_given = true;
   for (const char* bad : {"[", "1", R"({"ordering":"random"})", R"({"depth":-1})", R"({"retry":{"strategy":"x"}})"}) {
     args.policy = bad;
-    CHECK_THROWS_WITH(lane.change(args), Catch::Matchers::StartsWith("invalid_argument/bad_policy"));
+    CHECK_THROWS_WITH(lane.change(args), Catch::Matchers::EndsWith("bad_policy"));
   }
   args.policy = "";
   args.state = "asleep";
-  CHECK_THROWS_WITH(lane.change(args), Catch::Matchers::StartsWith("invalid_argument/bad_state"));
+  CHECK_THROWS_WITH(lane.change(args), Catch::Matchers::EndsWith("bad_state"));
 }
 
 TEST_CASE("the records of a namespace are listed in order") {

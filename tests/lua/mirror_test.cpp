@@ -36,9 +36,9 @@ redis.register_function("probe_terminal", function()
 end)
 -- Cases of five: policy, class, failures, crashes, random. Answers of three: retries, retry delay, crash delay.
 redis.register_function("probe_policy", function(keys, args)
-  local at, found = { tag = keys[1] }, {}
+  local at, found = ff.enter(keys[1]), {}
   for i = 1, #args, 5 do
-    local core = {}
+    local core = { q = "ns/lane" }
     if args[i] ~= "" then
       redis.call("SET", ff.key(at, "probe", "y"), args[i])
       core.j = "1"
@@ -270,7 +270,7 @@ TEST_CASE("a step of priority is worth the lane's aging, a minute by default, an
 std::string some_version(Rng& rng) {
   static const char* parts[] = {"0", "1", "2", "9", "10", "012", "12", "99999999999999999999", "beta", "b2"};
   std::string version = parts[rng.below(10)];
-  while (rng.chance(0.4)) version.append(".").append(parts[rng.below(10)]);
+  while (version.size() < 30 && rng.chance(0.4)) version.append(".").append(parts[rng.below(10)]);
   return version;
 }
 

@@ -60,7 +60,7 @@ std::vector<script::Submit::Item> routed() {
   items[1].fairness_key = "A";
   items[2].requirements = "#q +gpu";
   items[2].fairness_key = "B";
-  items[3].requirements = "+gpu>=1 +gpu>=2 +gpu>=" + std::string(60, '3');  // Too long for the core.
+  items[3].requirements = "+" + std::string(kLongCapability) + " +gpu";
   return items;
 }
 
@@ -149,7 +149,7 @@ Words claim_again(LuaFixture& lua) {
 Words claim_routes(LuaFixture& lua) {
   lua.submit(routed());
   auto args = LuaFixture::claim_args(20);
-  args.capabilities = {"gpu"};
+  args.capabilities = {kLongCapability, "gpu"};
   args.allowances = {"1 #q +gpu"};
   return lua.words<script::Claim>(args);
 }

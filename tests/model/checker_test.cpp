@@ -45,8 +45,8 @@ void add_item(Words& words, std::size_t number, const Words& changes) {
 // Fields of a submitted item.
 const std::string kDelay = "5", kDeadline = "7", kKey = "8", kRequirements = "11", kFairness = "12", kPolicy = "14";
 
-// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed, 5 and 6 ready in lines,
-// 5 with a fairness key.
+// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed,
+// 5 and 6 ready in lines of routes, 5 with a fairness key.
 void fill(RespClient& client) {
   ask(client, {"FUNCTION", "LOAD", "REPLACE", std::string(ff::script::kLibrarySource)});
   Words items = {"acme", "0"};

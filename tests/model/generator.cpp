@@ -204,7 +204,7 @@ void Generator::submit_item(const Model& model, Words& words) {
   words.push_back(key ? pick({"k1", "k2", "key 3"}) : "");
   words.push_back(number({0, 10, 1000, 60000}));
   words.push_back(rng_.chance(0.8) ? "print" : "other print");
-  words.insert(words.end(), {"", "", "1"});  // No requirements, no fairness key.
+  words.insert(words.end(), {"", "", "0"});  // No requirements, no fairness key.
   words.push_back(rng_.chance(0.3) ? "" : policies[rng_.below(policies.size())].text);
   words.push_back(rng_.chance(0.2) ? R"({"team":"a"})" : "");
   words.push_back(rng_.chance(0.3) ? "application/json" : "");

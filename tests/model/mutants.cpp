@@ -47,8 +47,9 @@ const std::vector<Mutant>& mutants() {
       {"a deletion leaves the satellites", "if not core.j then return end", "if core.j then return end"},
       {"nobody is woken", "local woken, more = ff.wake(at, offer, not offer.handed_off)",
        "local woken, more = false, false"},
-      {"a handoff ends with the idle workers", "offer.handed_off, offer.required = true, lane.lines[name]",
-          "offer.required = lane.lines[name]"},
+      {"a handoff ends with the idle workers",
+       "ff.offer(at, queue, name, waiting, nil, lane.lines[name]).handed_off = true",
+          "ff.offer(at, queue, name, waiting, nil, lane.lines[name])"},
       {"old results pile up", "if generation >= ff.results_kept then", "if false then"},
       {"no second wake", "redis.pcall(\"ZADD\", at.tag .. \":handoffs\", ms, route)", ""},
       {"claims do no due work", "if at.now >= m.next_due or at.now - m.looked >= look_every_ms then",
@@ -67,8 +68,8 @@ const std::vector<Mutant>& mutants() {
        "if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, \"\" end", ""},
       {"what runs again shows its earlier outcome",
           "if core.o then ff.clear_fields(at, at.tag .. \":e:\" .. ulid, { \"o\" }) end", ""},
-      {"retention counts from the creation", "return at.now + tonumber(core.r or ff.lane",
-       "return tonumber(core.c) + tonumber(core.r or ff.lane"},
+      {"retention counts from the creation", "return at.now + tonumber(core.r or ff.policy_at_end",
+       "return tonumber(core.c) + tonumber(core.r or ff.policy_at_end"},
       {"a lean execution stays", "if core.m == \"lean\" and ends then", "if false then"},
   };
   return all;

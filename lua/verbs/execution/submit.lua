@@ -21,7 +21,7 @@ ff.verb({
     { "idempotency_ttl_ms", "int", "how long the key is known" },
     { "fingerprint", "bytes", "of what the key stands for; another one under the same key is refused" },
     { "requirements", "bytes", "of its route: terms in order, joined by spaces; empty: none" },
-    { "fairness_key", "bytes", "empty: none" }, { "fairness_weight", "int", "1 to 1000" },
+    { "fairness_key", "bytes", "empty: none" }, { "fairness_weight", "int", "1 to 1000; 0: without a key" },
     { "policy", "bytes", "canonical JSON, empty: the lane's" },
     { "tags", "bytes", "JSON object, empty: none" },
     { "content_type", "bytes", "empty: application/octet-stream" },
@@ -72,25 +72,19 @@ local function remember_key(at, item, key, seen)
   ff.write_last(at, { "SET", key, seen[key], "PX", ttl + 60000 })
 end
 
-local function set(core, fields, field, value)
-  local n = #fields
-  fields[n + 1], fields[n + 2] = field, value
-  core[field] = tostring(value)
-end
-
 local function core_fields(at, item, core, policy, lean)
   local fields = { "q", core.q, "k", item.kind, "c", at.now }
-  if lean then set(core, fields, "m", "lean") end
-  if item.priority ~= 0 then set(core, fields, "p", item.priority) end
-  if item.content_type ~= "" then set(core, fields, "ct", item.content_type) end
+  if lean then ff.set_field(core, fields, "m", "lean") end
+  if item.priority ~= 0 then ff.set_field(core, fields, "p", item.priority) end
+  if item.content_type ~= "" then ff.set_field(core, fields, "ct", item.content_type) end
   if policy then
     local timeout = policy.attempt_timeout_ms
-    if timeout and timeout > 0 then set(core, fields, "t", timeout) end
-    if policy.retention_ms then set(core, fields, "r", policy.retention_ms) end
+    if timeout and timeout > 0 then ff.set_field(core, fields, "t", timeout) end
+    if policy.retention_ms then ff.set_field(core, fields, "r", policy.retention_ms) end
   end
   local deadline = item.deadline_at
   if deadline == 0 and item.deadline_ms > 0 then deadline = at.now + item.deadline_ms end
-  if deadline ~= 0 then set(core, fields, "d", deadline) end
+  if deadline ~= 0 then ff.set_field(core, fields, "d", deadline) end
   return fields
 end
 
@@ -110,21 +104,20 @@ new_execution = function(at, a, item, seen, resent)
     return "created", ulid
   end
   if string.find(ulid, "%W") then ff.bad_call("id is not a ULID") end
-  local policy
-  if item.policy ~= "" then
-    policy = decode_policy(item.policy)
-    if not policy then return "bad_policy", ulid end
-  end
+  local policy = item.policy ~= "" and decode_policy(item.policy) or nil
+  if item.policy ~= "" and not policy then return "bad_policy", ulid end
 
   local queue = namespace .. "/" .. item.lane
   local lane, core = ff.lane(at, queue), { q = queue, c = at.now }
   local lean = (policy and policy.mode or lane.policy.mode) == "lean"
-  local refused, where = ff.refuses(at, a, item, lane, lean)
-  if refused then return refused, where end
+  if lane.text ~= "" or a.again then
+    local refused, where = ff.refuses(at, a, item, lane, lean)
+    if refused then return refused, where end
+  end
   ff.note_lane(at, queue)
   seen[ulid] = queue
   local fields = core_fields(at, item, core, policy, lean)
-  ff.set_route(at, item, core, fields)
+  if item.requirements ~= "" or item.fairness_key ~= "" then ff.set_route(at, item, core, fields) end
   if item.payload ~= "" then ff.store(at, key .. ":p", item.payload) end
   if policy and (policy.retry or policy.crash) then
     ff.satellite(at, core, fields, { "SET", key .. ":y", item.policy })
@@ -135,8 +128,7 @@ new_execution = function(at, a, item, seen, resent)
     ff.add(at, ":deadlines", ulid, core.d)
     ff.arm(at, tonumber(core.d))
   end
-  local start = item.start_at
-  if start == 0 then start = at.now + item.delay_ms end
+  local start = item.start_at == 0 and at.now + item.delay_ms or item.start_at
   if start > at.now then
     ff.move(at, ulid, core, "delayed", start, fields)
   else

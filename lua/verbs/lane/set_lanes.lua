@@ -19,14 +19,14 @@ ff.verb({
     if item.version > (lane.version or 0) then
       local changed = ff.decode_lane(item.record)
       ff.forget_lane(at, item.queue)
-      ff.write(at, { "SET", at.tag .. ":lane:" .. item.queue, item.record })
+      ff.write_last(at, { "SET", at.tag .. ":lane:" .. item.queue, item.record })
       if changed.step ~= lane.step then ff.rank_anew(at, item.queue, lane, changed) end
       if lane.paused and not changed.paused then resumed[#resumed + 1] = item.queue end
     end
     if item.version == has + 1 then has = item.version end
   end
   has = math.max(has, a.all_to)
-  if has ~= before then ff.set_fields(at, at.tag, { "lv", has }) end
+  if has ~= before then ff.write_last(at, { "HSET", at.tag, "lv", has }) end
   ff.commit(at)
   for i = 1, #resumed do pcall(ff.offer_all, at, resumed[i]) end -- Only wakes.
   ff.commit(at)

@@ -33,7 +33,7 @@ struct Submit {
     std::string fingerprint;  // of what the key stands for; another one under the same key is refused
     std::string requirements;  // of its route: terms in order, joined by spaces; empty: none
     std::string fairness_key;  // empty: none
-    std::int64_t fairness_weight = 0;  // 1 to 1000
+    std::int64_t fairness_weight = 0;  // 1 to 1000; 0: without a key
     std::string policy;  // canonical JSON, empty: the lane's
     std::string tags;  // JSON object, empty: none
     std::string content_type;  // empty: application/octet-stream
