@@ -169,9 +169,13 @@ void Allowances::drop_unused(Limit& limit) {
 
 std::vector<Allowance> Allowances::offer(Partition partition, std::size_t want, SteadyTime now) {
   std::vector<Allowance> offered;
+  std::int64_t expected = 0;  // What these will yield: each class costs the claim something.
+  const auto room = static_cast<std::int64_t>(want);
   const auto give = [&](Class& of) {
-    const auto count = std::min<std::int64_t>(possible(of, now), static_cast<std::int64_t>(want));
+    const auto count = std::min(possible(of, now), room);
     if (count <= 0) return;
+    const auto known = of.waiting.find(partition);
+    expected += std::min(count, known == of.waiting.end() ? 1 : std::max<std::int64_t>(1, known->second));
     take(of, static_cast<std::size_t>(count));
     offered.emplace_back(static_cast<std::size_t>(count), of.requirements);
   };
@@ -180,13 +184,15 @@ std::vector<Allowance> Allowances::offer(Partition partition, std::size_t want, 
     // In turn, so that with many classes each is offered some time.
     auto& last = offered_last_[partition];
     auto next = here->second.upper_bound(last);
-    for (std::size_t i = 0; i < here->second.size() && offered.size() < kClassesPerClaim; ++i, ++next) {
+    const auto most = std::min(here->second.size(), kClassesPerClaim);
+    for (std::size_t i = 0; i < most && expected < room; ++i, ++next) {
       if (next == here->second.end()) next = here->second.begin();
       give(classes_.at(*next));
       last = *next;
     }
   }
   for (const auto& requirements : recent_) {
+    if (expected >= room) break;
     const auto known = classes_.find(requirements);
     if (known != classes_.end() && !known->second.waiting.count(partition)) give(known->second);
   }
