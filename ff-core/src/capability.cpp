@@ -122,9 +122,30 @@ bool satisfies_all(const Capabilities& has, const std::set<std::string>& require
                      [&has](const std::string& requirement) { return satisfies(has, requirement); });
 }
 
+namespace {
+
+Result<void> validate_limits(const Requirements& requirements) {
+  if (requirements.quotas.size() > limits::kQuotasMax) {
+    return Error(Code::invalid_argument, "bad_requirement",
+                 "quotas has " + std::to_string(requirements.quotas.size()) + " entries, must have at most 8");
+  }
+  for (const auto& quota : requirements.quotas) {
+    if (auto good = validate_limit_name(quota, "quotas"); !good) return good;
+  }
+  if (requirements.budget.empty() && !requirements.estimate.empty()) {
+    return Error(Code::invalid_argument, "bad_amounts", "estimate is given without a budget to reserve it from");
+  }
+  if (requirements.budget.empty()) return {};
+  if (auto good = validate_limit_name(requirements.budget, "budget"); !good) return good;
+  return validate(requirements.estimate, "estimate");
+}
+
+}  // namespace
+
 Result<void> validate(const Requirements& requirements) {
   if (auto good = validate_all(requirements.needs, "needs"); !good) return good;
   if (auto good = validate_all(requirements.prefers, "prefers"); !good) return good;
+  if (auto good = validate_limits(requirements); !good) return good;
   if (to_wire(requirements).size() <= limits::kRequirementsBytes) return {};
   return Error(Code::invalid_argument, "bad_requirement",
                "the requirements have " + std::to_string(to_wire(requirements).size()) +
@@ -133,6 +154,10 @@ Result<void> validate(const Requirements& requirements) {
 
 std::string to_wire(const Requirements& requirements) {
   std::string text;
+  for (const auto& quota : requirements.quotas) text.append(text.empty() ? "" : " ").append(quota_term(quota));
+  if (!requirements.budget.empty()) {
+    text.append(text.empty() ? "" : " ").append(budget_term(requirements.budget, requirements.estimate));
+  }
   const auto append = [&text](char kind, const std::set<std::string>& terms) {
     for (const auto& term : terms) {
       if (!text.empty()) text += ' ';

@@ -23,7 +23,7 @@ namespace asio = boost::asio;
 using core::Code;
 using core::Error;
 
-constexpr std::array<std::pair<std::string_view, Code>, 33> kRefusals{{
+constexpr std::array<std::pair<std::string_view, Code>, 37> kRefusals{{
     {"not_found", Code::not_found},
     {"no_such_generation", Code::not_found},
     {"stale_lease", Code::stale_lease},
@@ -57,6 +57,10 @@ constexpr std::array<std::pair<std::string_view, Code>, 33> kRefusals{{
     {"call_too_large", Code::invalid_argument},
     {"bad_patch", Code::invalid_argument},
     {"document_too_large", Code::invalid_argument},
+    {"bad_rate", Code::invalid_argument},
+    {"bad_dimension", Code::invalid_argument},
+    {"unknown_dimension", Code::invalid_argument},
+    {"other_period", Code::conflict},
 }};
 
 // For people; a word without a sentence speaks for itself.

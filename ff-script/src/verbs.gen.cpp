@@ -412,6 +412,218 @@ core::Result<Leave::Ok> Leave::decode(std::vector<Reply>& fields) {
   return reader.finish(std::move(ok));
 }
 
+void Reserve::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.holder);
+  codec::put(command, args.ttl_ms);
+  for (const auto& item : args.items) {
+    codec::put(command, item.kind);
+    codec::put(command, item.name);
+    codec::put(command, item.seq);
+    codec::put(command, item.hold);
+    codec::put(command, item.spare);
+    codec::put(command, item.unit);
+    codec::put(command, item.count);
+    codec::put(command, item.starts);
+  }
+}
+
+core::Result<Reserve::Ok> Reserve::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 7);
+  Ok ok;
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.outcome, "outcome");
+    reader.get(row.granted, "granted");
+    reader.get(row.starts, "starts");
+    reader.get(row.keep, "keep");
+    reader.get(row.retry_in_ms, "retry_in_ms");
+    reader.get(row.parent, "parent");
+    reader.get(row.resets_left, "resets_left");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void Keep::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.holder);
+  codec::put(command, args.ttl_ms);
+  for (const auto& item : args.items) {
+    codec::put(command, item.kind);
+    codec::put(command, item.name);
+    codec::put(command, item.seq);
+    codec::put(command, item.hold);
+    codec::put(command, item.spare);
+  }
+}
+
+core::Result<Keep::Ok> Keep::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 7);
+  Ok ok;
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.outcome, "outcome");
+    reader.get(row.granted, "granted");
+    reader.get(row.starts, "starts");
+    reader.get(row.keep, "keep");
+    reader.get(row.retry_in_ms, "retry_in_ms");
+    reader.get(row.parent, "parent");
+    reader.get(row.resets_left, "resets_left");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void DescribeLimit::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.kind);
+  codec::put(command, args.name);
+}
+
+core::Result<DescribeLimit::Ok> DescribeLimit::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 14, 6);
+  Ok ok;
+  reader.get(ok.defined_at, "defined_at");
+  reader.get(ok.holders, "holders");
+  reader.get(ok.waiting, "waiting");
+  reader.get(ok.rate, "rate");
+  reader.get(ok.period_ms, "period_ms");
+  reader.get(ok.burst, "burst");
+  reader.get(ok.paused_ms, "paused_ms");
+  reader.get(ok.parent, "parent");
+  reader.get(ok.on_breach, "on_breach");
+  reader.get(ok.period, "period");
+  reader.get(ok.began_at, "began_at");
+  reader.get(ok.resets_at, "resets_at");
+  reader.get(ok.resets_left, "resets_left");
+  reader.get(ok.now, "now");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.dimension, "dimension");
+    reader.get(row.soft, "soft");
+    reader.get(row.hard, "hard");
+    reader.get(row.used, "used");
+    reader.get(row.reserved, "reserved");
+    reader.get(row.over, "over");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void ListLimits::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.kind);
+  codec::put(command, args.after);
+  codec::put(command, args.limit);
+}
+
+core::Result<ListLimits::Ok> ListLimits::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 1);
+  Ok ok;
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.name, "name");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void DropLimit::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.kind);
+  codec::put(command, args.name);
+}
+
+core::Result<DropLimit::Ok> DropLimit::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 0);
+  Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void SetQuota::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.slots);
+  codec::put(command, args.rate);
+  codec::put(command, args.period_ms);
+  codec::put(command, args.burst);
+}
+
+core::Result<SetQuota::Ok> SetQuota::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 0);
+  Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void PauseQuota::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.pause_ms);
+}
+
+core::Result<PauseQuota::Ok> PauseQuota::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 0);
+  Ok ok;
+  reader.get(ok.paused_until, "paused_until");
+  return reader.finish(std::move(ok));
+}
+
+void SetBudget::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.parent);
+  codec::put(command, args.on_breach);
+  codec::put(command, args.period);
+  codec::put(command, args.resets);
+  for (const auto& item : args.items) {
+    codec::put(command, item.dimension);
+    codec::put(command, item.soft);
+    codec::put(command, item.hard);
+  }
+}
+
+core::Result<SetBudget::Ok> SetBudget::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 0);
+  Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void SetResets::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.period);
+  codec::put(command, args.began_at);
+  codec::put(command, args.resets);
+}
+
+core::Result<SetResets::Ok> SetResets::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 0);
+  Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void ReportUsage::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.key);
+  codec::put(command, args.known_ms);
+  codec::put(command, args.holder);
+  codec::put(command, args.used);
+  codec::put(command, args.covered);
+}
+
+core::Result<ReportUsage::Ok> ReportUsage::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 5, 0);
+  Ok ok;
+  reader.get(ok.verdict, "verdict");
+  reader.get(ok.on_breach, "on_breach");
+  reader.get(ok.resets_in_ms, "resets_in_ms");
+  reader.get(ok.parent, "parent");
+  reader.get(ok.taken, "taken");
+  return reader.finish(std::move(ok));
+}
+
 void ChangeLane::encode(const Args& args, Command& command) {
   codec::put(command, args.queue);
   codec::put(command, args.policy_given);
@@ -982,6 +1194,13 @@ constexpr std::array<std::string_view, 3> kReplayRefusals{"not_found", "not_fini
 constexpr std::array<std::string_view, 2> kPurgeRefusals{"not_found", "not_finished"};
 constexpr std::array<std::string_view, 1> kProgressRefusals{"stale_lease"};
 constexpr std::array<std::string_view, 1> kFailRefusals{"stale_lease"};
+constexpr std::array<std::string_view, 1> kDescribeLimitRefusals{"not_found"};
+constexpr std::array<std::string_view, 1> kDropLimitRefusals{"not_found"};
+constexpr std::array<std::string_view, 1> kSetQuotaRefusals{"bad_rate"};
+constexpr std::array<std::string_view, 1> kPauseQuotaRefusals{"not_found"};
+constexpr std::array<std::string_view, 2> kSetBudgetRefusals{"bad_dimension", "bad_policy"};
+constexpr std::array<std::string_view, 2> kSetResetsRefusals{"not_found", "other_period"};
+constexpr std::array<std::string_view, 2> kReportUsageRefusals{"not_found", "unknown_dimension"};
 constexpr std::array<std::string_view, 2> kChangeLaneRefusals{"bad_policy", "bad_state"};
 constexpr std::array<std::string_view, 1> kExplainRefusals{"not_found"};
 constexpr std::array<std::string_view, 3> kOpenWaitpointsRefusals{"stale_lease", "bad_waitpoint", "too_many_waitpoints"};
@@ -998,7 +1217,7 @@ constexpr std::array<std::string_view, 1> kReadFramesRefusals{"not_found"};
 constexpr std::array<std::string_view, 1> kTailFramesRefusals{"not_found"};
 constexpr std::array<std::string_view, 1> kReadEventsRefusals{"bad_cursor"};
 constexpr std::array<std::string_view, 1> kSetKeyRingRefusals{"other_version"};
-constexpr std::array<VerbInfo, 47> kVerbs{{
+constexpr std::array<VerbInfo, 57> kVerbs{{
     {"ff1_submit",
      "a=namespace:bytes,again:bool;i=id:ulid,lane:bytes,kind:bytes,priority:int,start_at:int,delay_ms:int,deadline_at:int,deadline_ms:int,idempotency_key:bytes,idempotency_ttl_ms:int,fingerprint:bytes,requirements:maybe,fairness_key:maybe,fairness_weight:int,policy:bytes,tags:bytes,content_type:bytes,payload:bytes;r=;w=outcome:bytes,id:ulid",
      false, 2, 18, {}},
@@ -1056,6 +1275,36 @@ constexpr std::array<VerbInfo, 47> kVerbs{{
     {"ff1_leave",
      "a=worker:bytes,queues:names,capabilities:some;i=;r=;w=",
      false, 3, 0, {}},
+    {"ff1_reserve",
+     "a=namespace:bytes,holder:bytes,ttl_ms:int;i=kind:bytes,name:bytes,seq:int,hold:bytes,spare:int,unit:bytes,count:int,starts:int;r=;w=outcome:bytes,granted:int,starts:int,keep:int,retry_in_ms:int,parent:bytes,resets_left:int",
+     false, 3, 8, {}},
+    {"ff1_keep",
+     "a=namespace:bytes,holder:bytes,ttl_ms:int;i=kind:bytes,name:bytes,seq:int,hold:bytes,spare:int;r=;w=outcome:bytes,granted:int,starts:int,keep:int,retry_in_ms:int,parent:bytes,resets_left:int",
+     false, 3, 5, {}},
+    {"ff1_describe_limit",
+     "a=namespace:bytes,kind:bytes,name:bytes;i=;r=defined_at:int,holders:int,waiting:int,rate:int,period_ms:int,burst:int,paused_ms:int,parent:bytes,on_breach:bytes,period:bytes,began_at:int,resets_at:int,resets_left:int,now:int;w=dimension:bytes,soft:int,hard:int,used:int,reserved:int,over:int",
+     true, 3, 0, kDescribeLimitRefusals},
+    {"ff1_list_limits",
+     "a=namespace:bytes,kind:bytes,after:bytes,limit:int;i=;r=;w=name:bytes",
+     true, 4, 0, {}},
+    {"ff1_drop_limit",
+     "a=namespace:bytes,kind:bytes,name:bytes;i=;r=;w=",
+     false, 3, 0, kDropLimitRefusals},
+    {"ff1_set_quota",
+     "a=namespace:bytes,name:bytes,slots:int,rate:int,period_ms:int,burst:int;i=;r=;w=",
+     false, 6, 0, kSetQuotaRefusals},
+    {"ff1_pause_quota",
+     "a=namespace:bytes,name:bytes,pause_ms:int;i=;r=paused_until:int;w=",
+     false, 3, 0, kPauseQuotaRefusals},
+    {"ff1_set_budget",
+     "a=namespace:bytes,name:bytes,parent:bytes,on_breach:bytes,period:bytes,resets:names;i=dimension:bytes,soft:int,hard:int;r=;w=",
+     false, 6, 3, kSetBudgetRefusals},
+    {"ff1_set_resets",
+     "a=namespace:bytes,name:bytes,period:bytes,began_at:int,resets:names;i=;r=;w=",
+     false, 5, 0, kSetResetsRefusals},
+    {"ff1_report_usage",
+     "a=namespace:bytes,name:bytes,key:bytes,known_ms:int,holder:bytes,used:bytes,covered:bytes;i=;r=verdict:bytes,on_breach:bytes,resets_in_ms:int,parent:bytes,taken:bytes;w=",
+     false, 7, 0, kReportUsageRefusals},
     {"ff1_change_lane",
      "a=queue:bytes,policy_given:bool,policy:bytes,home:int,state:bytes,by:bytes,why:bytes;i=;r=version:int,record:bytes;w=",
      false, 7, 0, kChangeLaneRefusals},

@@ -35,14 +35,23 @@ std::string instance_name(std::string name) {
   return fmt::format("{}{}-{}-{}", lead, safe, ::getpid(), core::Ulid::make().str().substr(16));
 }
 
+// Calls of an instance are numbered from its start on, so that an earlier one of the same name lies behind.
+std::int64_t first_seq() {
+  using std::chrono::system_clock;
+  return std::chrono::duration_cast<std::chrono::microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
 }  // namespace
 
 Worker::Impl::Impl(std::shared_ptr<script::Deployment> deployment, WorkerOptions options)
     : options_(std::move(options)), deployment_(std::move(deployment)),
       executor_(deployment_->connection()->executor()),
       lanes_(std::vector<std::int64_t>(std::max<std::size_t>(1, options_.lanes.size()), 1)),
-      planner_(deployment_->keys().partitions(), steady_clock::now() + kFirstLook), look_(executor_, SteadyTime::max()),
-      lease_alarm_(executor_), handlers_done_(executor_), ended_(executor_, SteadyTime::max()) {
+      planner_(deployment_->keys().partitions(), steady_clock::now() + kFirstLook),
+      allowances_([this](const core::LimitName& l) { return deployment_->keys().home_of_limit(options_.ns, l); },
+                  allowance_ttl(), options_.lease / 3, first_seq()),
+      look_(executor_, SteadyTime::max()), lease_alarm_(executor_), handlers_done_(executor_),
+      ended_(executor_, SteadyTime::max()) {
   options_.name = instance_name(std::move(options_.name));
   for (const auto& lane : options_.lanes) queues_.push_back(options_.ns + "/" + lane);
   capabilities_.assign(options_.capabilities.begin(), options_.capabilities.end());
@@ -118,6 +127,7 @@ void Worker::Impl::stop() {
   asio::post(executor_, [self = shared_from_this()] {
     if (self->stopping_) return;
     self->stopping_ = true;
+    self->allowances_.drain();
     self->spawn(drain(self));
   });
 }
@@ -147,6 +157,7 @@ void Worker::Impl::pump() {
     start_handlers();
   }
   send_completions();
+  keep_allowances();
   if (!stopping_) make_claims();
   pass_wakes_on();
   stats_.running = running_;

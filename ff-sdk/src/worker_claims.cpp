@@ -40,7 +40,8 @@ void Worker::Impl::on_gap(core::Partition partition) {
   schedule_pump();
 }
 
-// "ready <queue>", "lost <ulid> <epoch>", "cancelled <ulid> <epoch>", "cancelling <ulid> <epoch> <grace ms>".
+// "ready <queue>", "limit <id>", "lost <ulid> <epoch>", "cancelled <ulid> <epoch>", "cancelling <ulid> <epoch> <grace
+// ms>".
 void Worker::Impl::on_message(core::Partition partition, std::string_view message) {
   const auto word_end = message.find(' ');
   if (word_end == std::string_view::npos || over_) return;
@@ -53,6 +54,7 @@ void Worker::Impl::on_message(core::Partition partition, std::string_view messag
     schedule_pump();
     return;
   }
+  if (word == "limit") return on_limit(message);
   const auto ulid = message.substr(0, message.find(' '));
   message.remove_prefix(std::min(ulid.size() + 1, message.size()));
   auto attempt = find(ulid, message.substr(0, message.find(' ')));
@@ -90,14 +92,16 @@ void Worker::Impl::pass_wakes_on() {
 void Worker::Impl::make_claims() {
   while (auto plan = planner_.next(steady_clock::now(), room())) {
     reserved_ += plan->want;
-    spawn(claim(shared_from_this(), plan->partition, plan->want, core::Ulid::make().str(), steady_clock::now(), false));
+    spawn(claim(shared_from_this(), plan->partition, plan->want, core::Ulid::make().str(),
+                offer(plan->partition, plan->want), steady_clock::now(), false));
   }
   arm_look();
 }
 
 // Wakes pump() when the next partition is to be looked at.
 void Worker::Impl::arm_look() {
-  const auto at = planner_.next_look();
+  auto at = planner_.next_look();
+  if (const auto look = allowances_.next_look(); look && (!at || *look < *at)) at = look;
   if (!at || *at == look_.expiry()) return;
   look_.expires_at(*at);
   std::weak_ptr<Impl> weak = shared_from_this();
@@ -159,8 +163,9 @@ script::Claim::Args Worker::Impl::claim_args(std::size_t want, std::string lease
 
 // One claim. When its reply is lost, what it had given is asked for by the lease id, so that it need not expire.
 asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, std::size_t want, std::string lease,
-                                          SteadyTime sent_at, bool again) {
+                                          Offer offer, SteadyTime sent_at, bool again) {
   auto args = self->claim_args(want, lease);
+  args.allowances = offer.words();
   const auto order = self->lanes_.order();
   args.queues = self->queues_in(order);
   args.again = again;
@@ -170,7 +175,7 @@ asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, 
     auto answer = co_await self->deployment_->call<script::Claim>(partition, args, self->deadline());
     if (answer) {
       self->count_lanes(order, answer->rows);
-      self->take_over(partition, want, lease, sent_at, *answer);
+      self->take_over(partition, want, lease, offer, sent_at, *answer);
       co_return;
     }
     auto error = std::move(answer).error();
@@ -179,6 +184,8 @@ asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, 
         args.again && co_await pause_before_repeat(self, error, round++, sent_at + self->options_.lease);
     if (repeat) continue;
     self->log(core::LogLevel::warn, "claim failed", error);
+    if (args.again) self->allowances_.abandoned(offer.allowances, sent_at + 2 * self->options_.lease);
+    else self->withdraw(offer);
     self->reserved_ -= want;
     self->planner_.unanswered(partition, steady_clock::now() + kLookAgain);
     co_return;
@@ -188,29 +195,37 @@ asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, 
 // Takes what a claim, or the claim that went along with a complete, has given.
 template <class Answer>
 void Worker::Impl::take_over(core::Partition partition, std::size_t wanted, const std::string& lease,
-                             SteadyTime sent_at, Answer& answer) {
+                             const Offer& offer, SteadyTime sent_at, Answer& answer) {
   scheduler::ClaimAnswer told;
   told.wanted = wanted;
   told.taken = answer.rows.size();
   told.left = answer.left;
   told.head = answer.head;
   told.check_in = core::Millis(answer.check_in_ms);
-  for (auto& row : answer.rows) accept(partition, std::move(row), lease, sent_at);
+  std::vector<std::string> given;
+  for (const auto& row : answer.rows) given.push_back(row.requirements);
+  settle_offer(partition, offer, given, answer.lacking, answer.rows.size() >= wanted);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const bool accepted = accept(partition, std::move(answer.rows[i]), lease, sent_at);
+    if (!accepted && core::limited(given[i])) allowances_.ended(given[i]);
+  }
   reserved_ -= wanted;
   planner_.answered(partition, told, steady_clock::now());
   schedule_pump();
 }
-template void Worker::Impl::take_over(core::Partition, std::size_t, const std::string&, SteadyTime, script::Claim::Ok&);
-template void Worker::Impl::take_over(core::Partition, std::size_t, const std::string&, SteadyTime,
+template void Worker::Impl::take_over(core::Partition, std::size_t, const std::string&, const Offer&, SteadyTime,
+                                      script::Claim::Ok&);
+template void Worker::Impl::take_over(core::Partition, std::size_t, const std::string&, const Offer&, SteadyTime,
                                       script::Complete::Ok&);
 
-void Worker::Impl::accept(core::Partition partition, script::Claim::Row row, const std::string& lease,
+// Whether it is ours to run: damaged rows are not, nor what a repeated answer gives again.
+bool Worker::Impl::accept(core::Partition partition, script::Claim::Row row, const std::string& lease,
                           SteadyTime sent_at) {
   auto ulid = core::Ulid::parse(row.id);
-  if (!ulid) return;  // Damaged: its lease expires.
+  if (!ulid) return false;  // Damaged: its lease expires.
   if (const auto held = held_.find(row.id); held != held_.end()) {
     auto older = held->second;
-    if (older->epoch() >= row.epoch) return;  // Given again after a lost reply.
+    if (older->epoch() >= row.epoch) return false;  // Given again after a lost reply.
     lose(std::move(older));
   }
   std::optional<core::Resumption> resumption;
@@ -229,6 +244,7 @@ void Worker::Impl::accept(core::Partition partition, script::Claim::Row row, con
   held_.insert_or_assign(attempt->id().ulid().str(), attempt);
   queued_.push_back(std::move(attempt));
   ++stats_.claimed;
+  return true;
 }
 
 }  // namespace ff::sdk

@@ -115,6 +115,7 @@ void Worker::Impl::lose(AttemptPtr attempt) {
 
 // A later attempt of the same execution may have taken its place.
 void Worker::Impl::forget(const AttemptPtr& attempt) {
+  end_use(attempt);
   const auto found = held_.find(attempt->id().ulid().str());
   if (found != held_.end() && found->second == attempt) held_.erase(found);
 }

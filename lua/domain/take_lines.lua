@@ -21,23 +21,30 @@ local function fit(lane, set, name)
   return found
 end
 
+-- The caller knows now that there is work, and comes back with an allowance: nobody else need be woken for it.
+local function note_lacking(at, c, queue, name, requirements, gone)
+  local waiting = #c.lacking < lacking_max and ff.line_length(at, queue, name) or 0
+  if waiting == 0 then return end
+  waiting = math.max(1, waiting - gone)
+  ff.remove(at, ":handoffs", queue .. "|" .. name)
+  c.lacking[#c.lacking + 1] = string.format("%d ", waiting) .. requirements
+end
+
+-- The allowances of a claim, by their requirements.
+local function read_allowances(c)
+  if c.allowed then return end
+  c.allowed = {}
+  for i = 1, c.allowances and #c.allowances or 0 do
+    local count, text = string.match(c.allowances[i], "^(%d+) (.*)$")
+    if count then c.allowed[text] = (c.allowed[text] or 0) + tonumber(count) end
+  end
+end
+
 -- How many of the line the caller may take; notes what it has no allowance for.
 local function allowed(at, c, queue, name, required)
   if not required.limited then return math.huge end
-  if not c.allowed then
-    c.allowed = {}
-    for i = 1, c.allowances and #c.allowances or 0 do
-      local count, text = string.match(c.allowances[i], "^(%d+) (.*)$")
-      if count then c.allowed[text] = (c.allowed[text] or 0) + tonumber(count) end
-    end
-  end
   local count = c.allowed[required.text] or 0
-  local lacking = c.lacking or {}
-  local waiting = count == 0 and #lacking < lacking_max and ff.line_length(at, queue, name) or 0
-  if waiting > 0 then
-    lacking[#lacking + 1] = string.format("%d ", waiting) .. required.text
-    c.lacking = lacking
-  end
+  if count == 0 then note_lacking(at, c, queue, name, required.text, 0) end
   return count
 end
 
@@ -68,6 +75,40 @@ local function add_lines(at, own, c, lines)
     if room > 0 then lines[#lines + 1] = new_line(own, name, tonumber(open[i + 1]), fits) end
   end
   lines.seen, lines.all = lines.seen + page, #open < 2 * page
+end
+
+-- Where all lines are limited and there are many, those that the caller has allowances for are found by their names,
+-- whatever stands before them.
+local function add_allowed(at, own, c, lines)
+  local lane, names = own.lane, {}
+  for text, count in pairs(c.allowed) do
+    local class = count > 0 and ff.requirements(text).class or ""
+    if lane.lines[class] then names[#names + 1] = class end
+    if lane.lines[class .. "|"] then names[#names + 1] = class .. "|" end
+  end
+  if #names == 0 then return end
+  local ranks = redis.call("ZMSCORE", at.tag .. ":open:" .. own.queue, unpack(names))
+  for i = 1, #names do
+    local fits = ranks[i] and fit(lane, c.set, names[i])
+    if fits then lines[#lines + 1] = new_line(own, names[i], tonumber(ranks[i]), fits) end
+  end
+end
+
+-- Then the best of the others are only looked at for what the caller lacks: some of them, or, when it has room for
+-- more, as many as can be told.
+local function look_for_lacking(at, own, c, lines, more)
+  local known, seen = {}, 0
+  for i = 1, #lines do known[lines[i].name or ""] = true end
+  repeat
+    local open = redis.call("ZRANGE", at.tag .. ":open:" .. own.queue, seen, seen + page - 1)
+    for i = 1, #open do
+      local required = own.lane.lines[open[i]]
+      if required and not known[open[i]] and fit(own.lane, c.set, open[i]) then
+        note_lacking(at, c, own.queue, open[i], required.text, 0)
+      end
+    end
+    seen = seen + page
+  until #open < page or not more or #c.lacking >= lacking_max
 end
 
 -- Where the next executions of fairness keys will stand: forgotten when that is not before what is served now.
@@ -140,8 +181,13 @@ end
 -- beside its own there is more; own.best is the rank of the best of all that is left.
 function ff.take_lines(at, own, c, room, rows)
   sweep(at, own)
-  local lines = { seen = 0 }
-  repeat add_lines(at, own, c, lines) until lines.all or #lines > room
+  read_allowances(c)
+  local lines, by_name = { seen = 0 }, own.lane.all_limited and own.lane.line_count > page
+  if by_name then
+    add_allowed(at, own, c, lines)
+    lines.all = true
+  end
+  while not lines.all and #lines <= room do add_lines(at, own, c, lines) end
   local head = redis.call("ZRANGE", at.tag .. own.index, 0, 0, "WITHSCORES")
   own.rank = tonumber(head[2])
   table.insert(lines, 1, own)
@@ -158,11 +204,19 @@ function ff.take_lines(at, own, c, room, rows)
       add_lines(at, own, c, lines) -- Those that were best had nothing behind them.
     end
   end
+  if by_name then look_for_lacking(at, own, c, lines, taken < room) end
   local more, best = 0, best_of(c, lines)
   own.best = best and best.rank
   for i = 2, #lines do
     if lines[i].touched then settle(at, lines[i]) end
-    if lines[i].rank and not lines[i].waits and room_of(c, lines[i]) > 0 then more = more + 1 end
+    local line = lines[i]
+    if line.rank and not line.waits then
+      if room_of(c, line) > 0 then
+        more = more + 1
+      else
+        note_lacking(at, c, own.queue, line.name, line.limited, line.gone)
+      end
+    end
   end
   return taken, more
 end

@@ -43,9 +43,12 @@ local function load_lines(at, queue, lane)
   local count = redis.call("HLEN", at.tag .. ":routes:" .. queue)
   if count == 0 and lane.line_count == 0 then return end
   ff.check_lines(at, queue)
-  local flat, lines = redis.call("HGETALL", at.tag .. ":routes:" .. queue), {}
-  for i = 1, #flat, 2 do lines[flat[i]] = ff.requirements(flat[i + 1]) end
-  lane.lines, lane.line_count = lines, count
+  local flat, lines, all_limited = redis.call("HGETALL", at.tag .. ":routes:" .. queue), {}, true
+  for i = 1, #flat, 2 do
+    local required = ff.requirements(flat[i + 1])
+    lines[flat[i]], all_limited = required, all_limited and required.limited
+  end
+  lane.lines, lane.line_count, lane.all_limited = lines, count, all_limited
 end
 
 -- The capability sets of workers seen here: text → ready to be asked.

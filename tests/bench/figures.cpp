@@ -78,6 +78,22 @@ void add_drains(Table& table) {
   add_cost(table, "drain.record.batched", "drain, record mode, 1x256 with as many prefetched");
 }
 
+void add_limits(Table& table) {
+  for (const std::string places : {"x16", "x100"}) {
+    add_cost(table, "limits.none." + places, "drain without limits, " + places);
+    for (const auto& [name, text] : {std::pair("one_quota", "one quota on all"), std::pair("keyed", "1000 quotas"),
+                                     std::pair("one_rate", "one rate on all")}) {
+      add_cost(table, fmt::format("limits.{}.{}", name, places), fmt::format("drain, {}, {}", text, places));
+      const auto share = fmt::format("limits.share.{}.{}", name, places);
+      higher(table, share, fmt::format("  of the rate without, {}, {}", text, places), "x");
+    }
+    for (const std::string name : {"one_quota", "keyed"}) {
+      wanted(table[fmt::format("limits.share.{}.{}", name, places)], 0.7, 0.9);
+    }
+    higher(table, "limits.share.bullmq." + places, "BullMQ under its limiter, of its rate without, " + places, "x");
+  }
+}
+
 void add_latencies(Table& table) {
   wanted(lower(table, "start.p50", "submit to handler start, 200/s, idle engine: p50", "ms"), 0.5, 0.25);
   wanted(lower(table, "start.p99", "submit to handler start, 200/s, idle engine: p99", "ms"), 2, 1);
@@ -193,6 +209,7 @@ Table make_table() {
     add_cost(table, "submit.many" + size, "Client::submit_many of " + size + ", one at a time");
   }
   add_drains(table);
+  add_limits(table);
   add_latencies(table);
   add_streams(table);
   add_memory(table);

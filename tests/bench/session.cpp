@@ -105,6 +105,7 @@ script::Submit::Args Lifecycles::submit_args() {
     item.payload = payload_;
     item.requirements = shape_.requirements;
     if (shape_.fairness_keys > 0) item.fairness_key = "key" + std::to_string(key_turn_++ % shape_.fairness_keys);
+    if (shape_.quotas > 0) item.requirements = fmt::format("#q{}", quota_turn_++ % shape_.quotas);
   }
   return args;
 }

@@ -63,6 +63,7 @@ struct Shape {
   int in_flight = 1;
   std::size_t payload = 100;
   core::Millis retention{0};  // 0: the default.
+  int quotas = 0;             // The executions name so many quotas, q0, q1, … in turn; 0: none.
   std::string requirements;   // Of each execution, and what the claimer has.
   std::string capability;
   int fairness_keys = 0;      // In turn; 0: none.
@@ -110,6 +111,7 @@ class Lifecycles {
   Shape shape_;
   std::string policy_, payload_;
   long calls_left_ = 0;
+  int quota_turn_ = 0;
   std::size_t submit_turn_ = 0, claim_turn_ = 0;
   int key_turn_ = 0;
   std::vector<Held> held_;

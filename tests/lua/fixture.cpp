@@ -8,6 +8,7 @@
 
 #include "ff/core/ids.hpp"
 #include "library_source.hpp"
+#include "support/limit_checker.hpp"
 
 namespace ff::test {
 namespace {
@@ -362,6 +363,20 @@ std::vector<std::string> stray_of(const Keys& all, Model<Keys>& model) {
 
 }  // namespace
 
+// What is reserved and not held, or held without an end.
+std::vector<std::string> LuaFixture::lost_of_limits() {
+  auto& client = shared().clients.at(owner(home_));
+  std::vector<Violation> violations;
+  check_limits(read_snapshot(client, tag(), SnapshotScope()), violations);
+  std::vector<std::string> found;
+  for (const auto& violation : violations) {
+    const bool lost = violation.expected.find(" reserved: ") != std::string::npos ||
+                      violation.expected.starts_with("the end of ");
+    if (lost) found.push_back(violation.text());
+  }
+  return found;
+}
+
 LuaFixture::Snapshot LuaFixture::look() {
   const auto all = read_all();
   Model<Keys> model(all, now());
@@ -369,6 +384,7 @@ LuaFixture::Snapshot LuaFixture::look() {
   snapshot.contents = contents_of(all);
   snapshot.lost = lost_of(all, model);
   snapshot.stray = stray_of(all, model);
+  for (auto& line : lost_of_limits()) snapshot.lost.push_back(std::move(line));
   return snapshot;
 }
 

@@ -1,5 +1,7 @@
 #include "support/checker.hpp"
 
+#include "support/limit_checker.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -118,6 +120,9 @@ void read_fields(const Snapshot& snapshot, const StoredKey& key, Execution& exec
 
 string_view rest_after(string_view text, std::size_t prefix) { return text.substr(prefix); }
 bool starts(string_view text, string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+bool limit_key(string_view rest) {
+  return starts(rest, "u:") || starts(rest, "b:") || rest == "limits" || rest == "limits_due";
+}
 
 class Checker {
  public:
@@ -134,6 +139,7 @@ class Checker {
     for (const auto& key : snapshot_.keys()) other_key(key);
     for (const auto& key : snapshot_.keys()) index_key(key);
     for (auto& [_, execution] : executions_) check(execution);
+    check_limits(snapshot_, report_.violations);
     check_lines();
     report_.executions = executions_.size();
     return std::move(report_);
@@ -256,7 +262,7 @@ void Checker::other_key(const StoredKey& key) {
     if (rest.find(':', 2) != string_view::npos) satellite_key(key);
     return;
   }
-  no_ttl(key);
+  if (!limit_key(rest)) no_ttl(key);  // Reports of usage are remembered for a while.
   if (rest.empty()) return partition_hash(key);
   if (rest == "lanes") return void(of_type(key, "set"));
   lane_key(key);
@@ -437,6 +443,7 @@ void Checker::index_key(const StoredKey& key) {
   auto state = state_of(rest);
   if (state && *state != ff::core::State::ready) return state_index(key, *state);
   bool known = rest.empty() || rest == "lanes" || rest == "ev" || rest == "absent" || rest == "gone" ||
+      limit_key(rest) ||
       starts(rest, "e:") ||
                starts(rest, "i:") || starts(rest, "n:");
   if (!known) complain({}, rest, "no such key", string(key.type));

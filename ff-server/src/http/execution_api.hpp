@@ -67,6 +67,18 @@ class ExecutionApi {
   boost::asio::awaitable<Response> resume_lane(Request request);
   boost::asio::awaitable<Response> drain_lane(Request request);
 
+  // limit_api.cpp
+  boost::asio::awaitable<Response> list_quotas(Request request);
+  boost::asio::awaitable<Response> set_quota(Request request);
+  boost::asio::awaitable<Response> quota(Request request);
+  boost::asio::awaitable<Response> pause_quota(Request request);
+  boost::asio::awaitable<Response> drop_quota(Request request);
+  boost::asio::awaitable<Response> list_budgets(Request request);
+  boost::asio::awaitable<Response> set_budget(Request request);
+  boost::asio::awaitable<Response> budget(Request request);
+  boost::asio::awaitable<Response> report_usage(Request request);
+  boost::asio::awaitable<Response> drop_budget(Request request);
+
   boost::asio::awaitable<Response> counts(Request request);
   boost::asio::awaitable<Response> healthz(Request request);
   // stream_api.cpp

@@ -185,6 +185,9 @@ sdk::Submission read_submission(const json::object& object, std::string_view tex
   read_millis(reader, "idempotency_ttl_ms", submission.idempotency_ttl);
   read_terms(reader, "needs", submission.requirements.needs);
   read_terms(reader, "prefers", submission.requirements.prefers);
+  read_terms(reader, "quotas", submission.requirements.quotas);
+  reader.text("budget", submission.requirements.budget);
+  read_amounts(reader, "estimate", error, submission.requirements.estimate);
   reader.text("fairness_key", submission.fairness_key);
   reader.integer("fairness_weight", submission.fairness_weight);
   read_policy(reader, error, submission.policy);
@@ -207,6 +210,13 @@ Result<void> integer_query(const Request& request, std::string_view name, std::i
 }
 
 }  // namespace
+
+void read_amounts(ObjectReader& reader, std::string_view name, std::optional<Error>& error, core::Amounts& amounts) {
+  const json::object* object = reader.object(name);
+  if (object == nullptr) return;
+  ObjectReader inner(*object, reader.path_of(name), error);
+  for (const auto& member : *object) inner.integer(member.key(), amounts[std::string(member.key())]);
+}
 
 Result<sdk::Submission> submission_of_json(std::string_view body) {
   FF_TRY(root, parse_json(body));

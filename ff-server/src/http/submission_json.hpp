@@ -15,7 +15,7 @@ inline constexpr std::size_t kBatchMax = 4096;
 
 // {"kind","lane","payload"|"payload_text"|"payload_base64","content_type","priority","start_at","delay_ms",
 //  "deadline_at","deadline_ms","idempotency_key","idempotency_ttl_ms","needs":[…],"prefers":[…],
-//  "fairness_key","fairness_weight","policy","tags"}
+//  "quotas":[…],"budget","estimate":{…},"fairness_key","fairness_weight","policy","tags"}
 // `payload` is any JSON value: its text, exactly as it was sent, becomes the payload, with the type application/json.
 // Only the form is checked here; values are checked by sdk::validate().
 // Errors: invalid_argument/bad_json, duplicate_key, unknown_field, missing_field, wrong_type, bad_base64, with the
@@ -35,6 +35,9 @@ inline constexpr std::string_view kSubmissionQuery =
 // One of "payload" (any JSON value), "payload_text" and "payload_base64", and "content_type"; `text` is the exact text
 // of the reader's object.
 void read_payload(ObjectReader& reader, std::string_view text, core::Payload& payload);
+// {"tokens": 5, …}, when it is there.
+void read_amounts(ObjectReader& reader, std::string_view name, std::optional<core::Error>& error,
+                  core::Amounts& amounts);
 
 // A whole number as query parameters have it. Error: invalid_argument/wrong_type.
 core::Result<std::int64_t> integer_of_text(std::string_view name, std::string_view text);

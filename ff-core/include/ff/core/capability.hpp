@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "ff/core/admission.hpp"
 #include "ff/core/result.hpp"
 
 namespace ff::core {
@@ -33,12 +34,16 @@ bool satisfies_all(const Capabilities& has, const std::set<std::string>& require
 struct Requirements {
   std::set<std::string> needs;    // At most 16; a worker that lacks one never gets it.
   std::set<std::string> prefers;  // At most 16; a worker that lacks one gets it after it has waited for 5 s.
+  std::set<std::string> quotas;   // At most 8 (admission.hpp); it runs only while each has a slot and a start for it.
+  std::string budget;             // It runs only while that and its parents have room for `estimate`; empty: none.
+  Amounts estimate;               // Reserved while it runs. Few different ones, rounded: each makes a line of its own.
   Requirements() = default;
-  bool empty() const noexcept { return needs.empty() && prefers.empty(); }
+  bool empty() const noexcept { return needs.empty() && prefers.empty() && quotas.empty() && budget.empty(); }
   friend bool operator==(const Requirements&, const Requirements&) = default;
 };
 
-// Error: invalid_argument/bad_requirement, also when to_wire would have more than 1024 bytes.
+// Errors: invalid_argument/bad_requirement, also when to_wire would have more than 1024 bytes; bad_limit_name,
+// bad_amounts (also for an estimate without a budget).
 Result<void> validate(const Requirements& requirements);
 // One text for equal requirements, empty for none: "+cuda>=12 +gpu ~ssd" (ARCHITECTURE.md "Routes").
 std::string to_wire(const Requirements& requirements);

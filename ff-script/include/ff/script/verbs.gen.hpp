@@ -537,6 +537,284 @@ struct Leave {
   static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
+// Reserves allowances of quotas and budgets of the partition for a holder, after a bounded piece of
+// due work. A holder that gets less than it asked for is told `limit <id>` on its channel when
+// there is room.
+struct Reserve {
+  static constexpr std::string_view kFunction = "ff1_reserve";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string kind;  // quota or budget
+    std::string name;
+    std::int64_t seq = 0;  // of this holder's calls for this limit; the same again gets the first answer
+    std::string hold;  // what the holder has and keeps, <dimension>=<amount>,…; a quota's dimension is slots
+    std::int64_t spare = 0;  // starts of the call before that were not used
+    std::string unit;  // amounts of one allowance
+    std::int64_t count = 0;  // units wanted
+    std::int64_t starts = 0;  // starts wanted
+    Item() = default;
+  };
+  struct Args {
+    std::string ns;  // tenant
+    std::string holder;  // worker instance
+    std::int64_t ttl_ms = 0;  // from now, for all the holder has of these limits
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Row {
+    std::string outcome;  // held; too_large: one `unit` is more than the whole limit; old: a later call came first
+    std::int64_t granted = 0;  // units
+    std::int64_t starts = 0;  // granted, to be used at once or given back; -1: the quota has no rate
+    std::int64_t keep = 0;  // slots the holder should come down to as its executions end, -1: no wish
+    std::int64_t retry_in_ms = 0;  // when to ask again; 0: no need, -1: when told
+    std::string parent;  // budget that must be reserved from as well, empty: none
+    std::int64_t resets_left = 0;  // known instants behind the next reset, -1: no period
+    Row() = default;
+  };
+  struct Ok {
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Renews what a holder has reserved and returns the rest of it: it has `hold` from now on. What it
+// uses counts even when its reservation had ended and others were given the room.
+struct Keep {
+  static constexpr std::string_view kFunction = "ff1_keep";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string kind;  // quota or budget
+    std::string name;
+    std::int64_t seq = 0;  // as in reserve
+    std::string hold;  // as in reserve
+    std::int64_t spare = 0;  // as in reserve
+    Item() = default;
+  };
+  struct Args {
+    std::string ns;  // tenant
+    std::string holder;  // worker instance
+    std::int64_t ttl_ms = 0;  // from now
+    std::vector<Item> items;
+    Args() = default;
+  };
+  using Row = Reserve::Row;
+  struct Ok {
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// A quota or budget, and what of it is used and reserved. One that nobody defined limits nothing.
+struct DescribeLimit {
+  static constexpr std::string_view kFunction = "ff1_describe_limit";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant
+    std::string kind;  // quota or budget
+    std::string name;
+    Args() = default;
+  };
+  struct Row {
+    std::string dimension;
+    std::int64_t soft = 0;  // -1: none
+    std::int64_t hard = 0;  // -1: none
+    std::int64_t used = 0;  // in this period
+    std::int64_t reserved = 0;
+    std::int64_t over = 0;  // reported in this period beyond the hard limit
+    Row() = default;
+  };
+  struct Ok {
+    std::int64_t defined_at = 0;  // ms
+    std::int64_t holders = 0;  // that have something reserved
+    std::int64_t waiting = 0;  // holders that wait for room
+    std::int64_t rate = 0;  // starts in `period_ms`, 0: none
+    std::int64_t period_ms = 0;
+    std::int64_t burst = 0;
+    std::int64_t paused_ms = 0;  // left, 0: not paused
+    std::string parent;  // budget, empty: none
+    std::string on_breach;  // fail or suspend, empty: a quota
+    std::string period;  // when it is reset, as it was set; empty: never
+    std::int64_t began_at = 0;  // ms, of the period
+    std::int64_t resets_at = 0;  // ms, 0: never, or not known
+    std::int64_t resets_left = 0;  // as in reserve
+    std::int64_t now = 0;  // ms of Valkey's clock
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Names of a namespace's quotas or budgets in the partition, in their order.
+struct ListLimits {
+  static constexpr std::string_view kFunction = "ff1_list_limits";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant
+    std::string kind;  // quota or budget
+    std::string after;  // a name: those behind it; empty: from the start
+    std::int64_t limit = 0;  // rows at the most, 1 to 1000
+    Args() = default;
+  };
+  struct Row {
+    std::string name;
+    Row() = default;
+  };
+  struct Ok {
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Forgets a quota or budget: from now on the name limits nothing. What is reserved still counts,
+// should it be defined again.
+struct DropLimit {
+  static constexpr std::string_view kFunction = "ff1_drop_limit";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string kind;  // quota or budget
+    std::string name;
+    Args() = default;
+  };
+  struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Defines a quota or changes it whole; it counts at once. Those who hold more than a lowered limit
+// come down as their executions end.
+struct SetQuota {
+  static constexpr std::string_view kFunction = "ff1_set_quota";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;
+    std::int64_t slots = 0;  // executions that may run at once, -1: any number
+    std::int64_t rate = 0;  // starts in period_ms, 0: any number
+    std::int64_t period_ms = 0;  // 1 to a day
+    std::int64_t burst = 0;  // starts that can be saved up, 1 or more
+    Args() = default;
+  };
+  struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Lets nothing start under a quota for a while, as a server's 429 asks for. What runs goes on.
+// Another pause only puts the end off; pause_ms 0 ends it.
+struct PauseQuota {
+  static constexpr std::string_view kFunction = "ff1_pause_quota";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;
+    std::int64_t pause_ms = 0;  // from now, 0: no pause
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t paused_until = 0;  // ms, 0: not paused
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Defines a budget or changes it whole; it counts at once. What was used in this period stays used.
+struct SetBudget {
+  static constexpr std::string_view kFunction = "ff1_set_budget";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string dimension;
+    std::int64_t soft = 0;  // -1: none
+    std::int64_t hard = 0;  // -1: none
+    Item() = default;
+  };
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;
+    std::string parent;  // budget that every reservation and use counts against as well, empty: none
+    std::string on_breach;  // what becomes of a running execution that meets the hard limit: fail, suspend (until the reset)
+    std::string period;  // when it is reset, for people and programs; empty: never
+    std::vector<std::string> resets;  // the next resets, ms, ascending
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Tells a budget its next resets, before the known ones run out. One that has passed begins a
+// period.
+struct SetResets {
+  static constexpr std::string_view kFunction = "ff1_set_resets";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;
+    std::string period;  // that they were computed for; another one than the budget's is refused
+    std::int64_t began_at = 0;  // ms, when the period began that they follow; refused when another has begun meanwhile
+    std::vector<std::string> resets;  // ms, ascending
+    Args() = default;
+  };
+  struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Counts what an execution, or anybody, has used. The hard limit is never exceeded by what is
+// counted and reserved: what does not fit is written down beside it. The same key again counts
+// nothing and gets the first verdict.
+struct ReportUsage {
+  static constexpr std::string_view kFunction = "ff1_report_usage";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;
+    std::string key;  // of this report
+    std::int64_t known_ms = 0;  // how long the key is remembered
+    std::string holder;  // worker instance that had reserved for it, empty: none
+    std::string used;  // <dimension>=<amount>,…
+    std::string covered;  // what of it comes out of the holder's reservation
+    Args() = default;
+  };
+  struct Ok {
+    std::string verdict;  // ok, soft: a soft limit is reached, hard: something did not fit
+    std::string on_breach;  // what to do after hard: fail, suspend
+    std::int64_t resets_in_ms = 0;  // -1: never, or not known
+    std::string parent;  // budget to report to as well, empty: none
+    std::string taken;  // what came out of the holder's reservation when it was counted
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
 // Changes the policy or the state of a lane, in the record that counts. The caller takes the record
 // to every partition (set_lanes); servers do so for those it does not reach. Root tag only.
 struct ChangeLane {

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "ff/core/admission.hpp"
 #include "ff/core/capability.hpp"
 #include "ff/core/ids.hpp"
 #include "ff/core/lane_policy.hpp"
@@ -26,6 +27,7 @@
 #include "ff/script/connect.hpp"
 #include "ff/script/deployment.hpp"
 #include "ff/sdk/stream.hpp"
+#include "ff/sdk/usage.hpp"
 
 namespace ff::sdk {
 
@@ -117,6 +119,28 @@ struct Page {
   std::vector<Listed> executions;
   std::string cursor;               // For the next page; empty: that was all.
   Page() = default;
+};
+
+struct QuotaDescription {
+  core::Quota quota;
+  core::Millis paused{0};            // Left; 0: not paused.
+  std::int64_t held = 0;             // Slots reserved by workers, for running executions and the next ones.
+  std::int64_t holders = 0, waiting = 0;  // Workers that hold some; that wait for room.
+  QuotaDescription() = default;
+};
+
+struct BudgetUse {
+  std::int64_t used = 0, reserved = 0;  // Counted in this period; held by workers for what runs. Never above hard.
+  std::int64_t over = 0;                // Reported in this period beyond the hard limit.
+  BudgetUse() = default;
+};
+
+struct BudgetDescription {
+  core::Budget budget;
+  std::map<std::string, BudgetUse> use;  // By dimension.
+  core::TimestampMs began_at = 0, resets_at = 0;  // Of the period; resets_at 0: never.
+  std::int64_t holders = 0, waiting = 0;
+  BudgetDescription() = default;
 };
 
 // A lane that was set up. One that was only used is running and has no policy.
@@ -309,6 +333,27 @@ class Client {
   Awaitable<Explanation> explain(core::ExecutionId id);        // not_found
   // Executions by state and lane over all partitions and namespaces: "completed", "ready:<namespace>/<lane>", ….
   Awaitable<std::map<std::string, std::int64_t>> count();
+
+  // Quotas and budgets (core/admission.hpp) of this namespace. Executions name them (Submission::requirements); one
+  // that is not defined limits nothing. A change counts at once; workers that hold more than a lowered limit come down
+  // as their executions end. Names are checked: invalid_argument/bad_limit_name.
+  Awaitable<void> set_quota(std::string name, core::Quota quota);       // invalid_argument/bad_quota
+  // Nothing starts under it for so long (0 to a day), as a server's 429 asks for; another pause only puts the end off,
+  // 0 ends it. Errors: not_found, invalid_argument/bad_pause.
+  Awaitable<void> pause_quota(std::string name, core::Millis pause);
+  Awaitable<QuotaDescription> quota(std::string name);                  // not_found
+  // What was used in this period stays used. Errors: invalid_argument/bad_budget, bad_zone, bad_parent (it does not
+  // exist, is the budget itself, or one of more than eight).
+  Awaitable<void> set_budget(std::string name, core::Budget budget);
+  Awaitable<BudgetDescription> budget(std::string name);                // not_found
+  // Counts what was used against the budget and its parents. `key` (1 to 64 bytes, no spaces) makes the report count
+  // once: the same one within an hour gets the first verdict. A handler reports with Task::report_usage, which takes it
+  // out of what is reserved for its execution.
+  // Errors: not_found, invalid_argument/bad_amounts, bad_usage_key, unknown_dimension.
+  Awaitable<Usage> report_usage(std::string budget, std::string key, core::Amounts used);
+  Awaitable<void> drop_limit(core::LimitKind kind, std::string name);   // not_found
+  // Names in their order, at most `limit` (1 to 1000) of those behind `after`. Errors: invalid_argument/bad_limit.
+  Awaitable<std::vector<std::string>> list_limits(core::LimitKind kind, std::string after, std::size_t limit);
 
   const std::shared_ptr<script::Deployment>& deployment() const noexcept { return deployment_; }
   const std::string& ns() const noexcept { return ns_; }

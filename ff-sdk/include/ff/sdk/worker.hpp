@@ -27,6 +27,7 @@
 #include "ff/core/suspension.hpp"
 #include "ff/script/deployment.hpp"
 #include "ff/sdk/stream.hpp"
+#include "ff/sdk/usage.hpp"
 
 namespace ff::sdk {
 
@@ -144,6 +145,16 @@ class Task : public std::enable_shared_from_this<Task> {
       std::vector<core::Waitpoint> waitpoints) = 0;
   // Frames for those who follow the execution, and for later readers.
   virtual FrameStream& stream() = 0;
+  // Counts what was used against the execution's budget and its parents, out of what was reserved for it first. The
+  // same key (1 to 64 bytes, no spaces) counts once for an attempt. After the verdict `hard` the stop token fires, and
+  // unless the handler returns a result all the same, the attempt ends as the budget's policy says: it fails as
+  // budget_exceeded, or is given back until the next reset. An attempt that reports nothing has used nothing. For
+  // coroutines, on the connection's executor. Errors: those of Client::report_usage; invalid_argument/no_budget;
+  // stale_lease when the attempt is over.
+  virtual boost::asio::awaitable<core::Result<Usage>> report_usage(std::string key, core::Amounts used) = 0;
+  // The same for plain functions that run elsewhere: waits for the answer. Never on the connection's executor, which
+  // it would block for ever.
+  virtual core::Result<Usage> report_usage_and_wait(std::string key, core::Amounts used) = 0;
 
  protected:
   Task(core::ExecutionId id, script::Claim::Row row)
@@ -162,6 +173,7 @@ struct WorkerStats {
   std::uint64_t lost = 0;        // Leases that ended before the handler did; reports refused or not delivered.
   std::uint64_t claims = 0;      // Claim calls, empty ones included.
   std::uint64_t wakes = 0;       // Wake-ups received.
+  std::uint64_t reservations = 0;  // Calls that reserve, keep or return allowances of quotas and budgets.
   std::size_t running = 0, prefetched = 0;
 };
 
