@@ -231,7 +231,10 @@ bool Worker::Impl::accept(core::Partition partition, script::Claim::Row row, con
   std::optional<core::Resumption> resumption;
   if (!row.resumption.empty()) {
     auto parsed = core::parse_resumption(row.resumption);
-    if (!parsed) return log(core::LogLevel::error, "resumption not readable; its lease expires", parsed.error());
+    if (!parsed) {
+      log(core::LogLevel::error, "resumption not readable; its lease expires", parsed.error());
+      return false;
+    }
     resumption = std::move(*parsed);
   }
   core::ExecutionId id(partition, std::move(ulid).value());

@@ -166,11 +166,11 @@ function read.stream(key)
 end
 local satellite = { o = 'hash', h = 'list', p = 'string', r = 'string', x = 'string', y = 'string', t = 'string',
                     f = 'stream', s = 'hash', n = 'string' }
--- What the type must be by the key's name; nil: look.
+-- What the type must be by the key's name; nil (old results, steps): look.
 local function by_name(key)
   local rest = string.sub(key, from)
   local kind = string.sub(rest, 1, 2)
-  if kind == 'e:' then return #rest == 28 and 'hash' or satellite[string.sub(rest, 30, 30)] end
+  if kind == 'e:' then return #rest == 28 and 'hash' or satellite[string.sub(rest, 30)] end
   if kind == 'i:' then return 'string' end
   if kind == 'q:' then return 'zset' end
   if string.sub(rest, 1, 5) == 'lane:' then return 'string' end
