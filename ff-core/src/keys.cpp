@@ -114,6 +114,12 @@ Partition Keyspace::home_of(std::string_view ns, std::string_view idempotency_ke
   return static_cast<Partition>(stable_hash(text) % partitions());
 }
 
+Partition Keyspace::home_of_event(std::string_view ns, std::string_view event, std::string_view key) const {
+  std::string text(ns);
+  text.append("/").append(event).append("/").append(key);
+  return static_cast<Partition>(stable_hash(text) % partitions());
+}
+
 Partition Keyspace::home_for_new(const Ulid& ulid) const {
   return static_cast<Partition>(stable_hash(ulid.str()) % partitions());
 }
@@ -150,6 +156,12 @@ std::string Keyspace::watch_channel(Partition p, const Ulid& ulid) const {
 std::string Keyspace::engine_channel(Partition p) const {
   return name(p, "engine");
 }
+std::string Keyspace::frames_channel(Partition p, const Ulid& ulid) const {
+  return name(p, "f:", ulid.str());
+}
+std::string Keyspace::events_channel(Partition p) const {
+  return name(p, "events");
+}
 
 std::string Keyspace::core(Partition p, const Ulid& ulid) const {
   return name(p, "e:", ulid.str());
@@ -177,6 +189,21 @@ std::string Keyspace::progress(Partition p, const Ulid& ulid) const {
 }
 std::string Keyspace::history(Partition p, const Ulid& ulid) const {
   return satellite(p, ulid, ":h");
+}
+std::string Keyspace::step(Partition p, const Ulid& ulid, std::int64_t step) const {
+  return satellite(p, ulid, ":s" + std::to_string(step));
+}
+std::string Keyspace::signals(Partition p, const Ulid& ulid, std::int64_t step) const {
+  return satellite(p, ulid, ":m" + std::to_string(step));
+}
+std::string Keyspace::answers(Partition p, const Ulid& ulid, std::int64_t step) const {
+  return satellite(p, ulid, ":d" + std::to_string(step));
+}
+std::string Keyspace::frames(Partition p, const Ulid& ulid) const {
+  return satellite(p, ulid, ":f");
+}
+std::string Keyspace::stream_state(Partition p, const Ulid& ulid) const {
+  return satellite(p, ulid, ":s");
 }
 
 std::string Keyspace::idempotency(Partition p, std::string_view ns, std::string_view key) const {
@@ -206,6 +233,19 @@ std::string Keyspace::deadlines(Partition p) const {
 }
 std::string Keyspace::handoffs(Partition p) const {
   return name(p, "handoffs");
+}
+std::string Keyspace::waitpoints(Partition p) const {
+  return name(p, "waitpoints");
+}
+std::string Keyspace::awaits(Partition p) const {
+  return name(p, "awaits");
+}
+std::string Keyspace::deliveries(Partition p) const {
+  return name(p, "deliveries");
+}
+std::string Keyspace::event(Partition p, std::string_view ns, std::string_view event, std::string_view key) const {
+  std::string rest(ns);
+  return name(p, "n:", rest.append("/").append(event).append("/").append(key));
 }
 std::string Keyspace::events(Partition p) const {
   return name(p, "ev");

@@ -127,6 +127,43 @@ Result<void> validate_idempotency_key(std::string_view value, std::string_view f
                  "1 to 256 bytes of UTF-8 without control characters");
 }
 
+namespace {
+
+constexpr Rule kSignalName{is_alnum, is_alnum, "._:-", limits::kSignalNameChars};
+constexpr std::string_view kSignalNameRule =
+    "1 to 64 letters, digits, '.', '_', ':' and '-', the first a letter or digit";
+
+Result<void> check_text(std::string_view reason, std::string_view field, std::string_view value,
+                        std::size_t least) {
+  if (value.size() >= least && value.size() <= limits::kSignalIdBytes && is_plain_text(value))
+    return {};
+  return refusal(reason, field, value,
+                 least == 0 ? "at most 128 bytes of UTF-8 without control characters"
+                            : "1 to 128 bytes of UTF-8 without control characters");
+}
+
+}  // namespace
+
+Result<void> validate_signal_name(std::string_view value, std::string_view field) {
+  if (fits(value, kSignalName)) return {};
+  return refusal("bad_signal_name", field, value, kSignalNameRule);
+}
+
+Result<void> validate_waitpoint_label(std::string_view value, std::string_view field) {
+  if (fits(value, kSignalName)) return {};
+  return refusal("bad_label", field, value, kSignalNameRule);
+}
+
+Result<void> validate_signal_id(std::string_view value, std::string_view field) {
+  return check_text("bad_signal_id", field, value, 1);
+}
+Result<void> validate_source(std::string_view value, std::string_view field) {
+  return check_text("bad_source", field, value, 0);
+}
+Result<void> validate_event_key(std::string_view value, std::string_view field) {
+  return check_text("bad_key", field, value, 0);
+}
+
 Result<void> validate_tags(const Tags& tags, std::string_view field) {
   const std::string name(field);
   if (tags.size() > limits::kTagsMax) {

@@ -6,6 +6,8 @@
 #include <memory>
 #include <stdexcept>
 
+#include "ff/core/text.hpp"
+
 namespace ff::core {
 namespace {
 
@@ -26,15 +28,8 @@ Sha256 digest(std::initializer_list<std::string_view> parts) {
   return out;
 }
 
-std::string hex(const Sha256& sum, std::size_t bytes) {
-  constexpr std::string_view kHex = "0123456789abcdef";
-  std::string text;
-  text.reserve(2 * bytes);
-  for (std::size_t i = 0; i < bytes; ++i) {
-    text += kHex[sum[i] >> 4];
-    text += kHex[sum[i] & 15];
-  }
-  return text;
+std::string_view bytes_of(const Sha256& sum) {
+  return std::string_view(reinterpret_cast<const char*>(sum.data()), sum.size());
 }
 
 std::string length_of(std::string_view part) {
@@ -55,7 +50,19 @@ Sha256 sha256(std::string_view bytes) {
 
 std::string sha256_hex(std::string_view bytes) {
   const Sha256 sum = sha256(bytes);
-  return hex(sum, sum.size());
+  return hex(bytes_of(sum));
+}
+
+std::optional<Sha256> parse_sha256(std::string_view hex) noexcept {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  Sha256 sum{};
+  if (hex.size() != 2 * sum.size()) return std::nullopt;
+  for (std::size_t i = 0; i < hex.size(); ++i) {
+    const std::size_t value = kHex.find(hex[i]);
+    if (value == std::string_view::npos) return std::nullopt;
+    sum[i / 2] = static_cast<std::uint8_t>(sum[i / 2] << 4 | value);
+  }
+  return sum;
 }
 
 std::string fingerprint(std::string_view kind, std::string_view lane, const Payload& payload) {
@@ -63,9 +70,9 @@ std::string fingerprint(std::string_view kind, std::string_view lane, const Payl
   const std::string lane_length = length_of(lane);
   const std::string bytes_length = length_of(payload.bytes);
   const std::string type_length = length_of(payload.content_type);
-  return hex(digest({kind_length, kind, lane_length, lane, bytes_length, payload.bytes, type_length,
-                     payload.content_type}),
-             16);
+  const Sha256 sum = digest({kind_length, kind, lane_length, lane, bytes_length, payload.bytes,
+                             type_length, payload.content_type});
+  return hex(bytes_of(sum).substr(0, 16));
 }
 
 }  // namespace ff::core

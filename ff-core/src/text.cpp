@@ -107,4 +107,15 @@ std::string shown(std::string_view text) {
   return std::string("\"").append(escaped(text, limits::kShownBytes)).append("\"");
 }
 
+std::string hex(std::string_view bytes) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  std::string text;
+  text.reserve(2 * bytes.size());
+  for (const char c : bytes) {
+    text += kHex[static_cast<unsigned char>(c) >> 4];
+    text += kHex[static_cast<unsigned char>(c) & 15];
+  }
+  return text;
+}
+
 }  // namespace ff::core

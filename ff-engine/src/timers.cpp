@@ -12,6 +12,7 @@
 #include <set>
 
 #include "ff/core/limits.hpp"
+#include "ff/script/relay.hpp"
 
 namespace ff::engine {
 namespace {
@@ -21,6 +22,7 @@ using core::SteadyTime;
 using std::chrono::steady_clock;
 
 constexpr core::Millis kRetryPause{200};
+constexpr std::int64_t kRelaysPerCall = 64;
 
 }  // namespace
 
@@ -69,6 +71,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
 
  private:
   struct Owned {
+    bool suspect = false;  // The last call failed, and nothing was heard from its channel since.
     std::unique_ptr<script::Connection::Subscription> subscription;  // Set: the partition is ours.
     SteadyTime look_at{};
     bool calling = false, telling = false;
@@ -99,6 +102,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       args.ttl_ms = self->options_.membership.count();
       auto live = co_await self->deployment_->call_root<script::Join>(args, self->deadline());
       if (live) {
+        if (self->options_.joined) self->options_.joined(*live);
         std::vector<std::string> servers;
         for (auto& row : live->rows) servers.push_back(std::move(row.server));
         self->share(servers);
@@ -185,6 +189,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
 
   void look_by(core::Partition partition, SteadyTime at) {
     auto& owned = owned_[partition];
+    owned.suspect = false;
     if (at >= owned.look_at) return;
     owned.look_at = at;
     if (at < alarm_.expiry()) alarm_.cancel();
@@ -198,7 +203,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       for (std::size_t p = 0; p < self->owned_.size(); ++p) {
         auto& owned = self->owned_[p];
         if (!owned.subscription || owned.calling) continue;
-        if (owned.look_at <= now && self->calling_ < self->options_.calls_at_once) {
+        if (owned.look_at <= now && self->calling_ < self->calls_for(owned)) {
           self->begin_call(static_cast<core::Partition>(p), now);
         } else if (owned.look_at > now) {
           next = std::min(next, owned.look_at);
@@ -208,6 +213,11 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       boost::system::error_code ignored;
       co_await self->alarm_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
+  }
+
+  // Calls to a shard that is away last for all their time: those must not take the places of the others.
+  std::size_t calls_for(const Owned& owned) const {
+    return owned.suspect ? std::max<std::size_t>(1, options_.calls_at_once / 4) : options_.calls_at_once;
   }
 
   void begin_call(core::Partition partition, SteadyTime now) {
@@ -232,6 +242,9 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       for (const auto& row : answer->rows) self->stats_.items[row.scanner] += static_cast<std::uint64_t>(row.items);
       self->heal_lanes(partition, answer->lanes_version);
       if (answer->next_in_ms >= 0) look_at = std::min(look_at, now + core::Millis(answer->next_in_ms));
+      auto relay_in_ms = answer->relay_in_ms;
+      if (relay_in_ms == 0) relay_in_ms = co_await carry(self, partition);
+      if (relay_in_ms >= 0) look_at = std::min(look_at, now + core::Millis(relay_in_ms));
     } else {
       ++self->stats_.failures;
       self->log(core::LogLevel::warn, "run_due failed", answer.error());
@@ -239,9 +252,23 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     }
     auto& owned = self->owned_[partition];
     owned.calling = false;
+    owned.suspect = !answer;
     owned.look_at = std::min(owned.look_at, look_at);
     --self->calling_;
     self->alarm_.cancel();
+  }
+
+  // Named events that somebody has left on their way. Answers in how many ms there is more, -1: none.
+  static asio::awaitable<std::int64_t> carry(std::shared_ptr<Impl> self, core::Partition partition) {
+    auto carried = co_await script::carry_due(self->deployment_, partition, kRelaysPerCall, self->deadline());
+    if (!carried) {
+      ++self->stats_.failures;
+      self->log(core::LogLevel::warn, "take_relays failed", carried.error());
+      co_return kRetryPause.count();
+    }
+    if (carried->done > 0) self->stats_.items["event_relay"] += carried->done;
+    self->stats_.failures += carried->failed;
+    co_return carried->next_in_ms;
   }
 
   std::shared_ptr<script::Deployment> deployment_;

@@ -13,7 +13,7 @@ constexpr std::int64_t kWorthGoing = 60'000;
 }  // namespace
 
 ClaimPlanner::ClaimPlanner(std::size_t partitions, core::SteadyTime first_look) : entries_(partitions) {
-  for (std::size_t p = 0; p < partitions; ++p) wait(static_cast<core::Partition>(p), first_look);
+  for (std::size_t p = 0; p < partitions; ++p) wait(static_cast<core::Partition>(p), first_look, false);
 }
 
 ClaimPlanner::ByHead ClaimPlanner::by_head(core::Partition partition) const {
@@ -37,14 +37,17 @@ void ClaimPlanner::leave(core::Partition partition) {
     heads_.erase(by_head(partition));
     turns_.erase(by_turn(partition));
   }
-  if (entry.condition == Condition::waiting) waiting_.erase({entry.look_at, partition});
-  if (entry.condition == Condition::calling) --calling_;
+  if (entry.condition == Condition::waiting) (entry.suspect ? suspects_ : waiting_).erase({entry.look_at, partition});
+  if (entry.condition != Condition::calling) return;
+  if (entry.suspect) trying_ = false;
+  else --calling_;
 }
 
 void ClaimPlanner::open(core::Partition partition, std::int64_t head) {
   leave(partition);
   auto& entry = entries_[partition];
   entry.condition = Condition::open;
+  entry.suspect = false;
   entry.head = head;
   entry.turn = ++turn_;
   entry.known_since = taken_;
@@ -52,23 +55,32 @@ void ClaimPlanner::open(core::Partition partition, std::int64_t head) {
   turns_.insert(by_turn(partition));
 }
 
-void ClaimPlanner::wait(core::Partition partition, core::SteadyTime look_at) {
+void ClaimPlanner::wait(core::Partition partition, core::SteadyTime look_at, bool suspect) {
   leave(partition);
   auto& entry = entries_[partition];
   entry.condition = Condition::waiting;
+  entry.suspect = suspect;
   entry.look_at = look_at;
-  waiting_.insert({look_at, partition});
+  (suspect ? suspects_ : waiting_).insert({look_at, partition});
 }
 
 void ClaimPlanner::call(core::Partition partition) {
   leave(partition);
-  entries_[partition].condition = Condition::calling;
-  ++calling_;
+  auto& entry = entries_[partition];
+  entry.condition = Condition::calling;
+  if (entry.suspect) trying_ = true;
+  else ++calling_;
 }
 
 std::optional<ClaimPlan> ClaimPlanner::next(core::SteadyTime now, std::size_t room) {
   while (!waiting_.empty() && waiting_.begin()->first <= now) open(waiting_.begin()->second, kUnknown);
-  if (room == 0 || heads_.empty() || calling_ >= kCallsAtOnce) return std::nullopt;
+  if (room == 0) return std::nullopt;
+  if (!trying_ && !suspects_.empty() && suspects_.begin()->first <= now) {
+    const auto suspect = suspects_.begin()->second;
+    call(suspect);
+    return ClaimPlan(suspect, 1);
+  }
+  if (heads_.empty() || calling_ >= kCallsAtOnce) return std::nullopt;
   const auto old = overdue();
   const auto partition = old ? *old : std::get<core::Partition>(*heads_.begin());
   // Known work gets all the room; looks into the unknown share it, so that they can go out at once.
@@ -97,13 +109,13 @@ void ClaimPlanner::answered(core::Partition partition, const ClaimAnswer& answer
   } else if (reopened || answer.taken >= answer.wanted || answer.check_in.count() == 0) {
     open(partition, kUnknown);
   } else {
-    wait(partition, now + answer.check_in);
+    wait(partition, now + answer.check_in, false);
   }
 }
 
 void ClaimPlanner::unanswered(core::Partition partition, core::SteadyTime again) {
   entries_[partition].reopened = false;
-  wait(partition, again);
+  wait(partition, again, true);
 }
 
 void ClaimPlanner::opened(core::Partition partition) {
@@ -116,8 +128,11 @@ void ClaimPlanner::opened(core::Partition partition) {
 }
 
 std::optional<core::SteadyTime> ClaimPlanner::next_look() const {
-  if (waiting_.empty()) return std::nullopt;
-  return waiting_.begin()->first;
+  std::optional<core::SteadyTime> next;
+  if (!waiting_.empty()) next = waiting_.begin()->first;
+  if (trying_ || suspects_.empty()) return next;
+  const auto suspect = suspects_.begin()->first;
+  return next ? std::min(*next, suspect) : suspect;
 }
 
 }  // namespace ff::scheduler

@@ -23,22 +23,62 @@ namespace asio = boost::asio;
 using core::Code;
 using core::Error;
 
-constexpr std::array<std::pair<std::string_view, Code>, 14> kRefusals{{
+constexpr std::array<std::pair<std::string_view, Code>, 37> kRefusals{{
     {"not_found", Code::not_found},
     {"no_such_generation", Code::not_found},
     {"stale_lease", Code::stale_lease},
     {"already_finished", Code::conflict},
     {"not_finished", Code::conflict},
     {"other_generation", Code::conflict},
+    {"other_version", Code::conflict},
     {"bad_state", Code::invalid_argument},
     {"bad_policy", Code::invalid_argument},
     {"lane_needed", Code::invalid_argument},
     {"bad_cursor", Code::invalid_argument},
+    {"bad_waitpoint", Code::invalid_argument},
+    {"too_many_waitpoints", Code::invalid_argument},
+    {"bad_condition", Code::invalid_argument},
+    {"unknown_waitpoint", Code::invalid_argument},
+    {"bad_timeout", Code::invalid_argument},
+    {"kept_too_large", Code::invalid_argument},
+    {"no_such_waitpoint", Code::not_found},
+    {"waitpoint_closed", Code::conflict},
+    {"waitpoint_expired", Code::conflict},
+    {"name_not_allowed", Code::permission_denied},
+    {"payload_too_large", Code::invalid_argument},
+    {"too_many_signals", Code::conflict},
+    {"other_step", Code::conflict},
+    {"not_suspended", Code::conflict},
+    {"no_such_step", Code::not_found},
+    {"too_many_events", Code::conflict},
+    {"too_many_waiters", Code::conflict},
+    {"sequence_gap", Code::conflict},
+    {"frame_too_large", Code::invalid_argument},
+    {"call_too_large", Code::invalid_argument},
+    {"bad_patch", Code::invalid_argument},
+    {"document_too_large", Code::invalid_argument},
     {"bad_rate", Code::invalid_argument},
     {"bad_dimension", Code::invalid_argument},
     {"unknown_dimension", Code::invalid_argument},
     {"other_period", Code::conflict},
 }};
+
+// For people; a word without a sentence speaks for itself.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kSentences{{
+    {"not_found", "there is no such execution in this namespace"},
+    {"no_such_generation", "the execution has no such generation, or its result is gone"},
+    {"stale_lease", "the lease is over: the execution has ended, was taken back, or has another holder"},
+    {"already_finished", "the execution has ended already"},
+    {"not_finished", "the execution has not ended yet"},
+    {"other_generation", "the execution was replayed meanwhile"},
+}};
+
+std::string refusal_sentence(const std::string& word) {
+  for (const auto& [known, sentence] : kSentences) {
+    if (known == word) return std::string(sentence);
+  }
+  return "refused: " + word;
+}
 
 // Error words of the server and of the library's own calling convention: what they mean for the caller.
 struct AnswerWord {
@@ -46,7 +86,7 @@ struct AnswerWord {
   Code code;
   std::string_view reason;
 };
-constexpr std::array<AnswerWord, 8> kAnswerWords{{
+constexpr std::array<AnswerWord, 9> kAnswerWords{{
     {"OOM ", Code::exhausted, "oom"},
     {"MISCONF ", Code::unavailable, "misconf"},
     {"NOREPLICAS ", Code::unavailable, "noreplicas"},
@@ -55,6 +95,7 @@ constexpr std::array<AnswerWord, 8> kAnswerWords{{
     {"FF_CORRUPT ", Code::corrupt, "corrupt"},
     {"FF_BAD_CALL ", Code::internal, "bad_call"},
     {"NOAUTH ", Code::unauthenticated, "noauth"},
+    {"MOVED ", Code::incompatible, "not_cluster"},  // A connection that knows of clusters follows it instead.
 }};
 
 const AnswerWord* find_word(const std::string& text) {
@@ -65,7 +106,11 @@ const AnswerWord* find_word(const std::string& text) {
 }
 
 Error answer_error(const std::string& text) {
-  if (const auto* word = find_word(text)) return Error(word->code, std::string(word->reason), text);
+  if (const auto* word = find_word(text)) {
+    const bool moved = word->code == Code::incompatible;
+    return Error(word->code, std::string(word->reason),
+                 moved ? "Valkey is a cluster, and this connection was not told so: " + text : text);
+  }
   // Raised inside a function by something the verb could not check: it may have run in part.
   return Error(Code::corrupt, "script_error", text);
 }
@@ -125,7 +170,7 @@ core::Result<std::vector<Reply>> settle(Reply reply) {
   }
   if (fields[0].text == "refused" && fields.size() >= 2) {
     const auto& word = fields[1].text;
-    return Error(refusal_code(word), word, "refused: " + word);
+    return Error(refusal_code(word), word, refusal_sentence(word));
   }
   if (fields[0].text != "ok") return Error(Code::corrupt, "bad_reply", "a function answered " + fields[0].text);
   fields.erase(fields.begin());

@@ -121,7 +121,7 @@ asio::awaitable<Result<void>> Dial::secure() {
 asio::awaitable<Result<void>> Dial::introduce() {
   const ConnectionOptions& options = transport_->options;
   std::string hello;
-  const bool auth = !options.password.empty();
+  const bool auth = !options.user.empty() || !options.password.empty();
   if (auth) {
     Command command("AUTH");
     if (!options.user.empty()) command.arg(options.user);

@@ -238,7 +238,7 @@ void Claim::encode(const Args& args, Command& command) {
 }
 
 core::Result<Claim::Ok> Claim::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 4, 17);
+  codec::Reader reader(fields, kFunction, 4, 18);
   Ok ok;
   reader.get(ok.left, "left");
   reader.get(ok.head, "head");
@@ -264,6 +264,7 @@ core::Result<Claim::Ok> Claim::decode(std::vector<Reply>& fields) {
     reader.get(row.tags, "tags");
     reader.get(row.content_type, "content_type");
     reader.get(row.payload, "payload");
+    reader.get(row.resumption, "resumption");
   }
   return reader.finish(std::move(ok));
 }
@@ -321,7 +322,7 @@ void Complete::encode(const Args& args, Command& command) {
 }
 
 core::Result<Complete::Ok> Complete::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 5, 17);
+  codec::Reader reader(fields, kFunction, 5, 18);
   Ok ok;
   reader.get(ok.outcomes, "outcomes");
   reader.get(ok.left, "left");
@@ -348,6 +349,7 @@ core::Result<Complete::Ok> Complete::decode(std::vector<Reply>& fields) {
     reader.get(row.tags, "tags");
     reader.get(row.content_type, "content_type");
     reader.get(row.payload, "payload");
+    reader.get(row.resumption, "resumption");
   }
   return reader.finish(std::move(ok));
 }
@@ -725,17 +727,375 @@ core::Result<Explain::Ok> Explain::decode(std::vector<Reply>& fields) {
   return reader.finish(std::move(ok));
 }
 
+void OpenWaitpoints::encode(const Args& args, Command& command) {
+  codec::put(command, args.id);
+  codec::put(command, args.lease);
+  codec::put(command, args.epoch);
+  for (const auto& item : args.items) {
+    codec::put(command, item.label);
+    codec::put(command, item.names);
+    codec::put(command, item.max_signals);
+    codec::put(command, item.max_bytes);
+    codec::put(command, item.expires_in_ms);
+    codec::put(command, item.event);
+    codec::put(command, item.key);
+  }
+}
+
+core::Result<OpenWaitpoints::Ok> OpenWaitpoints::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 0);
+  Ok ok;
+  reader.get(ok.step, "step");
+  return reader.finish(std::move(ok));
+}
+
+void Suspend::encode(const Args& args, Command& command) {
+  codec::put(command, args.id);
+  codec::put(command, args.lease);
+  codec::put(command, args.epoch);
+  codec::put(command, args.condition);
+  codec::put(command, args.timeout_ms);
+  codec::put(command, args.on_timeout);
+  codec::put(command, args.resume_delay_ms);
+  codec::put(command, args.kept);
+  for (const auto& item : args.items) {
+    codec::put(command, item.label);
+    codec::put(command, item.names);
+    codec::put(command, item.max_signals);
+    codec::put(command, item.max_bytes);
+    codec::put(command, item.expires_in_ms);
+    codec::put(command, item.event);
+    codec::put(command, item.key);
+  }
+}
+
+core::Result<Suspend::Ok> Suspend::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 2, 0);
+  Ok ok;
+  reader.get(ok.outcome, "outcome");
+  reader.get(ok.step, "step");
+  return reader.finish(std::move(ok));
+}
+
+void Signal::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.id);
+  codec::put(command, args.waitpoint);
+  codec::put(command, args.signal);
+  codec::put(command, args.name);
+  codec::put(command, args.source);
+  codec::put(command, args.content_type);
+  codec::put(command, args.payload);
+}
+
+core::Result<Signal::Ok> Signal::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 3, 0);
+  Ok ok;
+  reader.get(ok.outcome, "outcome");
+  reader.get(ok.first, "first");
+  reader.get(ok.number, "number");
+  return reader.finish(std::move(ok));
+}
+
+void Resume::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.id);
+  codec::put(command, args.step);
+}
+
+core::Result<Resume::Ok> Resume::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 0);
+  Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void Waitpoints::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.id);
+}
+
+core::Result<Waitpoints::Ok> Waitpoints::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 8, 8);
+  Ok ok;
+  reader.get(ok.state, "state");
+  reader.get(ok.step, "step");
+  reader.get(ok.suspended_at, "suspended_at");
+  reader.get(ok.timeout_at, "timeout_at");
+  reader.get(ok.on_timeout, "on_timeout");
+  reader.get(ok.condition, "condition");
+  reader.get(ok.missing, "missing");
+  reader.get(ok.now, "now");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.waitpoint, "waitpoint");
+    reader.get(row.label, "label");
+    reader.get(row.names, "names");
+    reader.get(row.signals, "signals");
+    reader.get(row.max_signals, "max_signals");
+    reader.get(row.max_bytes, "max_bytes");
+    reader.get(row.expires_at, "expires_at");
+    reader.get(row.expired, "expired");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void Signals::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.id);
+  codec::put(command, args.step);
+  codec::put(command, args.from);
+  codec::put(command, args.limit);
+}
+
+core::Result<Signals::Ok> Signals::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 7);
+  Ok ok;
+  reader.get(ok.next, "next");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.label, "label");
+    reader.get(row.signal, "signal");
+    reader.get(row.name, "name");
+    reader.get(row.source, "source");
+    reader.get(row.accepted_at, "accepted_at");
+    reader.get(row.content_type, "content_type");
+    reader.get(row.payload, "payload");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void PublishEvent::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.key);
+  codec::put(command, args.event);
+  codec::put(command, args.source);
+  codec::put(command, args.keep_ms);
+  codec::put(command, args.content_type);
+  codec::put(command, args.payload);
+}
+
+core::Result<PublishEvent::Ok> PublishEvent::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 10);
+  Ok ok;
+  reader.get(ok.outcome, "outcome");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.what, "what");
+    reader.get(row.ns, "namespace");
+    reader.get(row.name, "name");
+    reader.get(row.key, "key");
+    reader.get(row.execution, "execution");
+    reader.get(row.waitpoint, "waitpoint");
+    reader.get(row.event, "event");
+    reader.get(row.source, "source");
+    reader.get(row.content_type, "content_type");
+    reader.get(row.payload, "payload");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void AwaitEvent::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.key);
+  codec::put(command, args.execution);
+  codec::put(command, args.waitpoint);
+}
+
+core::Result<AwaitEvent::Ok> AwaitEvent::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 10);
+  Ok ok;
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.what, "what");
+    reader.get(row.ns, "namespace");
+    reader.get(row.name, "name");
+    reader.get(row.key, "key");
+    reader.get(row.execution, "execution");
+    reader.get(row.waitpoint, "waitpoint");
+    reader.get(row.event, "event");
+    reader.get(row.source, "source");
+    reader.get(row.content_type, "content_type");
+    reader.get(row.payload, "payload");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void SettleEvent::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.key);
+  codec::put(command, args.event);
+  codec::put(command, args.execution);
+  codec::put(command, args.waitpoint);
+  codec::put(command, args.taken);
+  codec::put(command, args.gone);
+}
+
+core::Result<SettleEvent::Ok> SettleEvent::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 0);
+  Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void Awaited::encode(const Args& args, Command& command) {
+  codec::put(command, args.id);
+  codec::put(command, args.step);
+}
+
+core::Result<Awaited::Ok> Awaited::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 0);
+  Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void TakeRelays::encode(const Args& args, Command& command) {
+  codec::put(command, args.limit);
+}
+
+core::Result<TakeRelays::Ok> TakeRelays::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 10);
+  Ok ok;
+  reader.get(ok.next_in_ms, "next_in_ms");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.what, "what");
+    reader.get(row.ns, "namespace");
+    reader.get(row.name, "name");
+    reader.get(row.key, "key");
+    reader.get(row.execution, "execution");
+    reader.get(row.waitpoint, "waitpoint");
+    reader.get(row.event, "event");
+    reader.get(row.source, "source");
+    reader.get(row.content_type, "content_type");
+    reader.get(row.payload, "payload");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void AppendFrames::encode(const Args& args, Command& command) {
+  codec::put(command, args.id);
+  codec::put(command, args.lease);
+  codec::put(command, args.epoch);
+  codec::put(command, args.sequence);
+  for (const auto& item : args.items) {
+    codec::put(command, item.mode);
+    codec::put(command, item.type);
+    codec::put(command, item.content_type);
+    codec::put(command, item.data);
+  }
+}
+
+core::Result<AppendFrames::Ok> AppendFrames::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 2, 0);
+  Ok ok;
+  reader.get(ok.generation, "generation");
+  reader.get(ok.number, "number");
+  return reader.finish(std::move(ok));
+}
+
+void PublishFrames::encode(const Args& args, Command& command) {
+  codec::put(command, args.id);
+  codec::put(command, args.lease);
+  codec::put(command, args.epoch);
+  for (const auto& item : args.items) {
+    codec::put(command, item.type);
+    codec::put(command, item.content_type);
+    codec::put(command, item.data);
+  }
+}
+
+core::Result<PublishFrames::Ok> PublishFrames::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 0);
+  Ok ok;
+  reader.get(ok.tailed, "tailed");
+  return reader.finish(std::move(ok));
+}
+
+void ReadFrames::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.id);
+  codec::put(command, args.generation);
+  codec::put(command, args.number);
+  codec::put(command, args.limit);
+}
+
+core::Result<ReadFrames::Ok> ReadFrames::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 5, 8);
+  Ok ok;
+  reader.get(ok.generation, "generation");
+  reader.get(ok.number, "number");
+  reader.get(ok.more, "more");
+  reader.get(ok.lost, "lost");
+  reader.get(ok.state, "state");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.generation, "generation");
+    reader.get(row.number, "number");
+    reader.get(row.attempt, "attempt");
+    reader.get(row.at, "at");
+    reader.get(row.mode, "mode");
+    reader.get(row.type, "type");
+    reader.get(row.content_type, "content_type");
+    reader.get(row.data, "data");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void TailFrames::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.id);
+}
+
+core::Result<TailFrames::Ok> TailFrames::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 0);
+  Ok ok;
+  reader.get(ok.state, "state");
+  return reader.finish(std::move(ok));
+}
+
+void ReadEvents::encode(const Args& args, Command& command) {
+  codec::put(command, args.cursor);
+  codec::put(command, args.limit);
+  codec::put(command, args.listen_ms);
+}
+
+core::Result<ReadEvents::Ok> ReadEvents::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 3, 4);
+  Ok ok;
+  reader.get(ok.cursor, "cursor");
+  reader.get(ok.more, "more");
+  reader.get(ok.lost, "lost");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.entry, "entry");
+    reader.get(row.id, "id");
+    reader.get(row.state, "state");
+    reader.get(row.queue, "queue");
+  }
+  return reader.finish(std::move(ok));
+}
+
 void RunDue::encode(const Args& args, Command& command) {
   codec::put(command, args.limit);
   codec::put(command, args.engine);
 }
 
 core::Result<RunDue::Ok> RunDue::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 3, 2);
+  codec::Reader reader(fields, kFunction, 4, 2);
   Ok ok;
   reader.get(ok.done, "done");
   reader.get(ok.next_in_ms, "next_in_ms");
   reader.get(ok.lanes_version, "lanes_version");
+  reader.get(ok.relay_in_ms, "relay_in_ms");
   ok.rows.reserve(reader.rows());
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
@@ -751,8 +1111,10 @@ void Join::encode(const Args& args, Command& command) {
 }
 
 core::Result<Join::Ok> Join::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 1);
+  codec::Reader reader(fields, kFunction, 3, 1);
   Ok ok;
+  reader.get(ok.now, "now");
+  reader.get(ok.ring_version, "ring_version");
   reader.get(ok.lanes_version, "lanes_version");
   ok.rows.reserve(reader.rows());
   while (reader.more()) {
@@ -795,6 +1157,31 @@ core::Result<Version::Ok> Version::decode(std::vector<Reply>& fields) {
   return reader.finish(std::move(ok));
 }
 
+void KeyRing::encode(const Args&, Command&) {
+}
+
+core::Result<KeyRing::Ok> KeyRing::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 3, 0);
+  Ok ok;
+  reader.get(ok.version, "version");
+  reader.get(ok.sealed, "sealed");
+  reader.get(ok.now, "now");
+  return reader.finish(std::move(ok));
+}
+
+void SetKeyRing::encode(const Args& args, Command& command) {
+  codec::put(command, args.expected);
+  codec::put(command, args.version);
+  codec::put(command, args.sealed);
+}
+
+core::Result<SetKeyRing::Ok> SetKeyRing::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 0);
+  Ok ok;
+  reader.get(ok.version, "version");
+  return reader.finish(std::move(ok));
+}
+
 namespace {
 constexpr std::array<std::string_view, 1> kDescribeRefusals{"not_found"};
 constexpr std::array<std::string_view, 1> kPayloadRefusals{"not_found"};
@@ -816,9 +1203,23 @@ constexpr std::array<std::string_view, 2> kSetResetsRefusals{"not_found", "other
 constexpr std::array<std::string_view, 2> kReportUsageRefusals{"not_found", "unknown_dimension"};
 constexpr std::array<std::string_view, 2> kChangeLaneRefusals{"bad_policy", "bad_state"};
 constexpr std::array<std::string_view, 1> kExplainRefusals{"not_found"};
-constexpr std::array<VerbInfo, 39> kVerbs{{
+constexpr std::array<std::string_view, 3> kOpenWaitpointsRefusals{"stale_lease", "bad_waitpoint", "too_many_waitpoints"};
+constexpr std::array<std::string_view, 7> kSuspendRefusals{"stale_lease", "bad_waitpoint", "too_many_waitpoints", "bad_condition", "unknown_waitpoint", "bad_timeout", "kept_too_large"};
+constexpr std::array<std::string_view, 8> kSignalRefusals{"not_found", "no_such_waitpoint", "already_finished", "waitpoint_closed", "waitpoint_expired", "name_not_allowed", "payload_too_large", "too_many_signals"};
+constexpr std::array<std::string_view, 3> kResumeRefusals{"not_found", "other_step", "not_suspended"};
+constexpr std::array<std::string_view, 1> kWaitpointsRefusals{"not_found"};
+constexpr std::array<std::string_view, 2> kSignalsRefusals{"not_found", "no_such_step"};
+constexpr std::array<std::string_view, 1> kPublishEventRefusals{"too_many_events"};
+constexpr std::array<std::string_view, 1> kAwaitEventRefusals{"too_many_waiters"};
+constexpr std::array<std::string_view, 6> kAppendFramesRefusals{"stale_lease", "sequence_gap", "frame_too_large", "call_too_large", "bad_patch", "document_too_large"};
+constexpr std::array<std::string_view, 2> kPublishFramesRefusals{"stale_lease", "frame_too_large"};
+constexpr std::array<std::string_view, 1> kReadFramesRefusals{"not_found"};
+constexpr std::array<std::string_view, 1> kTailFramesRefusals{"not_found"};
+constexpr std::array<std::string_view, 1> kReadEventsRefusals{"bad_cursor"};
+constexpr std::array<std::string_view, 1> kSetKeyRingRefusals{"other_version"};
+constexpr std::array<VerbInfo, 57> kVerbs{{
     {"ff1_submit",
-     "a=namespace:bytes,again:bool;i=id:ulid,lane:bytes,kind:bytes,priority:int,start_at:int,delay_ms:int,deadline_at:int,deadline_ms:int,idempotency_key:bytes,idempotency_ttl_ms:int,fingerprint:bytes,requirements:bytes,fairness_key:bytes,fairness_weight:int,policy:bytes,tags:bytes,content_type:bytes,payload:bytes;r=;w=outcome:bytes,id:ulid",
+     "a=namespace:bytes,again:bool;i=id:ulid,lane:bytes,kind:bytes,priority:int,start_at:int,delay_ms:int,deadline_at:int,deadline_ms:int,idempotency_key:bytes,idempotency_ttl_ms:int,fingerprint:bytes,requirements:maybe,fairness_key:maybe,fairness_weight:int,policy:bytes,tags:bytes,content_type:bytes,payload:bytes;r=;w=outcome:bytes,id:ulid",
      false, 2, 18, {}},
     {"ff1_describe",
      "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,failures:int,crashes:int,epoch:int,worker:bytes,created_at:int,began_at:int,ended_at:int,timer_at:int,position:int,deadline_at:int,cancel_requested_at:int,attempt_timeout_ms:int,mode:bytes,class:bytes,text:bytes,content_type:bytes,result_content_type:bytes,policy:bytes,tags:bytes,percent:int,message:bytes,progress_at:int,now:int,requirements:bytes,fairness_key:bytes,fairness_weight:int;w=entry:bytes",
@@ -851,7 +1252,7 @@ constexpr std::array<VerbInfo, 39> kVerbs{{
      "a=namespace:bytes,id:ulid;i=;r=;w=",
      false, 2, 0, kPurgeRefusals},
     {"ff1_claim",
-     "a=worker:bytes,lease:ulid,lease_ms:int,want:int,again:bool,queues:names,capabilities:names,allowances:names;i=;r=left:int,head:int,check_in_ms:int,lacking:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes",
+     "a=worker:bytes,lease:ulid,lease_ms:int,want:int,again:bool,queues:names,capabilities:some,allowances:some;i=;r=left:int,head:int,check_in_ms:int,lacking:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes,resumption:bytes",
      false, 8, 0, {}},
     {"ff1_renew",
      "a=lease_ms:int;i=id:ulid,lease:ulid,epoch:bytes;r=;w=outcome:bytes,grace_ms:int",
@@ -860,7 +1261,7 @@ constexpr std::array<VerbInfo, 39> kVerbs{{
      "a=id:ulid,lease:ulid,epoch:bytes,percent:int,message:bytes;i=;r=;w=",
      false, 5, 0, kProgressRefusals},
     {"ff1_complete",
-     "a=worker:bytes,next_lease:ulid,lease_ms:int,want:int,queues:names,capabilities:names,allowances:names;i=id:ulid,lease:ulid,epoch:bytes,content_type:bytes,result:bytes;r=outcomes:words,left:int,head:int,check_in_ms:int,lacking:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes",
+     "a=worker:bytes,next_lease:ulid,lease_ms:int,want:int,queues:names,capabilities:some,allowances:some;i=id:ulid,lease:ulid,epoch:bytes,content_type:bytes,result:bytes;r=outcomes:words,left:int,head:int,check_in_ms:int,lacking:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes,resumption:bytes",
      false, 7, 5, {}},
     {"ff1_fail",
      "a=id:ulid,lease:ulid,epoch:bytes,class:bytes,text:bytes,retry_after_ms:int;i=;r=outcome:bytes,retry_at:int;w=",
@@ -872,7 +1273,7 @@ constexpr std::array<VerbInfo, 39> kVerbs{{
      "a=queue:bytes;i=;r=woken:bool;w=",
      false, 1, 0, {}},
     {"ff1_leave",
-     "a=worker:bytes,queues:names,capabilities:names;i=;r=;w=",
+     "a=worker:bytes,queues:names,capabilities:some;i=;r=;w=",
      false, 3, 0, {}},
     {"ff1_reserve",
      "a=namespace:bytes,holder:bytes,ttl_ms:int;i=kind:bytes,name:bytes,seq:int,hold:bytes,spare:int,unit:bytes,count:int,starts:int;r=;w=outcome:bytes,granted:int,starts:int,keep:int,retry_in_ms:int,parent:bytes,resets_left:int",
@@ -919,11 +1320,59 @@ constexpr std::array<VerbInfo, 39> kVerbs{{
     {"ff1_explain",
      "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,reason:bytes,until:int,position:int,started:int,requirements:bytes,fairness_key:bytes,lane_state:bytes,now:int;w=",
      true, 2, 0, kExplainRefusals},
+    {"ff1_open_waitpoints",
+     "a=id:ulid,lease:ulid,epoch:bytes;i=label:bytes,names:names,max_signals:int,max_bytes:int,expires_in_ms:int,event:bytes,key:bytes;r=step:int;w=",
+     false, 3, 7, kOpenWaitpointsRefusals},
+    {"ff1_suspend",
+     "a=id:ulid,lease:ulid,epoch:bytes,condition:bytes,timeout_ms:int,on_timeout:bytes,resume_delay_ms:int,kept:bytes;i=label:bytes,names:names,max_signals:int,max_bytes:int,expires_in_ms:int,event:bytes,key:bytes;r=outcome:bytes,step:int;w=",
+     false, 8, 7, kSuspendRefusals},
+    {"ff1_signal",
+     "a=namespace:bytes,id:ulid,waitpoint:bytes,signal:bytes,name:bytes,source:bytes,content_type:bytes,payload:bytes;i=;r=outcome:bytes,first:bytes,number:int;w=",
+     false, 8, 0, kSignalRefusals},
+    {"ff1_resume",
+     "a=namespace:bytes,id:ulid,step:int;i=;r=;w=",
+     false, 3, 0, kResumeRefusals},
+    {"ff1_waitpoints",
+     "a=namespace:bytes,id:ulid;i=;r=state:bytes,step:int,suspended_at:int,timeout_at:int,on_timeout:bytes,condition:bytes,missing:bytes,now:int;w=waitpoint:bytes,label:bytes,names:words,signals:int,max_signals:int,max_bytes:int,expires_at:int,expired:bool",
+     true, 2, 0, kWaitpointsRefusals},
+    {"ff1_signals",
+     "a=namespace:bytes,id:ulid,step:int,from:int,limit:int;i=;r=next:int;w=label:bytes,signal:bytes,name:bytes,source:bytes,accepted_at:int,content_type:bytes,payload:bytes",
+     true, 5, 0, kSignalsRefusals},
+    {"ff1_publish_event",
+     "a=namespace:bytes,name:bytes,key:bytes,event:bytes,source:bytes,keep_ms:int,content_type:bytes,payload:bytes;i=;r=outcome:bytes;w=what:bytes,namespace:bytes,name:bytes,key:bytes,execution:bytes,waitpoint:bytes,event:bytes,source:bytes,content_type:bytes,payload:bytes",
+     false, 8, 0, kPublishEventRefusals},
+    {"ff1_await_event",
+     "a=namespace:bytes,name:bytes,key:bytes,execution:bytes,waitpoint:bytes;i=;r=;w=what:bytes,namespace:bytes,name:bytes,key:bytes,execution:bytes,waitpoint:bytes,event:bytes,source:bytes,content_type:bytes,payload:bytes",
+     false, 5, 0, kAwaitEventRefusals},
+    {"ff1_settle_event",
+     "a=namespace:bytes,name:bytes,key:bytes,event:bytes,execution:bytes,waitpoint:bytes,taken:bool,gone:bool;i=;r=;w=",
+     false, 8, 0, {}},
+    {"ff1_awaited",
+     "a=id:ulid,step:int;i=;r=;w=",
+     false, 2, 0, {}},
+    {"ff1_take_relays",
+     "a=limit:int;i=;r=next_in_ms:int;w=what:bytes,namespace:bytes,name:bytes,key:bytes,execution:bytes,waitpoint:bytes,event:bytes,source:bytes,content_type:bytes,payload:bytes",
+     false, 1, 0, {}},
+    {"ff1_append_frames",
+     "a=id:ulid,lease:ulid,epoch:bytes,sequence:int;i=mode:bytes,type:bytes,content_type:bytes,data:bytes;r=generation:int,number:int;w=",
+     false, 4, 4, kAppendFramesRefusals},
+    {"ff1_publish_frames",
+     "a=id:ulid,lease:ulid,epoch:bytes;i=type:bytes,content_type:bytes,data:bytes;r=tailed:bool;w=",
+     false, 3, 3, kPublishFramesRefusals},
+    {"ff1_read_frames",
+     "a=namespace:bytes,id:ulid,generation:int,number:int,limit:int;i=;r=generation:int,number:int,more:bool,lost:bool,state:bytes;w=generation:int,number:int,attempt:int,at:int,mode:bytes,type:bytes,content_type:bytes,data:bytes",
+     true, 5, 0, kReadFramesRefusals},
+    {"ff1_tail_frames",
+     "a=namespace:bytes,id:ulid;i=;r=state:bytes;w=",
+     false, 2, 0, kTailFramesRefusals},
+    {"ff1_read_events",
+     "a=cursor:bytes,limit:int,listen_ms:int;i=;r=cursor:bytes,more:bool,lost:bool;w=entry:bytes,id:ulid,state:bytes,queue:bytes",
+     true, 3, 0, kReadEventsRefusals},
     {"ff1_run_due",
-     "a=limit:int,engine:bool;i=;r=done:int,next_in_ms:int,lanes_version:int;w=scanner:bytes,items:int",
+     "a=limit:int,engine:bool;i=;r=done:int,next_in_ms:int,lanes_version:int,relay_in_ms:int;w=scanner:bytes,items:int",
      false, 2, 0, {}},
     {"ff1_join",
-     "a=server:bytes,ttl_ms:int;i=;r=lanes_version:int;w=server:bytes",
+     "a=server:bytes,ttl_ms:int;i=;r=now:int,ring_version:int,lanes_version:int;w=server:bytes",
      false, 2, 0, {}},
     {"ff1_quit",
      "a=server:bytes;i=;r=;w=",
@@ -934,6 +1383,12 @@ constexpr std::array<VerbInfo, 39> kVerbs{{
     {"ff1_version",
      "a=;i=;r=version:int;w=",
      true, 0, 0, {}},
+    {"ff1_key_ring",
+     "a=;i=;r=version:int,sealed:bytes,now:int;w=",
+     true, 0, 0, {}},
+    {"ff1_set_key_ring",
+     "a=expected:int,version:int,sealed:bytes;i=;r=version:int;w=",
+     false, 3, 0, kSetKeyRingRefusals},
 }};
 }  // namespace
 

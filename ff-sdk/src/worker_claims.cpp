@@ -228,8 +228,15 @@ bool Worker::Impl::accept(core::Partition partition, script::Claim::Row row, con
     if (older->epoch() >= row.epoch) return false;  // Given again after a lost reply.
     lose(std::move(older));
   }
+  std::optional<core::Resumption> resumption;
+  if (!row.resumption.empty()) {
+    auto parsed = core::parse_resumption(row.resumption);
+    if (!parsed) return log(core::LogLevel::error, "resumption not readable; its lease expires", parsed.error());
+    resumption = std::move(*parsed);
+  }
   core::ExecutionId id(partition, std::move(ulid).value());
   auto attempt = std::make_shared<Attempt>(weak_from_this(), std::move(id), std::move(row), lease);
+  if (resumption) attempt->go_on_from(std::move(*resumption));
   // From when the call left: the lease cannot have begun earlier.
   attempt->held_until = sent_at + options_.lease - margin();
   if (attempt->timeout_ms() > 0) attempt->times_out_at = sent_at + core::Millis(attempt->timeout_ms());

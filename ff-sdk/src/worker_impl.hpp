@@ -5,17 +5,21 @@
 // the planner wants. Calls are small coroutines counted by `operations_`; run() ends when nothing is left.
 //   worker_claims.cpp   claims, wake-ups, and what a lost reply had given
 //   worker_results.cpp  complete, fail, release, progress
+//   worker_suspensions.cpp  suspend, waitpoints
+//   worker_frames.cpp   what handlers append to their streams
 //   worker_leases.cpp   renewal, lost leases, the drain
 //   worker_limits.cpp   allowances of quotas and budgets, usage
 
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
 #include <unordered_map>
 
+#include "attempt_stream.hpp"
 #include "ff/scheduler/allowances.hpp"
 #include "ff/scheduler/claim_planner.hpp"
 #include "ff/scheduler/lane_picker.hpp"
@@ -33,6 +37,13 @@ class Attempt final : public Task {
   asio::awaitable<core::Result<Usage>> report_usage(std::string key, core::Amounts used) override;
   core::Result<Usage> report_usage_and_wait(std::string key, core::Amounts used) override;
   const std::string& requirements() const noexcept { return row_.requirements; }
+  asio::awaitable<core::Result<std::vector<std::string>>> open_waitpoints(
+      std::vector<core::Waitpoint> waitpoints) override;
+  void go_on_from(core::Resumption resumption) { resumption_ = std::move(resumption); }
+  FrameStream& stream() override;
+  AttemptStream* stream_if_used() const noexcept {
+    return has_stream_.load(std::memory_order_acquire) ? stream_.get() : nullptr;
+  }
   void request_stop() { stop_.request_stop(); }
   core::Partition partition() const noexcept { return id_.partition(); }
   std::int64_t timeout_ms() const noexcept { return row_.timeout_ms; }
@@ -44,6 +55,7 @@ class Attempt final : public Task {
   bool started = false;
   bool reporting = false;          // The handler has ended; the answer to its report decides, not the lease.
   bool lost = false;               // Nothing it says counts any more.
+  bool has_waitpoints = false;     // The handler has opened some.
 
   const bool limited;              // By quotas or a budget.
   bool uses_allowance;
@@ -55,8 +67,12 @@ class Attempt final : public Task {
   std::int64_t percent = -1;
   std::string message;
   bool progress_pending = false, progress_sending = false;
+  bool frames_flushed = false;     // The handler has ended, and its frames are stored or have failed.
 
  private:
+  std::once_flag stream_made_;     // By the first use: most attempts have none.
+  std::atomic<bool> has_stream_ = false;
+  std::unique_ptr<AttemptStream> stream_;
   std::weak_ptr<Worker::Impl> worker_;
 };
 using AttemptPtr = std::shared_ptr<Attempt>;
@@ -83,6 +99,10 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   static asio::awaitable<core::Result<Usage>> report_usage(Self self, AttemptPtr attempt, std::string key,
                                                            core::Amounts used);
   const asio::any_io_executor& executor() const noexcept { return executor_; }
+  static asio::awaitable<core::Result<std::vector<std::string>>> open_waitpoints(
+      Self self, AttemptPtr attempt, std::vector<core::Waitpoint> waitpoints);
+  std::unique_ptr<AttemptStream> make_stream(std::function<void()> kick) const;
+  void send_frames_of(AttemptPtr attempt);
 
   std::map<std::string, Handler, std::less<>> handlers_;
   WorkerStats stats_;
@@ -157,6 +177,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
                                        const Offer& offer) const;
   void settle_completions(const std::vector<Finished>& batch, const std::vector<std::string>& outcomes);
   static asio::awaitable<void> fail(Self self, AttemptPtr attempt, Failure failure);
+  static asio::awaitable<void> suspend(Self self, AttemptPtr attempt, Suspend how);
   // Any number, of any partitions. Ends when all were answered or their leases are over.
   void release(std::vector<AttemptPtr> attempts, bool started, const Released& how);
   static asio::awaitable<void> release_batch(Self self, std::vector<AttemptPtr> batch, bool started, Released how);
@@ -164,6 +185,12 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   // Whether a call that failed is to be made again, after a pause: while a lease it is about may still be ours.
   static asio::awaitable<bool> pause_before_repeat(Self self, core::Error error, int round,
                                                    core::SteadyTime useful_until);
+
+  // worker_frames.cpp
+  static asio::awaitable<void> send_frames(Self self, AttemptPtr attempt);
+  static asio::awaitable<void> store_frames(Self self, AttemptPtr attempt, script::AppendFrames::Args args);
+  static asio::awaitable<void> publish_frames(Self self, AttemptPtr attempt, script::PublishFrames::Args args);
+  static asio::awaitable<void> end_after_frames(Self self, AttemptPtr attempt, HandlerResult result);
 
   // worker_leases.cpp
   static asio::awaitable<void> keep_leases(Self self);

@@ -103,6 +103,10 @@ void Worker::Impl::lose(AttemptPtr attempt) {
   if (attempt->lost || attempt->reporting) return;
   attempt->lost = true;
   attempt->request_stop();
+  if (auto* stream = attempt->stream_if_used()) {
+    stream->buffer().fail(core::Error(core::Code::stale_lease, "stale_lease", "the lease is over"));
+    stream->changed();
+  }
   ++stats_.lost;
   forget(attempt);
   if (!attempt->started) std::erase(queued_, attempt);

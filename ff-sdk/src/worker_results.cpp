@@ -64,6 +64,11 @@ Released checked(Released released) {
 HandlerResult checked(HandlerResult result) {
   if (auto* failure = std::get_if<Failure>(&result)) return checked(std::move(*failure));
   if (auto* released = std::get_if<Released>(&result)) return checked(std::move(*released));
+  if (auto* suspend = std::get_if<Suspend>(&result)) {
+    auto good = validate(*suspend);
+    if (!good) return Failure(core::failure_class::kInternal, good.error().message);
+    return result;
+  }
   auto good = core::validate(std::get<core::Payload>(result), "result");
   if (!good) return Failure(core::failure_class::kInternal, good.error().message);
   return result;
@@ -121,16 +126,22 @@ void Worker::Impl::start(AttemptPtr attempt) {
                    });
     return;
   }
-  asio::post(options_.handler_executor, [self, attempt, &handler]() {
+  // Both go back with the result: whatever dies with them dies on our executor, not on a thread of the handlers.
+  asio::post(options_.handler_executor, [self, attempt, &handler]() mutable {
     auto result = run_function(handler.function, *attempt);
-    asio::post(self->executor_, [self, attempt, result = std::move(result)]() mutable {
-      self->handler_ended(attempt, std::move(result));
+    const auto home = self->executor_;
+    asio::post(home, [self = std::move(self), attempt = std::move(attempt), result = std::move(result)]() mutable {
+      self->handler_ended(std::move(attempt), std::move(result));
     });
   });
 }
 
 void Worker::Impl::handler_ended(AttemptPtr attempt, HandlerResult result) {
   if (over_ || running_ == 0) return;  // The drain did not wait for it.
+  if (attempt->stream_if_used() != nullptr && !attempt->frames_flushed) {
+    spawn(end_after_frames(shared_from_this(), std::move(attempt), std::move(result)));
+    return;
+  }
   if (--running_ == 0) handlers_done_.cancel();
   schedule_pump();
   if (attempt->lost) return;
@@ -140,6 +151,8 @@ void Worker::Impl::handler_ended(AttemptPtr attempt, HandlerResult result) {
     finished_[attempt->partition()].emplace_back(std::move(attempt), std::move(*payload));
   } else if (auto* failure = std::get_if<Failure>(&result)) {
     spawn(fail(shared_from_this(), std::move(attempt), std::move(*failure)));
+  } else if (auto* how = std::get_if<Suspend>(&result)) {
+    spawn(suspend(shared_from_this(), std::move(attempt), std::move(*how)));
   } else {
     std::vector<AttemptPtr> one(1, std::move(attempt));
     release(std::move(one), true, std::get<Released>(result));
@@ -228,7 +241,9 @@ asio::awaitable<core::Result<void>> Worker::Impl::deliver(Self self, core::Parti
     self->spawn(claim(self, partition, want, lease, std::move(offer), sent_at, true));
   } else if (want > 0 && !claimed) {
     self->reserved_ -= want;
-    self->planner_.unanswered(partition, steady_clock::now());
+    // Nothing was claimed: look there again, but carefully if even the results did not arrive.
+    if (outcome) self->planner_.answered(partition, scheduler::ClaimAnswer(), steady_clock::now());
+    else self->planner_.unanswered(partition, steady_clock::now());
   }
   co_return outcome;
 }

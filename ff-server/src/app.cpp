@@ -1,5 +1,6 @@
 #include "app.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -16,16 +17,22 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <optional>
 #include <sstream>
 
 #include "dev_valkey.hpp"
+#include "ff/core/crypto.hpp"
 #include "ff/core/ids.hpp"
+#include "ff/core/sha256.hpp"
+#include "ff/core/text.hpp"
 #include "ff/core/version.hpp"
+#include "ff/engine/events.hpp"
 #include "ff/engine/timers.hpp"
 #include "ff/script/connect.hpp"
 #include "ff/script/deployment.hpp"
 #include "ff/sdk/client.hpp"
+#include "ff/sdk/token_keys.hpp"
 #include "health.hpp"
 #include "http/execution_api.hpp"
 #include "http/ops_listener.hpp"
@@ -85,6 +92,12 @@ script::ConnectionOptions connection_options(const Config& config, const std::st
   return options;
 }
 
+Callers callers_of(const Config& config) {
+  Callers callers = config.callers;
+  if (!config.api_token.empty()) callers.add(Caller("admin"), core::sha256(config.api_token.reveal()));
+  return callers;
+}
+
 // As many connections as descriptors are for.
 std::size_t connections_within_limits(std::size_t wanted, core::Logger& logger) {
   rlimit limit{};
@@ -129,6 +142,8 @@ class App {
   Result<void> start_ops();
   asio::awaitable<Result<void>> start_dev();
   asio::awaitable<Result<void>> open_deployment();
+  Result<core::Secret> hmac_secret() const;
+  asio::awaitable<Result<void>> open_keys();
   asio::awaitable<Result<void>> check_settings();
   Result<void> start_serving();
   asio::awaitable<void> until_stopped();
@@ -158,6 +173,13 @@ class App {
     signals_.cancel();
     context_.stop();
   }
+  void hear_of_keys(const script::Join::Ok& live) {
+    auto done = [logger = logger_, keys = keys_.get()](const Result<void>& read) {
+      if (read) logger->info("read the keys of waitpoint tokens", {{"version", keys->version()}});
+      else logger->error("the keys of waitpoint tokens cannot be read", {{"error", read.error().to_string()}});
+    };
+    keys_->heard(live.ring_version, live.now, kSettingsTimeout, std::move(done));
+  }
   void fail(const std::string& sentence) {
     fmt::print(stderr, "ff-server: {}\n", sentence);
     exit_code_ = 1;
@@ -179,6 +201,8 @@ class App {
   std::unique_ptr<DevValkey> dev_;
   std::shared_ptr<script::Connection> connection_;
   std::shared_ptr<script::Deployment> deployment_;
+  std::shared_ptr<sdk::TokenKeys> keys_;
+  std::optional<engine::EventFeed> events_;
   std::optional<http::ExecutionApi> api_;
   std::optional<http::Router> router_;
   std::optional<http::PublicListener> listener_;
@@ -208,6 +232,7 @@ asio::awaitable<Result<void>> App::boot() {
   if (!opened) co_return opened;
   health_.answered();
   if (auto checked = co_await check_settings(); !checked) co_return checked;
+  if (auto opened_keys = co_await open_keys(); !opened_keys) co_return opened_keys;
   co_return start_serving();
 }
 
@@ -242,7 +267,8 @@ asio::awaitable<Result<void>> App::open_deployment() {
   script::DeploymentOptions options;
   options.prefix = config_.prefix;
   options.partitions = config_.partitions;
-  const auto end = std::chrono::steady_clock::now() + config_.boot_timeout;
+  // A first try in any case: with a boot time of 0 it is the only one.
+  const auto end = std::chrono::steady_clock::now() + std::max(config_.boot_timeout, kBootTryMin);
   Millis pause = kBootPauseMin,
          attempt = kBootTryMin;  // Both grow: a slow Valkey gets its time, a log line comes soon.
   asio::steady_timer timer(context_);
@@ -270,6 +296,38 @@ asio::awaitable<Result<void>> App::open_deployment() {
   }
 }
 
+// Without one, --dev makes one; with a data folder it is kept there, beside the keys it seals.
+Result<core::Secret> App::hmac_secret() const {
+  if (!config_.hmac_secret.empty()) return config_.hmac_secret;
+  const core::Secret made(core::hex(core::random_bytes(32)));
+  if (config_.dev_data.empty()) return made;
+  const std::string path = config_.dev_data + "/waitpoint-hmac-secret";
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd >= 0) {
+    const auto written = ::write(fd, made.reveal().data(), made.reveal().size());
+    ::close(fd);
+    if (written == static_cast<ssize_t>(made.reveal().size())) return made;
+    ::unlink(path.c_str());
+  } else if (errno == EEXIST) {
+    std::ifstream in(path);
+    std::string kept;
+    if (in >> kept && kept.size() == made.reveal().size()) return core::Secret(std::move(kept));
+  }
+  return Error(Code::incompatible, "waitpoint_secret", "the secret of waitpoint tokens cannot be kept in " + path);
+}
+
+asio::awaitable<Result<void>> App::open_keys() {
+  auto secret = hmac_secret();
+  if (!secret) co_return std::move(secret).error();
+  auto opened = co_await sdk::TokenKeys::open(deployment_, std::move(*secret), core::Deadline::in(kSettingsTimeout));
+  if (!opened) {
+    const Error& error = opened.error();
+    co_return Error(error.code, error.reason, "the keys of waitpoint tokens cannot be used: " + error.to_string());
+  }
+  keys_ = std::move(*opened);
+  co_return Result<void>();
+}
+
 asio::awaitable<Result<void>> App::check_settings() {
   script::Command command("CONFIG");
   command.arg("GET").arg("maxmemory-policy").arg("appendonly").arg("appendfsync");
@@ -292,20 +350,29 @@ asio::awaitable<Result<void>> App::check_settings() {
 }
 
 Result<void> App::start_serving() {
-  api_.emplace(deployment_, health_);
+  engine::EventFeedOptions feed_options;
+  feed_options.logger = logger_;
+  events_.emplace(deployment_, std::move(feed_options));
+  http::ApiOptions api_options;
+  api_options.rotation_grace = config_.hmac_grace;
+  api_options.token_refused = [this](core::TokenFault fault) { metrics_.token_refused(fault); };
+  api_options.logger = logger_;
+  api_.emplace(deployment_, keys_, health_, *events_, std::move(api_options));
   http::RouterOptions router_options;
-  router_options.api_token = config_.api_token;
+  router_options.callers = callers_of(config_);
   router_options.body_bytes_max = config_.max_body_bytes;
   router_options.request_timeout = config_.request_timeout;
   router_.emplace(*api_, std::move(router_options));
   http::PublicListenerOptions options;
   options.address = config_.listen;
   options.connections_max = connections_within_limits(config_.max_connections, *logger_);
+  options.streams_max = config_.max_streams;
   auto admit = [this](const http::Request& head) { return router_->admit(head); };
   listener_.emplace(context_.get_executor(), options, std::move(admit), metrics_, logger_);
   engine::TimersOptions timers_options;
   timers_options.server = config_.server_name.empty() ? made_up_name() : config_.server_name;
   timers_options.logger = logger_;
+  timers_options.joined = [this](const script::Join::Ok& live) { hear_of_keys(live); };
   timers_.emplace(deployment_, timers_options);
   auto listening = listener_->start();
   if (!listening) return std::move(listening).error();
@@ -314,7 +381,7 @@ Result<void> App::start_serving() {
   asio::co_spawn(context_, run_timers(), asio::detached);
   asio::co_spawn(context_, pulse(), asio::detached);
   health_.phase(Health::Phase::serving);
-  if (config_.api_token.empty()) logger_->warn("no FF_API_TOKEN: every user of this machine may do everything");
+  if (callers_of(config_).empty()) logger_->warn("no FF_API_TOKEN: every user of this machine may do everything");
   logger_->info("serving", {{"server", timers_options.server},
                             {"valkey", deployment_->server_version()},
                             {"partitions", deployment_->keys().partitions()},

@@ -1,6 +1,7 @@
 #include "config.hpp"
 
 #include <fmt/format.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -94,6 +95,13 @@ std::string set_path(Config& config, const std::string& text) {
   return {};
 }
 
+std::string set_socket(Config& config, const std::string& text) {
+  constexpr std::size_t kMax = sizeof(sockaddr_un::sun_path) - 1;
+  if (!set_path<&Config::socket>(config, text).empty() || text.size() > kMax)
+    return fmt::format("an absolute path of at most {} bytes", kMax);
+  return {};
+}
+
 template <auto Member>
 std::string set_file(Config& config, const std::string& text) {
   if (!text.starts_with('/') || ::access(text.c_str(), R_OK) != 0)
@@ -129,6 +137,12 @@ std::string set_token(Config& config, const std::string& text) {
   return {};
 }
 
+std::string set_hmac_secret(Config& config, const std::string& text) {
+  if (text.size() < 32 || text.size() > 512) return "32 to 512 bytes; head -c 32 /dev/urandom | base64 makes some";
+  config.hmac_secret = core::Secret(text);
+  return {};
+}
+
 std::string file_content(const std::string& path, std::string& content) {
   std::ifstream in(path);
   std::ostringstream text;
@@ -146,6 +160,16 @@ std::string set_from_file(Config& config, const std::string& path) {
   if (!allowed.empty()) return allowed;
   const std::string wrong = Set(config, content);
   return wrong.empty() ? "" : "a file that holds " + wrong;
+}
+
+std::string set_callers(Config& config, const std::string& path) {
+  std::string content;
+  const std::string allowed = file_content(path, content);
+  if (!allowed.empty()) return allowed;
+  auto callers = Callers::parse(content);
+  if (!callers) return "a file of callers (see ff-server/README.md), but " + callers.error().message;
+  config.callers = std::move(*callers);
+  return {};
 }
 
 std::string show_nothing(const Config&) { return {}; }
@@ -203,7 +227,7 @@ constexpr std::array kOptions = {
     Option{"FF_PORT", "--port", Kind::value, "", "Valkey's port.", set_number<&C::port, 1, 65535>,
            show_number<&C::port>},
     Option{"FF_SOCKET", "--socket", Kind::value, "path", "Valkey's unix socket, instead of host and port.",
-           set_path<&C::socket>, show_text<&C::socket>},
+           set_socket, show_text<&C::socket>},
     Option{"FF_TLS", "--tls", Kind::flag, "", "Speak TLS to Valkey.", set_bool<&C::tls>, show_bool<&C::tls>},
     Option{"FF_TLS_CA", "--tls-ca", Kind::value, "file", "CA certificates for it; default: the system's.",
            set_file<&C::tls_ca>, show_text<&C::tls_ca>},
@@ -232,16 +256,28 @@ constexpr std::array kOptions = {
            show_secret<&C::api_token>},
     Option{"FF_API_TOKEN_FILE", "--api-token-file", Kind::value, "file", "File that holds it.",
            set_from_file<set_token>, show_nothing},
+    Option{"FF_API_CALLERS_FILE", "--api-callers-file", Kind::value, "file",
+           "Callers with names, roles, namespaces and hashed tokens.", set_callers, show_nothing},
+    Option{"FF_WAITPOINT_HMAC_SECRET", "", Kind::secret, "", "Seals the keys of waitpoint tokens; the same everywhere.",
+           set_hmac_secret, show_secret<&C::hmac_secret>},
+    Option{"FF_WAITPOINT_HMAC_SECRET_FILE", "--waitpoint-hmac-secret-file", Kind::value, "file", "File that holds it.",
+           set_from_file<set_hmac_secret>, show_nothing},
+    Option{"FF_WAITPOINT_HMAC_GRACE_MS", "--waitpoint-hmac-grace-ms", Kind::value, "ms",
+           "How long a rotated key goes on to verify.", set_millis<&C::hmac_grace, 0, 31'536'000'000>,
+           show_millis<&C::hmac_grace>},
     Option{"FF_SERVER_NAME", "--name", Kind::value, "", "Of this instance, unique; default: made up.", set_server_name,
            show_text<&C::server_name>},
     Option{"FF_MAX_CONNECTIONS", "--max-connections", Kind::value, "", "To the public API; more get 503.",
            set_number<&C::max_connections, 1, 100000>, show_number<&C::max_connections>},
+    Option{"FF_MAX_CONCURRENT_STREAM_OPS", "--max-streams", Kind::value, "",
+           "Streams among these connections; more get 429.", set_number<&C::max_streams, 1, 100000>,
+           show_number<&C::max_streams>},
     Option{"FF_MAX_BODY_BYTES", "--max-body-bytes", Kind::value, "bytes", "Of a request; routes have smaller limits.",
            set_number<&C::max_body_bytes, 1024, 64 << 20>, show_number<&C::max_body_bytes>},
     Option{"FF_REQUEST_TIMEOUT_MS", "--request-timeout-ms", Kind::value, "ms", "For an answer; wait_ms is added.",
            set_millis<&C::request_timeout, 100, 300000>, show_millis<&C::request_timeout>},
     Option{"FF_BOOT_TIMEOUT_MS", "--boot-timeout-ms", Kind::value, "ms",
-           "How long Valkey may be unreachable at the start.", set_millis<&C::boot_timeout, 0, 3600000>,
+           "How long Valkey may be unreachable at the start; 0: one try.", set_millis<&C::boot_timeout, 0, 3600000>,
            show_millis<&C::boot_timeout>},
     Option{"FF_DRAIN_TIMEOUT_MS", "--drain-timeout-ms", Kind::value, "ms", "How long requests may go on after SIGTERM.",
            set_millis<&C::drain_timeout, 0, 3600000>, show_millis<&C::drain_timeout>},
@@ -370,7 +406,7 @@ class Given {
     else entries_.push_back(Entry{option, std::string(option->flag), value, true});
   }
   void unknown(const std::string& name) {
-    if (name == "--password" || name == "--api-token") {
+    if (name == "--password" || name == "--api-token" || name == "--waitpoint-hmac-secret") {
       complain(name + " is no flag, because every user of the machine can see it; use the variable or the file");
     } else if (!name.starts_with("-")) {
       complain(core::shown(name) + " is no flag; flags begin with --");
@@ -386,7 +422,8 @@ class Given {
 
 void check_pairs(Given& given, const Config& config) {
   for (const auto& [one, other] :
-       {std::pair("FF_PASSWORD", "FF_PASSWORD_FILE"), std::pair("FF_API_TOKEN", "FF_API_TOKEN_FILE")}) {
+       {std::pair("FF_PASSWORD", "FF_PASSWORD_FILE"), std::pair("FF_API_TOKEN", "FF_API_TOKEN_FILE"),
+        std::pair("FF_WAITPOINT_HMAC_SECRET", "FF_WAITPOINT_HMAC_SECRET_FILE")}) {
     if (!given.name_of(one).empty() && !given.name_of(other).empty()) {
       given.complain(fmt::format("{} and {} are both given; keep one", given.name_of(one), given.name_of(other)));
     }
@@ -417,10 +454,15 @@ void check_together(Given& given, const Config& config) {
   }
   if (!config.dev_data.empty() && !config.dev)
     given.complain(given.name_of("FF_DEV_DATA") + " is given, but --dev is not");
-  if (config.api_token.empty() && !config.listen.address().is_loopback()) {
+  if (config.hmac_secret.empty() && !config.dev) {
     given.complain(
-        fmt::format("{} is {}: without FF_API_TOKEN only a loopback address is allowed, because nothing would "
-                    "stop a stranger; set a token, or listen on 127.0.0.1",
+        "FF_WAITPOINT_HMAC_SECRET is missing: it seals the keys of waitpoint tokens, and is the same on every server; "
+        "only --dev goes without");
+  }
+  if (config.api_token.empty() && config.callers.empty() && !config.listen.address().is_loopback()) {
+    given.complain(
+        fmt::format("{} is {}: without FF_API_TOKEN or FF_API_CALLERS_FILE only a loopback address is allowed, because "
+                    "nothing would stop a stranger; set one, or listen on 127.0.0.1",
                     given.name_of("FF_LISTEN_ADDR"), to_string(config.listen)));
   }
   if (config.listen == config.ops && config.listen.port() != 0) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "callers.hpp"
 #include "ff/core/log.hpp"
 #include "ff/core/secret.hpp"
 #include "ff/core/time.hpp"
@@ -32,11 +33,15 @@ struct Config {
   // Where we are.
   boost::asio::ip::tcp::endpoint listen{boost::asio::ip::address_v4::loopback(), 9090};
   boost::asio::ip::tcp::endpoint ops{boost::asio::ip::address_v4::loopback(), 9091};
-  core::Secret api_token;   // Empty: no authentication, loopback only.
+  core::Secret api_token;   // Of the caller "admin". Without it and callers: no authentication, loopback only.
+  Callers callers;          // From FF_API_CALLERS_FILE.
+  core::Secret hmac_secret;  // Seals the keys of waitpoint tokens; empty: only with --dev, which makes one.
+  core::Millis hmac_grace{24 * 3600 * 1000};  // How long a rotated key goes on to verify.
   std::string server_name;  // Empty: made of host name, pid and chance.
 
   // Limits.
   std::size_t max_connections = 1024;
+  std::size_t max_streams = 512;
   std::size_t max_body_bytes = 8 << 20;
   core::Millis request_timeout{15000};
   core::Millis boot_timeout{30000};
@@ -59,7 +64,7 @@ using Environment = std::vector<std::pair<std::string, std::string>>;
 // The FF_… variables of this process.
 Environment environment();
 
-// A flag overrides its variable. Files named by FF_PASSWORD_FILE and FF_API_TOKEN_FILE are read here.
+// A flag overrides its variable. Files named by FF_…_FILE are read here.
 ConfigOutcome parse_config(std::span<const std::string> arguments, const Environment& environment);
 
 // Every option with flag, variable, default and unit.

@@ -36,12 +36,14 @@ using core::Millis;
 constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kSocketPathMax = sizeof(sockaddr_un::sun_path) - 1;
 constexpr Millis kStartLimit(10000), kLook(10);
+constexpr Millis kLockLimit(2000);  // The Valkey of a server that was killed may still be writing.
 
 Error failed(std::string what) { return Error(Code::unavailable, "dev_valkey", std::move(what)); }
 std::string errno_text(int number) { return std::generic_category().message(number); }
 
 // In the child, between fork and exec: nothing but system calls.
-[[noreturn]] void become(char* const* argv, pid_t parent, int error_pipe) {
+[[noreturn]] void become(char* const* argv, pid_t parent, int error_pipe, int lock_fd) {
+  ::fcntl(lock_fd, F_SETFD, 0);  // The folder stays locked until Valkey has ended, too.
   ::setpgid(0, 0);  // Ctrl-C is for us: we stop it when we are done.
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
   sigset_t none;
@@ -58,7 +60,7 @@ std::string errno_text(int number) { return std::generic_category().message(numb
 }
 
 // 0, or the errno of the exec.
-int run(std::vector<std::string> words, pid_t& pid) {
+int run(std::vector<std::string> words, pid_t& pid, int lock_fd) {
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
   argv.push_back(nullptr);
@@ -66,7 +68,7 @@ int run(std::vector<std::string> words, pid_t& pid) {
   if (::pipe2(error_pipe.data(), O_CLOEXEC) != 0) return errno;
   const pid_t parent = ::getpid();
   pid = ::fork();
-  if (pid == 0) become(argv.data(), parent, error_pipe[1]);
+  if (pid == 0) become(argv.data(), parent, error_pipe[1], lock_fd);
   int error = pid < 0 ? errno : 0;
   ::close(error_pipe[1]);
   if (pid > 0 && ::read(error_pipe[0], &error, sizeof error) != sizeof error) error = 0;
@@ -80,8 +82,15 @@ asio::awaitable<core::Result<std::unique_ptr<DevValkey>>> DevValkey::start(asio:
                                                                            std::string data) {
   std::unique_ptr<DevValkey> valkey(new DevValkey(executor));
   if (auto made = valkey->make_folder(data); !made) co_return std::move(made).error();
-  if (auto launched = valkey->launch(); !launched) co_return std::move(launched).error();
   asio::steady_timer look(executor);
+  const auto lock_end = std::chrono::steady_clock::now() + kLockLimit;
+  while (::flock(valkey->lock_fd_, LOCK_EX | LOCK_NB) != 0) {
+    if (std::chrono::steady_clock::now() > lock_end)
+      co_return failed("another ff-server, or the Valkey of one, uses " + valkey->folder_);
+    look.expires_after(kLook);
+    co_await look.async_wait(kToken);
+  }
+  if (auto launched = valkey->launch(); !launched) co_return std::move(launched).error();
   const auto end = std::chrono::steady_clock::now() + kStartLimit;
   while (!valkey->accepts()) {
     if (valkey->reaped()) co_return failed("the private valkey-server ended at once: " + valkey->log_tail());
@@ -110,7 +119,6 @@ core::Result<void> DevValkey::make_folder(const std::string& data) {
   if (socket_.size() > kSocketPathMax) return failed("the path of " + folder_ + " is too long for a unix socket");
   lock_fd_ = ::open((folder_ + "/ff-server.lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   if (lock_fd_ < 0) return failed("cannot write to " + folder_ + ": " + errno_text(errno));
-  if (::flock(lock_fd_, LOCK_EX | LOCK_NB) != 0) return failed("another ff-server uses " + folder_);
   return {};
 }
 
@@ -135,7 +143,7 @@ core::Result<void> DevValkey::launch() {
                                     "no",
                                     "--logfile",
                                     folder_ + "/valkey.log"};
-  if (const int error = run(std::move(words), pid_); error != 0) {
+  if (const int error = run(std::move(words), pid_, lock_fd_); error != 0) {
     if (pid_ > 0) ::waitpid(std::exchange(pid_, -1), nullptr, 0);
     return failed("cannot start valkey-server (Debian package valkey-server, from backports): " + errno_text(error));
   }

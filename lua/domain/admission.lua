@@ -27,11 +27,11 @@ end
 
 -- What an item requires and its fairness key, for the core.
 function ff.set_route(at, item, core, fields)
-  if item.fairness_key ~= "" then
+  if item.fairness_key then
     ff.set_field(core, fields, "fk", item.fairness_key)
     if item.fairness_weight > 1 then ff.set_field(core, fields, "fw", item.fairness_weight) end
   end
-  if item.requirements == "" then return end
+  if not item.requirements then return end
   if string.sub(item.requirements, 1, 1) == "@" then ff.bad_call("requirements do not begin with @") end
   core.required = ff.requirements(item.requirements)
   ff.set_field(core, fields, "rq", core.required.field)

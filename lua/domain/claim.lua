@@ -1,9 +1,10 @@
 -- Handing ready executions to a worker.
 
+-- Policy, tags, and what a suspension hands over.
 local function satellites(at, ulid, core)
-  if not core.j then return "", "" end
+  if not core.j then return "", "", "" end
   local found = redis.call("MGET", ff.key(at, ulid, "y"), ff.key(at, ulid, "t"))
-  return found[1] or "", found[2] or ""
+  return found[1] or "", found[2] or "", core.h and ff.resumption(at, ulid, core) or ""
 end
 
 local payloads_at_once = 16
@@ -25,26 +26,25 @@ local function fetch(at, ulid, line, payload)
   if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
   if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
   local attempts, epoch = tonumber(core.a or 0), tonumber(core.e or 0)
-  core.priority = tonumber(core.p or 0)
-  if not attempts or not epoch or not core.priority or (core.t and not tonumber(core.t)) then
+  if not attempts or not epoch or not tonumber(core.p or 0) or (core.t and not tonumber(core.t)) then
     ff.corrupt("core " .. at.tag .. ":e:" .. ulid)
   end
   core.a, core.e = attempts + 1, epoch < at.now_us and at.now_us or epoch + 1
   if core.rq then core.required = ff.requirements_of(at, ulid, core) end
   if not payload then payload = redis.call("GET", ff.key(at, ulid, "p")) end
-  if not core.j then return core, payload, "", "" end
+  if not core.j then return core, payload, "", "", "" end
   return core, payload, satellites(at, ulid, core)
 end
 
 -- All a handler needs, in the order of the declared rows.
-local function append_row(rows, ulid, core, ready_at, payload, policy, tags)
+local function append_row(rows, ulid, core, ready_at, payload, policy, tags, resumption)
   local n = #rows
   rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or "0"
   rows[n + 5], rows[n + 6], rows[n + 7] = core.g or "0", core.a, core.e
   rows[n + 8], rows[n + 9], rows[n + 10] = core.c, ready_at, core.f or "0"
   rows[n + 11], rows[n + 12] = core.t or core.tl or "0", core.d or "0"
   rows[n + 13], rows[n + 14], rows[n + 15] = core.required and core.required.text or "", policy, tags
-  rows[n + 16], rows[n + 17] = core.ct or "", payload or ""
+  rows[n + 16], rows[n + 17], rows[n + 18] = core.ct or "", payload or "", resumption
 end
 
 -- The attempt timeout in force: the execution's own, or the lane's of now (which the core keeps for this attempt).
@@ -64,7 +64,7 @@ end
 
 -- The caller takes the execution out of its line.
 local function begin_attempt(at, ulid, core, c, lane)
-  local changes = { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now }
+  local changes = { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now, nil, nil }
   local timeout
   if core.t or core.tl or lane.policy.attempt_timeout_ms then
     timeout = attempt_timeout(at, ulid, core, lane, changes)
@@ -84,27 +84,10 @@ function ff.answer_full(c)
   return c.bytes >= answer_bytes_max
 end
 
--- Plans the claim of one entry of a line, and appends its row. Returns whether it was there; line.waits is set when it
--- may not be taken yet. The caller takes the entry out of the line.
-local function take_one(at, line, c, ulid, rank, rows, payload)
-  local readable, core, bytes, policy, tags = pcall(fetch, at, ulid, line, payload)
-  if not readable then ff.set_aside(at, ":delayed", ulid, core) end
-  if readable and core then
-    local ready_at = ff.ready_at(line.lane, core.priority, rank)
-    if line.patient and ready_at + ff.patience_ms > at.now then
-      line.waits = true
-      return false
-    end
-    if line.fair then
-      local _, tag = ff.split_score(line.lane, core.priority, line.score)
-      ff.note_service(at, line.lane, line.index, tag)
-    end
-    begin_attempt(at, ulid, core, c, line.lane)
-    append_row(rows, ulid, core, ready_at, bytes, policy, tags)
-    c.bytes = c.bytes + (bytes and #bytes or 0)
-  end
-  if line.name then ff.remove(at, ":waiting:" .. line.queue, ulid) end
-  return readable and core ~= nil
+-- Whether an entry of a line that prefers others has waited for long enough.
+local function may_go(at, line, core, rank)
+  line.waits = ff.ready_at(line.lane, tonumber(core.p or 0), rank) + ff.patience_ms > at.now
+  return not line.waits
 end
 
 -- The ranks of the entries of a line with fairness keys, whose scores are none.
@@ -115,31 +98,37 @@ local function ranks_of(at, line, heads)
   return redis.call("ZMSCORE", at.tag .. ":waiting:" .. line.queue, unpack(ulids))
 end
 
--- What stands at the i-th value of `heads`.
-local function see(line, heads, ranks, i)
-  line.score = tonumber(heads[i + 1])
-  line.rank = ranks and heads[i] and tonumber(ranks[(i + 1) / 2] or 0) or line.score
-end
-
 -- Plans the claim of up to `room` from a line, as far as `limit` (a rank). Returns how many; line.rank is then that of
--- the first one left behind, line.gone how many entries leave in all.
+-- the first one left behind, line.gone how many entries leave in all. line.waits: that one may not be taken yet.
 function ff.take_queue(at, line, c, room, limit, rows)
-  local first, taken, i = line.gone, 0, 1
+  local first, taken, i, lane = line.gone, 0, 1, line.lane
   local heads = redis.call("ZRANGE", at.tag .. line.index, first, first + room, "WITHSCORES")
   local ranks = line.fair and ranks_of(at, line, heads)
   local payloads, next_payload = nil, payloads_at_once + 1
-  see(line, heads, ranks, 1)
-  while line.rank and taken < room and line.rank <= limit and not ff.answer_full(c) do
+  local rank = tonumber(ranks and ranks[1] or heads[2])
+  while rank and taken < room and rank <= limit and c.bytes < answer_bytes_max do
+    local ulid = heads[i]
     if next_payload > payloads_at_once then
       payloads, next_payload = read_payloads(at, heads, i, room - taken), 1
     end
-    if take_one(at, line, c, heads[i], line.rank, rows, payloads[next_payload]) then taken = taken + 1 end
-    if line.waits then return taken end
+    local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, line, payloads[next_payload])
+    if readable and core then
+      if line.patient and not may_go(at, line, core, rank) then break end
+      if line.fair then ff.note_service(at, line, core, tonumber(heads[i + 1])) end
+      begin_attempt(at, ulid, core, c, lane)
+      append_row(rows, ulid, core, ff.ready_at(lane, tonumber(core.p or 0), rank), payload, policy, tags, resumption)
+      c.bytes = c.bytes + (payload and #payload or 0) + #resumption
+      taken = taken + 1
+    elseif not readable then
+      ff.set_aside(at, ":delayed", ulid, core)
+    end -- Else an entry without a ready execution behind it: it goes like the others.
+    if line.name then ff.remove(at, ":waiting:" .. line.queue, ulid) end
     next_payload, i, line.gone = next_payload + 1, i + 2, line.gone + 1
-    see(line, heads, ranks, i)
+    rank = tonumber(ranks and ranks[(i + 1) / 2] or heads[i + 1])
   end
   -- Entries without anything behind them may have hidden others.
-  if not line.rank and taken < room and #heads > 2 * room then line.rank = 0 end
+  if not rank and taken < room and #heads > 2 * room then rank = 0 end
+  line.rank = rank
   return taken
 end
 
@@ -179,7 +168,7 @@ end
 local function register_idle(at, c, room)
   local look = engine_look_ms * off_duty
   for i = 1, #c.queues do
-    local index = ff.idle_index(c.queues[i], c.set.suffix)
+    local index = ff.idle_index(c.queues[i], ff.set_of(c.capabilities).suffix)
     look = math.min(look, next_look(at, index, c.worker))
     ff.add(at, index, c.worker, room)
   end
@@ -202,9 +191,13 @@ end
 local function take(at, queue, c, room, rows)
   local lane = ff.lane(at, queue)
   if lane.paused then return 0, 0, nil end
-  if lane.line_count > 0 or c.set.text ~= "" then note_set(at, lane, queue, c.set) end
-  local own = { queue = queue, lane = lane, index = ff.queue_index(queue), gone = 0 }
+  local own = lane.own
+  own.gone, own.rank, own.best = 0, nil, nil
   local taken, left
+  if lane.line_count > 0 or c.capabilities then
+    own.set = ff.set_of(c.capabilities)
+    note_set(at, lane, queue, own.set)
+  end
   if lane.line_count == 0 then
     taken, left = ff.take_queue(at, own, c, room, math.huge, rows), 0
   else
@@ -221,8 +214,7 @@ end
 -- not wait, there is more) and lacking (what it has no allowance for).
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
-  c.bytes, c.lacking = 0, {}
-  c.set = ff.capability_set(c.capabilities[1] and table.concat(c.capabilities, ",") or "")
+  c.bytes = 0
   if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, "" end
   local taken, left, head, want = 0, 0, -1, math.max(0, math.min(c.want, claim_max))
   for i = 1, #c.queues do
@@ -233,5 +225,5 @@ function ff.claim(at, c, rows)
   local check_in_ms = 0
   if taken < want and head < 0 then check_in_ms = register_idle(at, c, want - taken) end
   ff.commit(at)
-  return left, head, check_in_ms, table.concat(c.lacking, ",")
+  return left, head, check_in_ms, c.lacking and table.concat(c.lacking, ",") or ""
 end

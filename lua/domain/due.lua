@@ -15,7 +15,8 @@ local function promote(at, ulid, core, due_at)
     return true
   end
   if core.s ~= "delayed" then return false end
-  ff.move(at, ulid, core, "ready", due_at, {})
+  -- A resumed execution has not failed: it stands in front, however long its resume was put off.
+  ff.move(at, ulid, core, "ready", core.o ~= "suspended" and due_at or nil, {})
   return true
 end
 
@@ -57,6 +58,8 @@ end
 local timers = {
   { scanner = "execution_deadline", index = "deadlines", fire = end_by_deadline },
   { scanner = "attempt_timeout", index = "timeouts", fire = time_out },
+  { scanner = "suspension_timeout", index = "suspended", fire = ff.time_out_suspension },
+  { scanner = "waitpoint_expiry", index = "waitpoints", fire = ff.expire_waitpoints },
   { scanner = "lease_expiry", index = "active", fire = expire_lease },
   { scanner = "delayed_promoter", index = "delayed", fire = promote },
   { scanner = "retention_trimmer", index = "completed", fire = purge },
@@ -76,7 +79,7 @@ end
 -- keeps its place in an index, and the server's log tells of it.
 function ff.set_aside(at, index, ulid, why)
   local text = type(why) == "table" and why.err or tostring(why)
-  redis.log(redis.LOG_WARNING, "FlowFabric set aside " .. at.tag .. ":e:" .. ulid .. ": " .. text)
+  redis.log(redis.LOG_WARNING, "FlowFabric set aside " .. ulid .. " in " .. at.tag .. index .. ": " .. text)
   ff.add(at, index, ulid, at.now + 60000)
 end
 
@@ -109,11 +112,21 @@ local function earliest(at)
   local function look(index)
     local head = redis.call("ZRANGE", at.tag .. ":" .. index, 0, 0, "WITHSCORES")
     local ms = tonumber(head[2])
-    if ms and (not first or ms < first) then first = ms end
+    if ms and ms < ff.never and (not first or ms < first) then first = ms end
   end
   for i = 1, #timers do look(timers[i].index) end
   look("handoffs")
   look("limits_due")
+  return first
+end
+
+-- When the next relay is due, nil: none waits.
+function ff.next_relay(at)
+  local first
+  for _, index in ipairs({ ":awaits", ":deliveries" }) do
+    local ms = tonumber(redis.call("ZRANGE", at.tag .. index, 0, 0, "WITHSCORES")[2])
+    if ms and (not first or ms < first) then first = ms end
+  end
   return first
 end
 

@@ -1,6 +1,7 @@
 -- The fence. A write whose lease id or epoch is not the current one changes nothing and answers stale_lease.
 
--- Returns "held"; or "repeated" and the outcome that this very holder reported before; or "stale".
+-- Returns "held"; or "repeated", the outcome that this very holder reported before and, when only the history knows it
+-- still, its entry there; or "stale".
 function ff.fence(at, ulid, core, lease, epoch)
   if not core then return "stale" end
   if core.l == lease and core.e == epoch then
@@ -17,7 +18,7 @@ function ff.receipt(at, ulid, lease, epoch)
   local entries = redis.call("LRANGE", ff.key(at, ulid, "h"), -8, -1)
   for i = #entries, 1, -1 do
     local entry = cjson.decode(entries[i])
-    if entry.lease == lease and entry.epoch == epoch and entry.outcome then return "repeated", entry.outcome end
+    if entry.lease == lease and entry.epoch == epoch and entry.outcome then return "repeated", entry.outcome, entry end
   end
   return "stale"
 end

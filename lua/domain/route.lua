@@ -84,10 +84,13 @@ function ff.service(at, lane, index)
   return tag
 end
 
-function ff.note_service(at, lane, index, tag)
-  local service = lane.services[index]
+-- An execution of a line with fairness keys is served now.
+function ff.note_service(at, line, core, score)
+  local services, index = line.lane.services, line.index
+  local _, tag = ff.split_score(line.lane, tonumber(core.p or 0), score)
+  local service = services[index]
   if not service then
-    lane.services[index] = { tag = tag, at = at.now }
+    services[index] = { tag = tag, at = at.now }
   else
     service.tag, service.at = math.max(service.tag, tag), at.now
   end
@@ -152,6 +155,10 @@ end
 
 -- The same, and wakes a worker for it.
 function ff.enqueue(at, ulid, core, ms)
+  if not core.rq and not core.fk then
+    ff.add(at, ff.queue_index(core.q), ulid, rank_of(ff.lane(at, core.q), core, ms))
+    return ff.offer(at, core.q, "", 1, core.w)
+  end
   local name, required = ff.place(at, ulid, core, ms)
   ff.offer(at, core.q, name, 1, core.w, required)
 end

@@ -33,8 +33,8 @@ end
 -- The allowances of a claim, by their requirements.
 local function read_allowances(c)
   if c.allowed then return end
-  c.allowed = {}
-  for i = 1, #c.allowances do
+  c.allowed, c.lacking = {}, {}
+  for i = 1, c.allowances and #c.allowances or 0 do
     local count, text = string.match(c.allowances[i], "^(%d+) (.*)$")
     if count then c.allowed[text] = (c.allowed[text] or 0) + tonumber(count) end
   end
@@ -70,7 +70,7 @@ local function add_lines(at, own, c, lines)
   for i = 1, #open, 2 do
     local name = open[i]
     local required = lane.lines[name]
-    local fits = required and fit(lane, c.set, name)
+    local fits = required and fit(lane, own.set, name)
     local room = fits and allowed(at, c, queue, name, required) or 0
     if room > 0 then lines[#lines + 1] = new_line(own, name, tonumber(open[i + 1]), fits) end
   end
@@ -130,7 +130,7 @@ local function settle(at, line)
   if line.gone > 0 then ff.remove_first(at, line.index, line.gone) end
   if line.fair then settle_keys(at, line) end
   if not line.rank then
-    ff.remove(at, ":open:" .. line.queue, line.name)
+    ff.remove_last(at, ":open:" .. line.queue, line.name)
   elseif line.lane.line_count > 1 or line.rank < line.opened then
     ff.add(at, ":open:" .. line.queue, line.name, line.rank)
   end

@@ -16,31 +16,37 @@ function ff.capability_set(text)
   return set
 end
 
+-- The set of a worker that listed these, nil: none.
+function ff.set_of(list)
+  return ff.capability_set(list and table.concat(list, ",") or "")
+end
+
+local offers = { count = 0 } -- Of the plan; tables are used again, see plan.lua.
+
+function ff.clear_offers()
+  offers.count = 0
+end
+
 -- Plans that idle workers are woken for `count` executions more of a line. `last`: the worker that ran it before is
 -- asked first.
 function ff.offer(at, queue, name, count, last, required)
-  local ready = at.ready
-  if not ready then
-    ready = { order = {} }
-    at.ready = ready
+  for i = 1, offers.count do
+    local offer = offers[i]
+    if offer.queue == queue and offer.name == name then
+      offer.count, offer.last = offer.count + count, offer.last or last
+      return offer
+    end
   end
-  local route = name == "" and queue or queue .. "|" .. name
-  local offer = ready[route]
-  if not offer then
-    offer = { queue = queue, name = name, count = 0, required = required }
-    ready.order[#ready.order + 1] = route
-    ready[route] = offer
-  end
-  offer.count = offer.count + count
-  offer.last = offer.last or last
+  local n = offers.count + 1
+  local offer = offers[n] or {}
+  offers[n], offers.count, at.ready = offer, n, true
+  offer.queue, offer.name, offer.count, offer.last = queue, name, count, last
+  offer.required, offer.handed_off = required, false
   return offer
 end
 
-local plain_only = { "" }
-
 -- Suffixes of the idle indexes whose workers can take the line, preferred ones first. `patient`: those only.
 local function idle_suffixes(lane, required, patient)
-  if not required and (not lane or #lane.sets == 0) then return plain_only end
   local preferred, others = {}, {}
   local choosy = required and #required.prefers > 0
   if not required or #required.needs == 0 then (choosy and others or preferred)[1] = "" end
@@ -62,37 +68,47 @@ end
 
 -- The worker that ran it last, if it is idle: what it has warm is used again.
 local function wake_last(at, offer, index)
-  if not offer.last or redis.pcall("ZREM", index, offer.last) ~= 1 then return false end
+  if redis.pcall("ZREM", index, offer.last) ~= 1 then return false end
   local heard = tell(at, offer.last, offer.queue)
   if heard then offer.count = offer.count - 1 end
   return heard
 end
 
--- Wakes idle workers for an offer, the ones with most room first. A worker that nobody hears is dead: its entry is
--- dropped and the next one is tried, at most 8 times in one call. Returns whether somebody was woken, and whether
+local tries_max = 8
+
+-- Wakes those of one idle index with most room first. A worker that nobody hears is dead: its entry is dropped and the
+-- next one is tried. Returns whether somebody was woken, whether somebody may still be idle, and the tries so far.
+local function wake_from(at, offer, index, tries)
+  local woken = offer.last and wake_last(at, offer, index) or false
+  while offer.count > 0 do
+    if tries == tries_max then return woken, true, tries end
+    local idle = redis.pcall("ZPOPMAX", index)
+    if idle.err or not idle[1] then return woken, false, tries end
+    tries = tries + 1
+    if tell(at, idle[1], offer.queue) then
+      woken = true
+      offer.count = offer.count - tonumber(idle[2])
+    end
+  end
+  return woken, true, tries
+end
+
+-- Wakes idle workers for an offer, at most 8 tries in one call. Returns whether somebody was woken, and whether
 -- somebody may still be idle. Never raises.
 function ff.wake(at, offer, patient)
   local lane = at.memory.queues[offer.queue]
-  local required = offer.required
   if lane and lane.paused then return false, false end
-  local suffixes = idle_suffixes(lane, required, patient)
-  local woken, tries = false, 0
+  local base = at.tag .. ff.idle_index(offer.queue, "")
+  if not offer.required and (not lane or not lane.sets[1]) then return wake_from(at, offer, base, 0) end
+  local suffixes = idle_suffixes(lane, offer.required, patient)
+  local woken, more, tries = false, false, 0
   for i = 1, #suffixes do
-    local index = at.tag .. ff.idle_index(offer.queue, suffixes[i])
-    woken = wake_last(at, offer, index) or woken
-    while offer.count > 0 do
-      if tries == 8 then return woken, true end
-      local idle = redis.pcall("ZPOPMAX", index)
-      if idle.err or not idle[1] then break end
-      tries = tries + 1
-      if tell(at, idle[1], offer.queue) then
-        woken = true
-        offer.count = offer.count - tonumber(idle[2])
-      end
-    end
-    if offer.count <= 0 then return woken, true end
+    local some
+    some, more, tries = wake_from(at, offer, base .. suffixes[i], tries)
+    woken = woken or some
+    if more then break end
   end
-  return woken, false
+  return woken, more
 end
 
 local handoff_ms = 1000
@@ -102,19 +118,25 @@ ff.patience_ms = 5000 -- How long work waits for a worker that it prefers.
 -- nobody is idle there is none: whoever gets free claims by itself. Work that only waits for a worker it prefers is
 -- looked at again when it has waited for long enough.
 function ff.wake_workers(at)
-  local ready = at.ready
-  if not ready then return end
-  for i = 1, #ready.order do
-    local route = ready.order[i]
-    local offer = ready[route]
+  for i = 1, offers.count do
+    local offer = offers[i]
     local choosy = offer.required and #offer.required.prefers > 0
     local woken, more = ff.wake(at, offer, not offer.handed_off)
     if woken or more or offer.handed_off or choosy then
       local ms = at.now + (choosy and not woken and ff.patience_ms or handoff_ms)
+      local route = offer.name == "" and offer.queue or offer.queue .. "|" .. offer.name
       redis.pcall("ZADD", at.tag .. ":handoffs", ms, route)
       ff.arm(at, ms)
     end
   end
+end
+
+-- Wakes whom the plan wakes, now and without a handoff. Returns whether somebody was.
+function ff.wake_at_once(at)
+  local woken = false
+  for i = 1, offers.count do woken = ff.wake(at, offers[i]) or woken end
+  ff.clear_offers()
+  return woken
 end
 
 -- How many wait in a line.

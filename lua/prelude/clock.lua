@@ -12,6 +12,7 @@ local guarded = {
   { ":delayed", "zset" }, { ":active", "zset" }, { ":suspended", "zset" }, { ":blocked", "zset" },
   { ":completed", "zset" }, { ":failed", "zset" }, { ":cancelled", "zset" }, { ":expired", "zset" },
   { ":skipped", "zset" }, { ":timeouts", "zset" }, { ":deadlines", "zset" }, { ":handoffs", "zset" },
+  { ":waitpoints", "zset" }, { ":awaits", "zset" }, { ":deliveries", "zset" },
   { ":lanes", "set" }, { ":ev", "stream" },
 }
 local check_every_ms = 1000
@@ -73,5 +74,8 @@ function ff.enter(tag, reads)
   end
   local ms = tell_time(m, clock_ms)
   us = us + (ms - clock_ms) * 1000
-  return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = checks }
+  ff.clear_plan() -- An earlier call may have raised.
+  -- With room for what most plans add.
+  return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = checks,
+           strings = nil, heads = nil, ready = nil, earliest = nil }
 end

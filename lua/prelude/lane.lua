@@ -62,7 +62,11 @@ end
 local function look_up(at, queue, known)
   redis.call("ZCARD", at.tag .. ff.queue_index(queue)) -- Raises if it is no sorted set.
   local text = redis.call("GET", at.tag .. ":lane:" .. queue) or ""
-  local lane = known and known.text == text and known or ff.decode_lane(text)
+  local lane = known
+  if not lane or lane.text ~= text then
+    lane = ff.decode_lane(text)
+    lane.own = { queue = queue, lane = lane, index = ff.queue_index(queue), gone = 0 } -- As a claim sees it.
+  end
   load_lines(at, queue, lane)
   load_sets(at, queue, lane)
   return lane
@@ -85,6 +89,9 @@ end
 
 -- The lane's policy for the end of an execution, which damage to what waits in the lane must not hold up.
 function ff.policy_at_end(at, queue)
+  local known = at.memory.queues[queue]
+  local age = known and at.clock_ms - known.checked
+  if age and age >= 0 and age < check_every_ms then return known.policy end
   local okay, lane = pcall(ff.lane, at, queue)
   return okay and lane.policy or {}
 end

@@ -3,32 +3,39 @@
 --
 -- Should a write be refused after all (a right taken from the user, a bug), the order decides what is left: see
 -- ff.commit.
+--
+-- There is one plan at a time, and making tables is what a short call pays most for: those of indexes, cores and events
+-- are made once. In them only the first `count` (`sizes`) values count, the rest is of earlier calls.
 
--- The entries planned for an index (its key without the tag), one list for each: a key is joined once a call.
-local function entries(at, kind, index)
-  local all = at[kind]
-  if not all then
-    all = { order = {} }
-    at[kind] = all
+local added = { count = 0, indexes = {}, lists = {}, sizes = {} }
+local removed = { count = 0, indexes = {}, lists = {}, sizes = {} }
+local cores = { count = 0 }
+local events = { count = 0 }
+
+-- The place of an index (its key without the tag) in `plan`. A call has to do with few of them.
+local function place_of(plan, index)
+  local indexes, count = plan.indexes, plan.count
+  for i = 1, count do
+    if indexes[i] == index then return i end
   end
-  local list = {}
-  all[index] = list
-  all.order[#all.order + 1] = index
-  return list
+  count = count + 1
+  plan.count, indexes[count], plan.sizes[count] = count, index, 0
+  if not plan.lists[count] then plan.lists[count] = {} end
+  return count
 end
 
 -- Adds to (or moves within) an index.
-function ff.add(at, index, member, score)
-  local all = at.zadd
-  local list = all and all[index] or entries(at, "zadd", index)
-  local n = #list
-  list[n + 1], list[n + 2] = score, member
+function ff.add(_, index, member, score)
+  local i = place_of(added, index)
+  local list, size = added.lists[i], added.sizes[i]
+  list[size + 1], list[size + 2] = score, member
+  added.sizes[i] = size + 2
 end
 
-function ff.remove(at, index, member)
-  local all = at.zrem
-  local list = all and all[index] or entries(at, "zrem", index)
-  list[#list + 1] = member
+function ff.remove(_, index, member)
+  local i = place_of(removed, index)
+  local size = removed.sizes[i] + 1
+  removed.lists[i][size], removed.sizes[i] = member, size
 end
 
 -- Removes the first `count` entries: for a caller that read exactly these in this call and plans nothing that adds to
@@ -43,15 +50,21 @@ function ff.remove_first(at, index, count)
   list[#list + 1] = count
 end
 
--- Sets fields of a hash: `fields` is { field, value, … }.
-function ff.set_fields(at, key, fields)
-  local list = at.hset
+-- Like ff.remove, but after all else: the entry by which others are found.
+function ff.remove_last(at, index, member)
+  local list = at.closed
   if not list then
     list = {}
-    at.hset = list
+    at.closed = list
   end
   local n = #list
-  list[n + 1], list[n + 2] = key, fields
+  list[n + 1], list[n + 2] = index, member
+end
+
+-- Sets fields of a hash: `fields` is { field, value, … }.
+function ff.set_fields(_, key, fields)
+  local n = cores.count
+  cores[n + 1], cores[n + 2], cores.count = key, fields, n + 2
 end
 
 function ff.clear_fields(at, key, names)
@@ -104,14 +117,9 @@ function ff.unlink(at, key)
   list[#list + 1] = key
 end
 
-function ff.event(at, ulid, text)
-  local list = at.events
-  if not list then
-    list = {}
-    at.events = list
-  end
-  list[#list + 1] = ulid
-  list[#list + 1] = text
+function ff.event(_, ulid, text)
+  local n = events.count
+  events[n + 1], events[n + 2], events.count = ulid, text, n + 2
 end
 
 -- A message that is only a hint: whoever misses it finds out by its next look.
@@ -134,55 +142,50 @@ end
 -- Lua hands at most 8000 values to one call.
 local at_once = 4000
 
-local function write_list(command, key, list)
-  local count = #list
-  if count <= at_once then return redis.call(command, key, unpack(list)) end
-  for i = 1, count, at_once do redis.call(command, key, unpack(list, i, math.min(i + at_once - 1, count))) end
+local function write_index(at, command, plan)
+  for i = 1, plan.count do
+    local key, list, size = at.tag .. plan.indexes[i], plan.lists[i], plan.sizes[i]
+    for first = 1, size, at_once do
+      redis.call(command, key, unpack(list, first, math.min(first + at_once - 1, size)))
+    end
+  end
 end
 
-local function write_index(at, command, all)
-  if not all then return end
-  for i = 1, #all.order do write_list(command, at.tag .. all.order[i], all[all.order[i]]) end
-end
-
-local function remove_heads(at)
-  local list = at.heads
-  if not list then return end
+local function remove_heads(at, list)
   for i = 1, #list, 2 do redis.call("ZREMRANGEBYRANK", at.tag .. list[i], 0, list[i + 1] - 1) end
 end
 
+local function remove_closed(at, list)
+  for i = 1, #list, 2 do redis.call("ZREM", at.tag .. list[i], list[i + 1]) end
+end
+
 local function write_strings(list)
-  if not list then return end
   for i = 1, #list, at_once do redis.call("MSET", unpack(list, i, math.min(i + at_once - 1, #list))) end
 end
 
-local function write_hashes(command, list)
-  if not list then return end
-  for i = 1, #list, 2 do redis.call(command, list[i], unpack(list[i + 1])) end
-end
-
 local function write_each(list)
-  if not list then return end
   for i = 1, #list do redis.call(unpack(list[i])) end
 end
 
 local function delete(list)
-  if not list then return end
   for i = 1, #list, at_once do redis.call("UNLINK", unpack(list, i, math.min(i + at_once - 1, #list))) end
 end
 
 -- A batch adds two values for each of its items; the stream takes as many as one call can carry.
 local function write_events(at)
-  local list = at.events
-  if not list then return end
-  for i = 1, #list, at_once do
-    redis.call("XADD", at.tag .. ":ev", "MAXLEN", "~", 4096, "*", unpack(list, i, math.min(i + at_once - 1, #list)))
+  local count = events.count
+  for i = 1, count, at_once do
+    redis.call("XADD", at.tag .. ":ev", "MAXLEN", "~", 4096, "*", unpack(events, i, math.min(i + at_once - 1, count)))
+  end
+  local m = at.memory -- Who listens is told once, and again after a look (read_events).
+  if m.listened_until and at.now < m.listened_until and not m.listeners_told then
+    m.listeners_told = true
+    redis.pcall("SPUBLISH", at.tag .. ":events", "")
   end
 end
 
-local function announce_timer(at)
-  local m, ms = at.memory, at.earliest
-  if not ms then return end
+local function announce_timer(at, ms)
+  local m = at.memory
   if ms < m.next_due then m.next_due = ms end
   if not m.engine_wakes or ms < m.engine_wakes then
     m.engine_wakes = ms
@@ -190,39 +193,68 @@ local function announce_timer(at)
   end
 end
 
--- Forgets the plan.
+function ff.clear_plan()
+  ff.clear_offers()
+  added.count, removed.count, cores.count, events.count = 0, 0, 0, 0
+end
+
+-- Forgets the plan. What was not planned is not touched: to Lua, a field set to nil is a field.
 function ff.discard(at)
-  at.writes, at.last_writes, at.strings, at.lanes, at.zadd, at.hset, at.hdel = nil, nil, nil, nil, nil, nil, nil
-  at.gone, at.zrem, at.heads, at.events, at.ready, at.messages, at.earliest = nil, nil, nil, nil, nil, nil, nil
-  at.ends, at.opened, at.depths, at.old_lanes = nil, nil, nil, nil
+  ff.clear_plan()
+  if at.writes then at.writes = nil end
+  if at.last_writes then at.last_writes = nil end
+  if at.strings then at.strings = nil end
+  if at.lanes then at.lanes = nil end
+  if at.hdel then at.hdel = nil end
+  if at.gone then at.gone = nil end
+  if at.heads then at.heads = nil end
+  if at.closed then at.closed = nil end
+  if at.ready then at.ready = nil end
+  if at.messages then at.messages = nil end
+  if at.earliest then at.earliest = nil end
+  if at.ends then at.ends = nil end
+  if at.opened then at.opened = nil end
+  if at.depths then at.depths = nil end
+  if at.old_lanes then at.old_lanes = nil end
+end
+
+-- The truth: clears fields, then sets fields (the state is in the last write of a core).
+local function write_cores(at)
+  local cleared = at.hdel
+  if cleared then
+    for i = 1, #cleared, 2 do redis.call("HDEL", cleared[i], unpack(cleared[i + 1])) end
+  end
+  for i = 1, cores.count, 2 do redis.call("HSET", cores[i], unpack(cores[i + 1])) end
+end
+
+local function save_clock(at)
+  redis.call("HSET", at.tag, "hi", at.now)
+  at.memory.checked, at.save_clock = at.clock_ms, false
+end
+
+local function send(list)
+  for i = 1, #list, 2 do redis.pcall("SPUBLISH", list[i], list[i + 1]) end
 end
 
 -- Performs the plan. The order makes every prefix of it harmless: satellites and new index entries first, then the
--- cores, which are the truth (the state is in the last write), then what is no longer true. So at each point every
--- execution is in the index of its state, and an entry too many is ignored and removed by whoever meets it. Hints
--- never raise.
+-- cores, which are the truth, then what is no longer true. So at each point every execution is in the index of its
+-- state, and an entry too many is ignored and removed by whoever meets it. Hints never raise.
 function ff.commit(at)
-  write_each(at.writes)
-  write_strings(at.strings)
-  ff.write_lanes(at)
-  write_index(at, "ZADD", at.zadd)
-  write_hashes("HDEL", at.hdel)
-  write_hashes("HSET", at.hset)
-  write_each(at.last_writes)
-  delete(at.gone)
-  write_index(at, "ZREM", at.zrem)
-  remove_heads(at)
+  if at.writes then write_each(at.writes) end
+  if at.strings then write_strings(at.strings) end
+  if at.lanes then ff.write_lanes(at) end
+  write_index(at, "ZADD", added)
+  write_cores(at)
+  if at.last_writes then write_each(at.last_writes) end
+  if at.gone then delete(at.gone) end
+  write_index(at, "ZREM", removed)
+  if at.heads then remove_heads(at, at.heads) end
+  if at.closed then remove_closed(at, at.closed) end
   write_events(at)
-  ff.forget_lanes(at)
-  if at.save_clock then
-    redis.call("HSET", at.tag, "hi", at.now)
-    at.memory.checked, at.save_clock = at.clock_ms, false
-  end
-  ff.wake_workers(at)
-  announce_timer(at)
-  local messages = at.messages
-  if messages then
-    for i = 1, #messages, 2 do redis.pcall("SPUBLISH", messages[i], messages[i + 1]) end
-  end
+  if at.old_lanes then ff.forget_lanes(at) end
+  if at.save_clock then save_clock(at) end
+  if at.ready then ff.wake_workers(at) end
+  if at.earliest then announce_timer(at, at.earliest) end
+  if at.messages then send(at.messages) end
   ff.discard(at)
 end

@@ -32,7 +32,7 @@ end
 local function enter_index(at, ulid, core, to, ms)
   if to == "ready" then return ff.enqueue(at, ulid, core, ms) end
   ff.add(at, ":" .. to, ulid, ms)
-  if ms > 0 then ff.arm(at, ms) end
+  if ms > 0 and ms < ff.never then ff.arm(at, ms) end
 end
 
 -- Moves an execution to the state `to` with its timer at `ms` (ready: the time to rank by, nil for the front) and sets
@@ -47,7 +47,12 @@ function ff.move(at, ulid, core, to, ms, changes, left)
   local ends = ff.terminal[to]
   if ends then
     if core.d or core.u then ff.remove(at, ":deadlines", ulid) end
+    if core.h then
+      ff.remove(at, ":waitpoints", ulid)
+      ff.remove(at, ":awaits", ulid)
+    end
     if core.v then ff.tell(at, ":v:" .. ulid, to) end
+    if core.i then ff.tell(at, ":f:" .. ulid, "ended " .. to) end
   end
   if core.m == "lean" and ends then
     ff.delete(at, ulid, core)

@@ -9,7 +9,7 @@
 --   }, function(at, a) … end)
 --
 -- Types: ulid, int (decimal, exact below 2^53), bool (0 or 1), bytes, words (joined by commas), names (the same, each
--- counted once).
+-- counted once), maybe and some (bytes and names that are mostly empty, and then nil).
 -- The body gets the partition `at` (clock read, tag known) and the named arguments; items are in a.items.
 
 local function integer(text, name)
@@ -45,23 +45,26 @@ local convert = {
 -- third of what a loop over the declaration costs. Most integers are 0 and most ids well formed: that is seen without
 -- a call. Field names are the library's own words.
 local function unpacker(fields)
-  local checks, values = {}, {}
+  local checks, values, rare = {}, {}, {}
   for i, field in ipairs(fields) do
     local name, kind = field[1], field[2]
     local value = "argv[base + " .. i .. "]"
-    if convert[kind] then
+    if kind == "maybe" then
+      rare[#rare + 1] = "if " .. value .. ' ~= "" then t.' .. name .. " = " .. value .. " end"
+    elseif kind == "some" then
+      rare[#rare + 1] = "if " .. value .. ' ~= "" then t.' .. name .. " = convert.names(" .. value .. ") end"
+    elseif convert[kind] then
       local raw = "v" .. i
       local check = raw .. " = convert." .. kind .. "(" .. raw .. ', "' .. name .. '")'
       if kind == "int" then check = "if " .. raw .. ' == "0" then ' .. raw .. " = 0 else " .. check .. " end" end
-      if kind == "names" then check = "if " .. raw .. ' == "" then ' .. raw .. " = {} else " .. check .. " end" end
       if kind == "ulid" then check = "if #" .. raw .. " ~= 26 then " .. check .. " end" end
       checks[#checks + 1] = "local " .. raw .. " = " .. value .. " " .. check
       value = raw
     end
-    values[i] = name .. " = " .. value
+    if kind ~= "maybe" and kind ~= "some" then values[#values + 1] = name .. " = " .. value end
   end
-  local code = "local convert = ... return function(argv, base) " .. table.concat(checks, " ") .. " return { "
-    .. table.concat(values, ", ") .. " } end"
+  local code = "local convert = ... return function(argv, base) " .. table.concat(checks, " ") .. " local t = { "
+    .. table.concat(values, ", ") .. " } " .. table.concat(rare, " ") .. " return t end"
   return assert(loadstring(code))(convert) -- ff-style: allow the code is made of declared names only
 end
 
@@ -92,7 +95,10 @@ function ff.verb(d, body)
       ff.bad_call("wrong number of arguments for " .. d.name)
     end
     if item_size > 0 and extra > items_max * item_size then ff.bad_call("more than 256 items") end
-    if not unpack_args then unpack_args, unpack_item = unpacker(args), unpacker(items) end
+    if not unpack_args then
+      ff.find_globals()
+      unpack_args, unpack_item = unpacker(args), unpacker(items)
+    end
     local a = unpack_args(argv, 0)
     if item_size > 0 then
       local list = {}

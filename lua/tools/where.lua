@@ -2,7 +2,8 @@
 --   lua5.1 lua/tools/where.lua user_function:1234
 --   valkey-cli … | lua5.1 lua/tools/where.lua        every place in the text, which is printed with them
 -- Run from the repository's top, on the sources that the library was made from. The order is that of lua/bundle.txt,
--- the shape that of ci/cmake/FfLuaBundle.cmake: two lines of head, then "do", the file and "end" for each file.
+-- the shape that of ci/cmake/FfLuaBundle.cmake: two lines of head, then for each file a marker, the file, and "end" for
+-- all but the first.
 
 local files, line_number = {}, 3
 for name in io.lines("lua/bundle.txt") do
@@ -10,7 +11,7 @@ for name in io.lines("lua/bundle.txt") do
     local count = 0
     for _ in io.lines("lua/" .. name) do count = count + 1 end
     files[#files + 1] = { name = "lua/" .. name, first = line_number + 1, last = line_number + count }
-    line_number = line_number + count + 2
+    line_number = line_number + count + (#files == 1 and 1 or 2)
   end
 end
 

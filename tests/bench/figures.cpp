@@ -104,6 +104,14 @@ void add_latencies(Table& table) {
   lower(table, "delayed.early", "started before their time", "executions");
 }
 
+void add_streams(Table& table) {
+  add_cost(table, "stream.append.256", "frames of 100 B appended, 256 to a call");
+  wanted(table["stream.append.256.rate"], 50'000, 100'000);
+  add_cost(table, "stream.append.16", "frames of 100 B appended, 16 to a call");
+  wanted(lower(table, "stream.sse.p50", "append to client of server-sent events: p50", "ms"), 5, 1);
+  lower(table, "stream.sse.p99", "append to client of server-sent events: p99", "ms");
+}
+
 void add_memory(Table& table) {
   wanted(lower(table, "memory.queued.record", "memory per queued execution, 100 B payload, record", "B"), 800, 600);
   wanted(lower(table, "memory.queued.lean", "memory per queued execution, 100 B payload, lean", "B"), 500, 300);
@@ -203,6 +211,7 @@ Table make_table() {
   add_drains(table);
   add_limits(table);
   add_latencies(table);
+  add_streams(table);
   add_memory(table);
   add_curves(table);
   add_circumstances(table);

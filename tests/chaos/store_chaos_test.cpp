@@ -58,8 +58,11 @@ TEST_CASE("SIGKILL and restart of Valkey with its AOF, again and again under loa
 namespace {
 
 Process start_server(ChaosSetup& chaos) {
+  ProcessOptions options;
+  options.environment = {{"FF_WAITPOINT_HMAC_SECRET", "the waitpoint secret of the chaos tests"}};
   Process server({FF_SERVER, "--socket", chaos.server().unix_socket(), "--prefix", chaos->options.prefix, "--listen",
-                  "127.0.0.1:0", "--ops", "127.0.0.1:0"});
+                  "127.0.0.1:0", "--ops", "127.0.0.1:0"},
+                 options);
   const bool ready = server.wait_for_output("\nready\n", 20s);
   INFO(server.output());
   REQUIRE(ready);

@@ -78,6 +78,18 @@ TEST_CASE("the default user logs in with a password alone") {
   CHECK(text(Client(options).call({"ACL", "WHOAMI"})) == "default");
 }
 
+TEST_CASE("a user without a password logs in as itself, and is never taken for the default user") {
+  ServerOptions guest;
+  guest.acl = {"user guest on nopass ~* &* +@all", "user worker on >hush ~* &* +@all"};
+  ValkeyServer server(guest);
+  auto options = over_unix(server);
+  options.user = "guest";
+  CHECK(text(Client(options).call({"ACL", "WHOAMI"})) == "guest");
+
+  options.user = "worker";
+  CHECK(is_error(Client(options).call({"ACL", "WHOAMI"}), Code::unauthenticated, "auth"));
+}
+
 TEST_CASE("a wrong password ends pending calls at once, and the right one is tried again") {
   ValkeyServer server(guarded());
   auto options = as_worker(over_unix(server));

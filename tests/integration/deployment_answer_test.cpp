@@ -102,6 +102,19 @@ TEST_CASE("damaged data is corrupt, and told") {
   CHECK(program.message().starts_with("FF_CORRUPT "));
 }
 
+TEST_CASE("a refusal has its word as reason and a sentence for people") {
+  ValkeyServer server;
+  Program program(server);
+  REQUIRE(program.open() == "ok");
+  script::Describe::Args args;
+  args.ns = "ns";
+  args.id = core::Ulid::make().str();
+
+  CHECK(outcome(program.call<script::Describe>(args)) == "not_found/not_found");
+
+  CHECK(program.message() == "there is no such execution in this namespace");
+}
+
 TEST_CASE("a broken calling convention is a bug") {
   ValkeyServer server;
   Program program(server);

@@ -43,6 +43,18 @@ TEST_CASE("open loads the library on every primary") {
   }
 }
 
+TEST_CASE("a connection that was not told of the cluster is refused as such, not as damaged data") {
+  auto& cluster = empty_cluster();
+  Program aware(cluster);
+  REQUIRE(aware.open() == "ok");
+  const auto root_owner = cluster.owner_of(aware.deployment().keys().root_slot());
+  Program unaware(to_server(cluster.node(root_owner == 0 ? 1 : 0)));
+
+  CHECK(unaware.open() == "incompatible/not_cluster");
+
+  CHECK(unaware.message().find("MOVED ") != std::string::npos);
+}
+
 TEST_CASE("a primary without the library gets it at the first call, and the others keep theirs") {
   auto& cluster = empty_cluster();
   Program program(cluster);

@@ -1,9 +1,16 @@
 #include "server_process.hpp"
 
+#include <algorithm>
 #include <boost/json/parse.hpp>
 #include <stdexcept>
 
 namespace ff::test {
+namespace {
+
+constexpr const char* kSecretVariable = "FF_WAITPOINT_HMAC_SECRET";
+
+}  // namespace
+
 using namespace std::chrono_literals;
 
 Process ServerProcess::launch(std::vector<std::string> flags, ProcessOptions options) {
@@ -17,6 +24,10 @@ Process ServerProcess::launch(std::vector<std::string> flags, ProcessOptions opt
   if (!given("--listen")) words.push_back("--listen=127.0.0.1:0");
   if (!given("--ops")) words.push_back("--ops=127.0.0.1:0");
   words.insert(words.end(), flags.begin(), flags.end());
+  const auto same = [](const auto& variable) { return variable.first == kSecretVariable; };
+  auto& environment = options.environment;
+  const bool secret = given("--dev") || std::any_of(environment.begin(), environment.end(), same);
+  if (!secret) environment.emplace_back(kSecretVariable, "the waitpoint secret of all these tests");
   return Process(std::move(words), std::move(options));
 }
 

@@ -77,6 +77,16 @@ TEST_CASE("a Valkey that comes up during the boot time is used") {
   CHECK(process.end() == ExitStatus());
 }
 
+TEST_CASE("without boot time Valkey is tried once") {
+  ValkeyServer valkey;
+  TempDir dir;
+
+  ServerProcess server({"--socket=" + valkey.unix_socket(), "--boot-timeout-ms=0"});
+
+  CHECK(server.process.end() == ExitStatus());
+  CHECK(contains(ends_with(1, {"--socket=" + dir.file("none"), "--boot-timeout-ms=0"}), "No such file"));
+}
+
 TEST_CASE("SIGTERM during the boot ends it with code 0") {
   TempDir dir;
   Process process = ServerProcess::launch({"--socket=" + dir.file("none")});
@@ -314,19 +324,31 @@ TEST_CASE("--data is kept from one run to the next, and used by one server at a 
   {
     ServerProcess server(flags);
     id = HttpClient(server.port).submit(R"({"kind":"k"})");
-    CHECK(contains(ends_with(1, flags), "ff-server: another ff-server uses " + dir.file("data")));
+    CHECK(contains(ends_with(1, flags), "or the Valkey of one, uses " + dir.file("data")));
     server.process.kill9();
   }
-  std::optional<ServerProcess> again;
-  REQUIRE(wait_until([&] {
-    try {
-      again.emplace(flags);
-      return true;
-    } catch (const std::runtime_error&) {
-      return false;  // The old Valkey is still writing.
-    }
-  }));
-  CHECK(HttpClient(again->port).get("/v1/executions/" + id).text("state") == "ready");
+  ServerProcess again(flags);
+  CHECK(HttpClient(again.port).get("/v1/executions/" + id).text("state") == "ready");
+}
+
+TEST_CASE("--data is not given to a second Valkey while the first still runs, though its server was killed") {
+  TempDir dir;
+  const std::vector<std::string> flags = {"--dev", "--data=" + dir.file("data")};
+  auto server = std::make_unique<ServerProcess>(flags);
+  RespClient client = RespClient::over_unix(ServerProcess::line(server->process, "dev valkey: unix socket "));
+  const std::string info = client.command({"INFO", "server"}).text;
+  const pid_t valkey = std::stoi(info.substr(info.find("process_id:") + 11));
+  client.send({"EVAL", "while true do end", "0"});  // It does not look at signals meanwhile.
+  server->process.kill9();
+
+  Process second = ServerProcess::launch(flags);
+  const auto status = second.wait(30s);
+  ::kill(valkey, SIGKILL);
+
+  REQUIRE(status.has_value());
+  CHECK(status->code == 1);
+  CHECK(contains(second.output(), "or the Valkey of one, uses " + dir.file("data")));
+  CHECK(ServerProcess(flags).process.end() == ExitStatus());
 }
 
 TEST_CASE("a private Valkey that ends by itself ends the server with code 1") {

@@ -1,5 +1,7 @@
 // engine::Timers: what is due happens in time, servers share the partitions, and one that dies is replaced.
 
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 #include <cstdio>
@@ -25,6 +27,36 @@ std::function<void(sdk::Worker&)> plain() {
     worker.handle("work", [](sdk::Task&) -> sdk::HandlerResult { return core::Payload(); });
   };
 }
+
+// A connection some of whose slots lead to a shard that is away: calls there end at their deadline.
+class HalfAway final : public script::Connection {
+ public:
+  explicit HalfAway(std::shared_ptr<script::Connection> way) : way_(std::move(way)) {}
+  std::function<bool(script::Slot)> away = [](script::Slot) { return false; };
+
+  boost::asio::awaitable<core::Result<script::Reply>> send(script::Slot slot, script::Command command,
+                                                           core::Deadline deadline) override {
+    if (!away(slot)) co_return co_await way_->send(slot, std::move(command), deadline);
+    boost::asio::steady_timer timer(executor(), deadline.at);
+    co_await timer.async_wait(boost::asio::use_awaitable);
+    co_return core::Error(core::Code::unavailable, "connect", "the shard is away");
+  }
+  boost::asio::awaitable<core::Result<std::vector<script::Reply>>> send_to_primaries(script::Command command,
+                                                                                     core::Deadline deadline) override {
+    return way_->send_to_primaries(std::move(command), deadline);
+  }
+  std::unique_ptr<Subscription> subscribe(script::Slot slot, std::string channel, OnMessage on_message,
+                                          OnGap on_gap) override {
+    if (away(slot)) return std::make_unique<Subscription>();
+    return way_->subscribe(slot, std::move(channel), std::move(on_message), std::move(on_gap));
+  }
+  const script::ConnectionStats& stats() const noexcept override { return way_->stats(); }
+  boost::asio::any_io_executor executor() const override { return way_->executor(); }
+  void close() override { way_->close(); }
+
+ private:
+  std::shared_ptr<script::Connection> way_;
+};
 
 core::ExecutionId submit_delayed(WorkerSetup& setup, core::Millis delay) {
   sdk::Submission job("work");
@@ -150,4 +182,25 @@ TEST_CASE("an engine outlives a Valkey that is away, and does then what was due 
   the_server().thaw();
 
   REQUIRE(setup.until([&] { return (*worker)->stats().completed == 20; }, 10s));
+}
+
+TEST_CASE("partitions of a shard that is away do not hold up the timers of the others") {
+  WorkerSetup setup(Store::standalone, 64);
+  auto way = std::make_shared<HalfAway>(
+      script::make_connection(setup.context.get_executor(), connect_to(setup.options.store)));
+  script::DeploymentOptions where;
+  where.prefix = setup.options.prefix;
+  auto deployment = setup.good(script::Deployment::open(way, where, core::Deadline::in(10s)));
+  const script::Slot root = deployment->keys().root_slot(), first_present = deployment->keys().slot(56);
+  way->away = [root, first_present](script::Slot slot) { return slot < first_present && slot != root; };
+  auto options = named("only");
+  options.call_timeout = core::Millis(500);
+  RunningEngine engine(setup.context, deployment, options);
+  engine.start();
+  REQUIRE(setup.until([&] { return engine->stats().failures >= options.calls_at_once; }));
+  sdk::Submission job("work");
+  job.delay = core::Millis(100);
+  job.id = core::ExecutionId(63, core::Ulid::make());
+
+  CHECK(setup.until_state(setup.submit(job), core::State::ready));
 }

@@ -15,7 +15,7 @@ using Words = std::vector<std::string>;
 // Keys of one kind differ in ids only: ":e:*:h", ":q:*".
 std::string kind_of(const std::string& name) {
   if (name.starts_with(":e:")) return ":e:*" + name.substr(3 + 26);
-  for (const char* prefix : {":q:", ":i:", ":idle:", ":fair:", ":b:ns/b:k:"}) {
+  for (const char* prefix : {":q:", ":i:", ":idle:", ":n:", ":fair:", ":b:ns/b:k:"}) {
     if (name.starts_with(prefix)) return std::string(prefix) + "*";
   }
   return name;
@@ -116,7 +116,8 @@ TEST_CASE("a damaged key leaves no half transition behind") {
 }
 
 TEST_CASE("a damaged index is named") {
-  for (const char* index : {"delayed", "active", "completed", "timeouts", "deadlines", "handoffs", "lanes", "ev"}) {
+  for (const char* index : {"delayed", "active", "completed", "timeouts", "deadlines", "handoffs", "lanes", "ev",
+                            "waitpoints", "awaits", "deliveries"}) {
     LuaFixture lua;
     lua.text({"SET", lua.key(index), "damaged"});
     script::Submit::Args args;

@@ -1,4 +1,4 @@
-// open, version, join, quit.
+// open, version, join, quit, key_ring, set_key_ring.
 #include <catch2/catch_test_macros.hpp>
 
 #include "lua/fixture.hpp"
@@ -68,6 +68,40 @@ TEST_CASE("a server that quits is gone at once") {
   lua.ok<script::Quit>(args);
 
   CHECK(joined(lua, "b") == Names{"b"});
+}
+
+script::SetKeyRing::Args ring(std::int64_t expected, std::int64_t version, std::string sealed) {
+  script::SetKeyRing::Args args;
+  args.expected = expected;
+  args.version = version;
+  args.sealed = std::move(sealed);
+  return args;
+}
+
+TEST_CASE("a key ring is replaced only by who knows the one there is, and servers hear of it") {
+  LuaFixture lua;
+  const auto stored = [&] { return lua.ok<script::KeyRing>(script::KeyRing::Args()); };
+  const auto heard = [&] {
+    script::Join::Args args;
+    args.server = "a";
+    args.ttl_ms = 60'000;
+    return lua.ok<script::Join>(args);
+  };
+  CHECK(stored().version == 0);
+  CHECK(stored().sealed.empty());
+  CHECK(heard().ring_version == 0);
+  const std::string bytes("\0\xff\r\n", 4);
+
+  CHECK(lua.ok<script::SetKeyRing>(ring(0, 1, bytes)).version == 1);
+  CHECK(lua.word<script::SetKeyRing>(ring(0, 1, "other")) == "other_version");
+  CHECK(lua.word<script::SetKeyRing>(ring(2, 3, "other")) == "other_version");
+  CHECK(lua.word<script::SetKeyRing>(ring(1, 1, "other")) == "other_version");
+  CHECK(lua.ok<script::SetKeyRing>(ring(0, 1, bytes)).version == 1);  // The reply was lost.
+  CHECK(stored().sealed == bytes);
+  CHECK(lua.ok<script::SetKeyRing>(ring(1, 7, "after a failover")).version == 7);
+
+  CHECK(heard().ring_version == 7);
+  CHECK(stored().now >= heard().now - 10'000);
 }
 
 TEST_CASE("what a call writes stays on the tag of its partition") {

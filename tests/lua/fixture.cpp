@@ -273,6 +273,8 @@ std::set<std::string> belongs_to(const std::map<std::string, std::string>& core)
   indexes.insert(state != "ready" ? state : (routed ? "waiting:" : "q:") + core.at("q"));
   if (state == "active" && (core.count("t") || core.count("tl"))) indexes.insert("timeouts");
   if (!is_terminal(state) && (core.count("d") || core.count("u"))) indexes.insert("deadlines");
+  // May be in these, by what its step says.
+  if (!is_terminal(state) && core.count("h")) indexes.insert({"waitpoints", "awaits"});
   return indexes;
 }
 
@@ -320,9 +322,10 @@ std::vector<std::string> lost_of(const Keys& all, Model<Keys>& model) {
   for (const auto& [id, fields] : model.cores) {
     if (model.aside.count(id)) continue;
     for (const auto& index : belongs_to(fields)) {
+      if (index == "waitpoints" || index == "awaits") continue;
       if (!model.indexes[index].count(id)) found.push_back(id + " is not in " + index);
     }
-    for (const char* satellite : {":x", ":y", ":t", ":o", ":h", ":n"}) {
+    for (const char* satellite : {":x", ":y", ":t", ":o", ":h", ":n", ":f", ":s"}) {
       const bool there = all.count(":e:" + id + satellite) != 0;
       if (there && !fields.count("j")) found.push_back(id + " does not know its " + satellite);
     }
@@ -342,7 +345,8 @@ std::vector<std::string> stray_of(const Keys& all, Model<Keys>& model) {
     const bool of_state = std::find(kStateIndexes.begin(), kStateIndexes.end(), index) != kStateIndexes.end();
     const bool line = index.starts_with("q:") && index.find('|') != std::string::npos;
     const bool ready = (index.starts_with("q:") && !line) || index.starts_with("waiting:");
-    if (!of_state && index != "timeouts" && index != "deadlines" && !ready && !line) continue;
+    const bool beside = index == "timeouts" || index == "deadlines" || index == "waitpoints" || index == "awaits";
+    if (!of_state && !beside && !ready && !line) continue;
     for (const auto& [id, score] : entries) {
       const auto core = model.cores.find(id);
       if (core == model.cores.end()) {

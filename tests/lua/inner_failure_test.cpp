@@ -56,8 +56,8 @@ std::string instrumented() {
 bool writes(const std::string& command) {
   static const std::set<std::string> reading = {"EXISTS", "TIME",   "HGET", "HMGET",  "HGETALL",  "HLEN",
                                                 "TYPE",   "GET",    "MGET", "ZRANGE", "ZCARD",    "ZSCORE",
-                                                "ZRANK",  "ZCOUNT", "ZMSCORE",
-                                                "LLEN", "LRANGE", "SMEMBERS", "SPUBLISH"};
+                                                "ZRANK",  "ZCOUNT", "LLEN", "LRANGE", "SMEMBERS", "SPUBLISH",
+                                                "XLEN",   "XRANGE", "XREVRANGE", "XINFO",  "ZMSCORE"};
   return reading.count(command) == 0;
 }
 
@@ -78,7 +78,11 @@ Run run(LuaFixture& lua, const Words& words, std::size_t fail_at) {
 // What the verb says it did, without what differs from call to call.
 std::string said(const Scenario& scenario, const RespValue& reply) {
   if (reply.is_error()) return reply.text;
-  static const std::set<std::string> worded = {"ff1_complete", "ff1_release", "ff1_fail", "ff1_cancel", "ff1_replay"};
+  static const std::set<std::string> worded = {"ff1_complete", "ff1_release", "ff1_fail",
+                                               "ff1_cancel",   "ff1_replay",  "ff1_suspend",
+                                               "ff1_append_frames"};
+  // A signal that was counted by the call that failed is a duplicate with the same first answer.
+  if (scenario.verb == "ff1_signal") return reply.elements.at(2).text;
   return worded.count(scenario.verb) ? reply.elements.at(1).str() : "";
 }
 
@@ -89,6 +93,9 @@ void settle(LuaFixture& lua) {
     if (line.find(" has ") != std::string::npos && !index.starts_with("q:")) lua.make_due(index, id);
   }
   for (int i = 0; i < 3; ++i) lua.run_due();
+  script::TakeRelays::Args relays;
+  relays.limit = 100;
+  lua.ok<script::TakeRelays>(relays);
   auto args = LuaFixture::claim_args(100);
   args.queues = {"ns/lane", "ns/other"};
   args.capabilities = {kLongCapability, "gpu"};
@@ -164,7 +171,7 @@ RespClient without_right_to(LuaFixture& lua, const std::string& command) {
 }
 
 TEST_CASE("a right that is missing is told in the server's words, and nothing is lost") {
-  for (const char* command : {"exists", "zadd", "hset", "zrem", "xadd"}) {
+  for (const char* command : {"exists", "zadd", "hset", "zremrangebyrank", "xadd"}) {
     LuaFixture lua;
     const auto id = lua.submit();
     const auto args = LuaFixture::claim_args();

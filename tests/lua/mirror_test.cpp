@@ -403,6 +403,8 @@ TEST_CASE("channels are called what core::Keyspace calls them, and the probed ke
   CHECK(keys.worker_channel(lua.home(), "worker") == lua.key("w:worker"));
   CHECK(keys.watch_channel(lua.home(), id) == lua.key("v:" + id.str()));
   CHECK(keys.engine_channel(lua.home()) == lua.key("engine"));
+  CHECK(keys.frames_channel(lua.home(), id) == lua.key("f:" + id.str()));
+  CHECK(keys.events_channel(lua.home()) == lua.key("events"));
   CHECK(lua.text({"EXISTS", keys.absent(lua.home()), lua.key("gone")}) == "0");
 }
 

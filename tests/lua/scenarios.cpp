@@ -1,11 +1,13 @@
 #include "lua/scenarios.hpp"
 
 #include "lua/holder.hpp"
+#include "lua/suspending.hpp"
 
 namespace ff::test {
 namespace {
 
 using Words = std::vector<std::string>;
+using Add = std::function<void(const char*, const char*, std::function<Words(LuaFixture&)>)>;
 
 script::ReportUsage::Args usage(const std::string& key) {
   script::ReportUsage::Args args;
@@ -55,13 +57,59 @@ void populate_limits(LuaFixture& lua) {
 // With a route of every kind.
 std::vector<script::Submit::Item> routed() {
   std::vector<script::Submit::Item> items(4, rich());
-  for (auto& item : items) item.id = LuaFixture::new_id();
+  for (auto& item : items) {
+    item.id = LuaFixture::new_id();
+    item.priority = 0;  // Behind what the scenarios claim.
+  }
   items[0].requirements = "+gpu";
   items[1].fairness_key = "A";
   items[2].requirements = "#q +gpu";
   items[2].fairness_key = "B";
   items[3].requirements = "+" + std::string(kLongCapability) + " +gpu";
   return items;
+}
+
+// Suspended and between suspensions, with signals, and with an event on its way.
+void populate_suspended(LuaFixture& lua) {
+  auto args = suspend_args(lua.held(rich()), R"({"count":9})");
+  args.timeout_ms = 60'000;
+  args.items[0].expires_in_ms = 60'000;
+  args.items[0].event = "paid";
+  lua.ok<script::Suspend>(args);
+  lua.ok<script::Signal>(signal_args(args.id));
+  const auto resumed = suspended(lua, "{}", rich());
+  lua.ok<script::Signal>(signal_args(resumed.id));
+  lua.ok<script::OpenWaitpoints>(open_args(claim_resumed(lua, resumed.id).lease));
+  script::AwaitEvent::Args await;
+  await.ns = "ns";
+  await.name = "paid";
+  await.execution = "5-" + args.id;
+  await.waitpoint = "1.w";
+  lua.ok<script::AwaitEvent>(await);
+  script::PublishEvent::Args publish;
+  publish.ns = "ns";
+  publish.name = "paid";
+  publish.event = "known";
+  publish.keep_ms = 60'000;
+  lua.ok<script::PublishEvent>(publish);
+}
+
+script::AppendFrames::Item frame(std::string mode, std::string data) {
+  script::AppendFrames::Item item;
+  item.mode = std::move(mode);
+  item.type = "line";
+  item.data = std::move(data);
+  return item;
+}
+
+script::AppendFrames::Args frames_of(const Held& lease, std::int64_t sequence) {
+  script::AppendFrames::Args args;
+  args.id = lease.id;
+  args.lease = lease.lease;
+  args.epoch = lease.epoch;
+  args.sequence = sequence;
+  args.items = {frame("durable", "one"), frame("summary", R"({"a":1})"), frame("durable", "two")};
+  return args;
 }
 
 // Executions in all the states there are, so that every key exists, and an idle worker.
@@ -76,6 +124,8 @@ void populate(LuaFixture& lua) {
   const auto completed = lua.held(rich()), failed = lua.held(rich()), active = lua.held(rich());
   progress_of(completed);
   progress_of(active);
+  lua.ok<script::AppendFrames>(frames_of(completed, 1));
+  lua.ok<script::AppendFrames>(frames_of(active, 1));
   lua.complete(completed);
   lua.ok<script::Fail>(lua.fail_args(failed, "not_found"));
   const auto cancelled = lua.submit(rich());
@@ -88,6 +138,7 @@ void populate(LuaFixture& lua) {
   expired.deadline_at = 1;
   lua.submit(expired);
   lua.run_due();
+  populate_suspended(lua);
   lua.submit(delayed());
   lua.submit();  // Stays in the queue while anything else is there.
   auto keyed = rich();
@@ -310,6 +361,13 @@ Words open(LuaFixture& lua) {
   return lua.words<script::Open>(args);
 }
 
+Words set_key_ring(LuaFixture& lua) {
+  script::SetKeyRing::Args args;
+  args.version = 1;
+  args.sealed = "sealed";
+  return lua.words<script::SetKeyRing>(args);
+}
+
 Words list(LuaFixture& lua) {
   script::List::Args args;
   args.ns = "ns";
@@ -423,6 +481,225 @@ Words list_limits(LuaFixture& lua) {
   return lua.words<script::ListLimits>(args);
 }
 
+// A suspension with all it can have.
+script::Suspend::Args full_suspension(const Held& lease) {
+  auto args = suspend_args(lease, R"({"names":["go"],"count":2,"distinct":true})");
+  args.timeout_ms = 60'000;
+  args.on_timeout = "resume";
+  args.kept = "kept";
+  args.items[0].expires_in_ms = 60'000;
+  args.items.push_back(waitpoint("paid"));
+  args.items[1].event = "paid";
+  return args;
+}
+
+Held resumed_once(LuaFixture& lua) {
+  const auto first = suspended(lua, "{}", rich());
+  lua.ok<script::Signal>(signal_args(first.id));
+  return claim_resumed(lua, first.id).lease;
+}
+
+Words suspend_second(LuaFixture& lua) { return lua.words<script::Suspend>(full_suspension(resumed_once(lua))); }
+
+Words suspend_early(LuaFixture& lua) {
+  const auto lease = lua.held(rich());
+  lua.ok<script::OpenWaitpoints>(open_args(lease));
+  lua.ok<script::Signal>(signal_args(lease.id));
+  return lua.words<script::Suspend>(suspend_args(lease));
+}
+
+Words open_waitpoints(LuaFixture& lua) {
+  const auto lease = lua.held(rich());
+  auto args = open_args(lease);
+  args.items[0].expires_in_ms = 60'000;
+  args.items[0].event = "paid";
+  return lua.words<script::OpenWaitpoints>(args);
+}
+
+// A first signal and the second, which resumes.
+Words signal(LuaFixture& lua, bool resumes) {
+  const auto args = full_suspension(lua.held(rich()));
+  lua.ok<script::Suspend>(args);
+  if (resumes) lua.ok<script::Signal>(signal_args(args.id, "s1", "go", "alice"));
+  return lua.words<script::Signal>(signal_args(args.id, "s2", "go", "bob"));
+}
+
+Words claim_resumption(LuaFixture& lua) {
+  const auto lease = suspended(lua, "{}", rich());
+  lua.ok<script::Signal>(signal_args(lease.id));
+  return lua.words<script::Claim>(LuaFixture::claim_args(3));
+}
+
+template <class Verb>
+Words on_suspended(LuaFixture& lua) {
+  const auto args = full_suspension(lua.held(rich()));
+  lua.ok<script::Suspend>(args);
+  lua.ok<script::Signal>(signal_args(args.id));
+  return lua.words<Verb>(of<typename Verb::Args>(args.id));
+}
+
+Words resume(LuaFixture& lua) {
+  auto words = on_suspended<script::Resume>(lua);
+  words.back() = "1";
+  return words;
+}
+
+Words signals(LuaFixture& lua) {
+  auto words = on_suspended<script::Signals>(lua);
+  words[words.size() - 3] = "1";
+  return words;
+}
+
+Words purge_suspended(LuaFixture& lua) {
+  const auto lease = resumed_once(lua);
+  lua.complete(lease);
+  return lua.words<script::Purge>(of<script::Purge::Args>(lease.id));
+}
+
+Words replay_suspended(LuaFixture& lua) {
+  const auto lease = resumed_once(lua);
+  lua.complete(lease);
+  return lua.words<script::Replay>(of<script::Replay::Args>(lease.id));
+}
+
+// A suspension whose timer in `index` is due.
+Words due_suspension(LuaFixture& lua, const std::string& index, const std::string& policy) {
+  auto args = full_suspension(lua.held(rich()));
+  args.items.pop_back();
+  args.on_timeout = policy;
+  if (index == "suspended") args.timeout_ms = 1;
+  else args.items[0].expires_in_ms = 1;
+  lua.ok<script::Suspend>(args);
+  const auto suspended_at = lua.now();
+  while (lua.now() < suspended_at + 3) continue;
+  script::RunDue::Args run;
+  run.limit = 100;
+  return lua.words<script::RunDue>(run);
+}
+
+Words publish_event(LuaFixture& lua) {
+  script::PublishEvent::Args args;
+  args.ns = "ns";
+  args.name = "paid";
+  args.event = "new";
+  args.keep_ms = 60'000;
+  return lua.words<script::PublishEvent>(args);
+}
+
+Words await_event(LuaFixture& lua) {
+  script::AwaitEvent::Args args;
+  args.ns = "ns";
+  args.name = "paid";
+  args.execution = "5-other";
+  args.waitpoint = "1.w";
+  return lua.words<script::AwaitEvent>(args);
+}
+
+Words settle_event(LuaFixture& lua) {
+  script::SettleEvent::Args args;
+  args.ns = "ns";
+  args.name = "paid";
+  args.event = "known";
+  const auto member = lua.members("awaits").at(0);
+  args.execution = "5-" + member;
+  args.waitpoint = "1.w";
+  args.taken = args.gone = true;
+  return lua.words<script::SettleEvent>(args);
+}
+
+Words awaited(LuaFixture& lua) {
+  script::Awaited::Args args;
+  args.id = lua.members("awaits").at(0);
+  args.step = 1;
+  return lua.words<script::Awaited>(args);
+}
+
+Words take_relays(LuaFixture& lua) {
+  lua.make_due("awaits", lua.members("awaits").at(0));
+  lua.make_due("deliveries", "ns/paid/");
+  script::TakeRelays::Args args;
+  args.limit = 100;
+  return lua.words<script::TakeRelays>(args);
+}
+
+void add_suspensions(const Add& add) {
+  add("suspend again", "suspend", suspend_second);
+  add("suspend with early signals", "suspend", suspend_early);
+  add("open_waitpoints", "open_waitpoints", open_waitpoints);
+  add("signal", "signal", [](LuaFixture& lua) { return signal(lua, false); });
+  add("signal and resume", "signal", [](LuaFixture& lua) { return signal(lua, true); });
+  add("claim with a resumption", "claim", claim_resumption);
+  add("resume", "resume", resume);
+  add("waitpoints", "waitpoints", on_suspended<script::Waitpoints>);
+  add("signals", "signals", signals);
+  add("cancel suspended", "cancel", on_suspended<script::Cancel>);
+  add("purge with steps", "purge", purge_suspended);
+  add("replay with steps", "replay", replay_suspended);
+  for (const char* policy : {"fail", "expire", "resume", "retry"}) {
+    add(policy, "run_due", [policy](LuaFixture& lua) { return due_suspension(lua, "suspended", policy); });
+  }
+  add("run_due waitpoints", "run_due", [](LuaFixture& lua) { return due_suspension(lua, "waitpoints", "resume"); });
+  add("publish_event", "publish_event", publish_event);
+  add("await_event", "await_event", await_event);
+  add("settle_event", "settle_event", settle_event);
+  add("awaited", "awaited", awaited);
+  add("take_relays", "take_relays", take_relays);
+}
+
+Words append_frames(LuaFixture& lua, bool before) {
+  const auto lease = lua.held(rich());
+  script::TailFrames::Args tail;
+  tail.ns = "ns";
+  tail.id = lease.id;
+  lua.ok<script::TailFrames>(tail);
+  if (before) lua.ok<script::AppendFrames>(frames_of(lease, 1));
+  return lua.words<script::AppendFrames>(frames_of(lease, before ? 4 : 1));
+}
+
+Words publish_frames(LuaFixture& lua) {
+  auto args = fenced<script::PublishFrames::Args>(lua.held(rich()));
+  args.items.emplace_back().data = "one";
+  return lua.words<script::PublishFrames>(args);
+}
+
+std::string finished_with_frames(LuaFixture& lua) {
+  const auto lease = lua.held(rich());
+  lua.ok<script::AppendFrames>(frames_of(lease, 1));
+  lua.complete(lease);
+  return lease.id;
+}
+
+Words read_frames(LuaFixture& lua) {
+  auto args = of<script::ReadFrames::Args>(finished_with_frames(lua));
+  args.limit = 10;
+  return lua.words<script::ReadFrames>(args);
+}
+
+Words read_events(LuaFixture& lua) {
+  script::ReadEvents::Args args;
+  args.cursor = "0-0";
+  args.limit = 10;
+  args.listen_ms = 1000;
+  return lua.words<script::ReadEvents>(args);
+}
+
+void add_limits(const Add& add) {
+  add("reserve", "reserve", reserve);
+  add("keep", "keep", keep);
+  add("set_quota", "set_quota", change_quota);
+  add("pause_quota", "pause_quota", pause_quota);
+  add("set_budget", "set_budget", change_budget);
+  add("set_resets", "set_resets", set_resets);
+  add("report_usage", "report_usage", [](LuaFixture& lua) { return lua.words<script::ReportUsage>(usage("new")); });
+  for (const char* timer : {"h u:ns/q holder", "h b:ns/b holder", "w u:ns/q", "r b:ns/b"}) {
+    add("run_due of a limit", "run_due", [timer](LuaFixture& lua) { return due_limit(lua, timer); });
+  }
+  add("drop_limit", "drop_limit", [](LuaFixture& lua) { return on_limit<script::DropLimit>(lua, "budget", "b"); });
+  add("describe_limit", "describe_limit",
+      [](LuaFixture& lua) { return on_limit<script::DescribeLimit>(lua, "quota", "q"); });
+  add("list_limits", "list_limits", list_limits);
+}
+
 std::vector<Scenario> make() {
   std::vector<Scenario> all;
   const auto add = [&all](const char* name, const char* verb, std::function<Words(LuaFixture&)> prepare) {
@@ -473,6 +750,15 @@ std::vector<Scenario> make() {
   add("cancel with grace", "cancel", [](LuaFixture& lua) { return cancel(lua, lua.held(rich()).id, 5'000); });
   add("change_priority", "change_priority", on_ready<script::ChangePriority>);
   add("replay", "replay", on_finished<script::Replay>);
+  add("replay with frames", "replay", [](LuaFixture& lua) {
+    return lua.words<script::Replay>(of<script::Replay::Args>(finished_with_frames(lua)));
+  });
+  add("append_frames, the first", "append_frames", [](LuaFixture& lua) { return append_frames(lua, false); });
+  add("append_frames, more", "append_frames", [](LuaFixture& lua) { return append_frames(lua, true); });
+  add("publish_frames", "publish_frames", publish_frames);
+  add("tail_frames", "tail_frames", on_ready<script::TailFrames>);
+  add("read_frames", "read_frames", read_frames);
+  add("read_events", "read_events", read_events);
   add("purge", "purge", on_finished<script::Purge>);
   add("watch", "watch", on_ready<script::Watch>);
   for (const char* index : {"delayed", "active", "timeouts", "deadlines", "completed"}) {
@@ -487,25 +773,15 @@ std::vector<Scenario> make() {
   add("join", "join", join);
   add("quit", "quit", quit);
   add("open", "open", open);
+  add("key_ring", "key_ring", [](LuaFixture& lua) { return lua.words<script::KeyRing>(script::KeyRing::Args()); });
+  add("set_key_ring", "set_key_ring", set_key_ring);
   add("version", "version", [](LuaFixture& lua) { return lua.words<script::Version>(script::Version::Args()); });
   add("describe", "describe", on_finished<script::Describe>);
   add("payload", "payload", on_finished<script::Payload>);
   add("result", "result", on_finished<script::Result>);
   add("list", "list", list);
-  add("reserve", "reserve", reserve);
-  add("keep", "keep", keep);
-  add("set_quota", "set_quota", change_quota);
-  add("pause_quota", "pause_quota", pause_quota);
-  add("set_budget", "set_budget", change_budget);
-  add("set_resets", "set_resets", set_resets);
-  add("report_usage", "report_usage", [](LuaFixture& lua) { return lua.words<script::ReportUsage>(usage("new")); });
-  for (const char* timer : {"h u:ns/q holder", "h b:ns/b holder", "w u:ns/q", "r b:ns/b"}) {
-    add("run_due of a limit", "run_due", [timer](LuaFixture& lua) { return due_limit(lua, timer); });
-  }
-  add("drop_limit", "drop_limit", [](LuaFixture& lua) { return on_limit<script::DropLimit>(lua, "budget", "b"); });
-  add("describe_limit", "describe_limit",
-      [](LuaFixture& lua) { return on_limit<script::DescribeLimit>(lua, "quota", "q"); });
-  add("list_limits", "list_limits", list_limits);
+  add_suspensions(add);
+  add_limits(add);
   add("count", "count", [](LuaFixture& lua) { return lua.words<script::Count>(script::Count::Args()); });
   return all;
 }

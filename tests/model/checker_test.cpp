@@ -45,8 +45,20 @@ void add_item(Words& words, std::size_t number, const Words& changes) {
 // Fields of a submitted item.
 const std::string kDelay = "5", kDeadline = "7", kKey = "8", kRequirements = "11", kFairness = "12", kPolicy = "14";
 
-// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed,
-// 5 and 6 ready in lines of routes, 5 with a fairness key.
+// 5: suspended, with a signal.
+void suspend(RespClient& client) {
+  Words items = {"acme", "0"};
+  add_item(items, 5, {});
+  call(client, "submit", items);
+  call(client, "claim", {"w2", id(903), "60000", "1", "0", "acme/mail", "", ""});
+  auto epoch = client.command({"HGET", kTag + ":e:" + id(5), "e"}).text;
+  call(client, "suspend", {id(5), id(903), epoch, "{\"count\":3}", "0", "fail", "0", "", "w", "go", "0", "0", "90000",
+                           "", ""});
+  call(client, "signal", {"acme", id(5), "1.w", "s1", "go", "", "", "payload"});
+}
+
+// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed, 5 suspended,
+// 6 and 7 ready in lines of routes, 6 with a fairness key.
 void fill(RespClient& client) {
   ask(client, {"FUNCTION", "LOAD", "REPLACE", std::string(ff::script::kLibrarySource)});
   Words items = {"acme", "0"};
@@ -58,11 +70,12 @@ void fill(RespClient& client) {
   auto epoch = client.command({"HGET", kTag + ":e:" + id(4), "e"}).text;
   call(client, "complete", {"w1", id(901), "60000", "0", "acme/mail", "", "", id(4), id(900), epoch, "", "result"});
   call(client, "claim", {"w2", id(902), "60000", "3", "0", "acme/mail", "", ""});
+  suspend(client);
   items = {"acme", "0"};
   add_item(items, 2, {});
   add_item(items, 3, {kDelay, "600000"});
-  add_item(items, 5, {kRequirements, "+gpu", kFairness, "tenant"});
-  add_item(items, 6, {kRequirements, "+gpu"});
+  add_item(items, 6, {kRequirements, "+gpu", kFairness, "tenant"});
+  add_item(items, 7, {kRequirements, "+gpu"});
   call(client, "submit", items);
 }
 
@@ -87,14 +100,14 @@ std::vector<Damage> damages() {
       {"not in its queue", {"ZREM", queue, id(2)}, id(2)},
       {"a rank of another priority", {"ZADD", queue, "12345", id(2)}, "rank of priority 0"},
       {"a priority that is not the rank's", {"HSET", core(2), "p", "9"}, "rank of priority 9"},
-      {"not in its line", {"ZREM", line() + "|", id(5)}, id(5)},
-      {"not among those that wait", {"ZREM", kTag + ":waiting:acme/mail", id(5)}, "waiting"},
+      {"not in its line", {"ZREM", line() + "|", id(6)}, id(6)},
+      {"not among those that wait", {"ZREM", kTag + ":waiting:acme/mail", id(6)}, "waiting"},
       {"in the waiting index without a route", {"ZADD", kTag + ":waiting:acme/mail", "5", id(2)}, "routes"},
       {"a line that is not open", {"DEL", kTag + ":open:acme/mail"}, "the line"},
       {"a line that is not known", {"DEL", kTag + ":routes:acme/mail"}, "the line"},
       {"a rank of its line that is too high", {"ZADD", kTag + ":open:acme/mail", "9000000000000000", kLine},
           "no rank above"},
-      {"in the line without keys", {"ZADD", line(), "5", id(5)}, "only ready executions of this queue"},
+      {"in the line without keys", {"ZADD", line(), "5", id(6)}, "only ready executions of this queue"},
       {"an entry without a core", {"ZADD", kTag + ":delayed", "5", id(77)}, "a core behind the entry"},
       {"a core without a queue in lanes", {"SREM", kTag + ":lanes", "acme/mail"}, "lanes"},
       {"a deleted core", {"DEL", core(3)}, "a core behind the entry"},
@@ -126,13 +139,27 @@ std::vector<Damage> damages() {
       {"a satellite of another type", {"LPUSH", core(2) + ":x", "x"}, "a string"},
       {"an old result of the current generation", {"SET", core(4) + ":r0", "x"}, "a generation below 0"},
       {"a result of what has none", {"SET", core(2) + ":r", "x"}, "no result"},
+      {"frames without the state of a stream", {"XADD", core(1) + ":f", "0-1", "m", "x"}, "frames only beside"},
+      {"a stream of a generation to come", {"HSET", core(1) + ":s", "g", "9", "n", "1", "b", "0", "z", "0"},
+       "a generation there was"},
+      {"an unknown field of a stream", {"HSET", core(1) + ":s", "hello", "1"}, "a known field"},
+      {"a mark of a tail that is none", {"HSET", core(2), "i", "2"}, "field i"},
       {"a core that expires", {"EXPIRE", core(2), "1000"}, "no expiry"},
       {"an idempotency record that stays", {"PERSIST", kTag + ":i:acme/order-1"}, "an expiry"},
       {"a damaged idempotency record", {"SET", kTag + ":i:acme/order-1", "hello", "EX", "10"}, "<ulid> <expires ms>"},
       {"a worker without room", {"ZADD", kTag + ":idle:acme/mail", "0", "w9"}, "room of 1 or more"},
+      {"a signal that was not answered", {"DEL", core(5) + ":d1"}, "1 answers"},
+      {"a signal that is lost", {"DEL", core(5) + ":m1"}, "1 signals"},
+      {"a signal that counts twice", {"HSET", core(5) + ":m1", "2", "x"}, "1 signals"},
+      {"two answers with one number", {"HSET", core(5) + ":d1", "w/s2", "1 accepted 2 go "}, "an answer for each"},
+      {"a suspension without its document", {"DEL", core(5) + ":s1"}, "a document to wait by"},
+      {"a document of a later step", {"SET", core(5) + ":s3", "{\"n\":0}"}, "or the next"},
+      {"steps of one that has none", {"SET", core(2) + ":s1", "{\"n\":0}"}, "no step without field h"},
+      {"an expiry of one without steps", {"ZADD", kTag + ":waitpoints", "5", id(2)}, "an unfinished execution"},
+      {"an event that is none", {"HSET", kTag + ":n:acme/a/b", "x", "y"}, "an event, a waiter"},
       {"an unknown key", {"SET", kTag + ":hello", "1"}, "no such key"},
       {"the key that never exists", {"SET", kTag + ":absent", "1"}, "never to exist"},
-      {"an index of another type", {"SET", kTag + ":suspended", "1"}, "a zset"},
+      {"an index of another type", {"SET", kTag + ":blocked", "1"}, "a zset"},
       {"an unknown field of the partition", {"HSET", kTag, "hello", "1"}, "hi and skew"},
   };
 }
@@ -147,7 +174,8 @@ TEST_CASE("the checker is silent on a sound partition", "[checker]") {
   auto report = ff::test::check_deployment(client);
 
   CHECK(report.text() == "");
-  CHECK(report.executions == 4);
+  CHECK(report.executions == 5);
+  CHECK(report.by_state["suspended"] == 1);
   CHECK(report.by_state["active"] == 1);
   CHECK(report.by_state["ready"] == 1);
   CHECK(report.by_state["delayed"] == 1);
@@ -206,5 +234,5 @@ TEST_CASE("the checker reads a large partition in pieces", "[checker]") {
   std::printf("%zu executions, %zu keys: %.0f executions/s\n", report.executions, report.keys,
               double(report.executions) / took.count());
   CHECK(report.text() == "");
-  CHECK(report.executions == batches * batch + 4);
+  CHECK(report.executions == batches * batch + 5);
 }

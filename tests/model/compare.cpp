@@ -69,6 +69,9 @@ std::string difference(const Reply& expected, const RespValue& got) {
     if (range.at < found.size() && in_range(found[range.at], range)) wanted[range.at] = found[range.at];
     else wanted[range.at] = std::to_string(range.low) + ".." + std::to_string(range.high);
   }
+  for (auto at : expected.some) {
+    if (at < found.size() && found[at].empty() == wanted[at].empty()) wanted[at] = found[at];
+  }
   sort_rows(found, expected.rows_from, expected.row_size);
   sort_rows(wanted, expected.rows_from, expected.row_size);
   if (found == wanted) return {};
@@ -127,7 +130,7 @@ void StateCompare::core(const Key& key, const Execution& execution) {
     std::string_view name;
     std::string value;
   };
-  std::array<Field, 25> expected;
+  std::array<Field, 26> expected;
   std::size_t count = 0;
   auto text = [&](std::string_view name, std::string value) { expected[count++] = {name, std::move(value)}; };
   auto number = [&](std::string_view name, std::int64_t value) {
@@ -156,7 +159,8 @@ void StateCompare::core(const Key& key, const Execution& execution) {
   number("t", execution.timeout_ms());
   if (execution.policy.retention) text("r", std::to_string(execution.retention_ms()));
   bool more = execution.stores_policy() || !execution.tags.empty() || execution.progress || !execution.text.empty() ||
-              !execution.history.empty() || !execution.old_results.empty();
+              !execution.history.empty() || !execution.old_results.empty() || execution.steps;
+  if (execution.steps) text("h", std::to_string(*execution.steps));
   if (more) text("j", "1");
   if (!execution.content_type.empty()) text("ct", execution.content_type);
   if (!execution.result_type.empty()) text("rt", execution.result_type);
@@ -199,6 +203,7 @@ void StateCompare::satellite(const Key& key, const Execution& execution, std::st
     }
     return;
   }
+  if (which.size() > 1 && which[0] != 'r') return step(key, execution, which);
   std::string expected;
   if (which == "p") expected = execution.payload;
   else if (which == "r") expected = execution.result;
@@ -211,6 +216,32 @@ void StateCompare::satellite(const Key& key, const Execution& execution, std::st
   }
   if (expected.empty() || values.empty()) return wrong(key, "not due");
   equal(key, values[0], expected);
+}
+
+// The document is looked at by the verbs that read it; here it must be there.
+void StateCompare::step(const Key& key, const Execution& execution, std::string_view which) {
+  auto number = std::stoll(std::string(which.substr(1)));
+  auto values = snapshot_->values(key);
+  std::map<std::string, std::string> expected;
+  if (which[0] == 'd') {
+    auto answers = execution.answers.find(number);
+    if (answers == execution.answers.end()) return wrong(key, "not due");
+    for (std::size_t i = 0; i < answers->second.size(); ++i) {
+      const auto& s = answers->second[i];
+      const auto length = std::to_string(s.name.size());
+      expected[s.label + "/" + s.id] =
+          std::to_string(i + 1) + " " + s.first + " " + length + " " + s.name + " " + s.source;
+    }
+  } else {
+    auto found = execution.step.find(number);
+    if (found == execution.step.end()) return wrong(key, "not due");
+    if (which[0] == 's') return;
+    const auto& signals = found->second.signals;
+    for (std::size_t i = 0; i < signals.size(); ++i) expected[std::to_string(i + 1)] = record_of(signals[i]);
+  }
+  std::map<std::string, std::string> have;
+  for (std::size_t i = 0; i + 1 < values.size(); i += 2) have[std::string(values[i])] = values[i + 1];
+  if (have != expected) wrong(key, "holds other signals or answers");
 }
 
 void StateCompare::history(const Key& key, const Execution& execution) {
@@ -262,6 +293,10 @@ void StateCompare::index_key(const Key& key) {
     auto idle = model_->idle().find(std::string(rest.substr(5)));
     if (idle == model_->idle().end()) return wrong(key, "nobody is idle");
     for (const auto& [worker, room] : idle->second) expected.emplace_back(room, worker);
+  } else if (rest == "waitpoints") {
+    for (const auto& [id, execution] : model_->executions()) {
+      if (execution.expiry) expected.emplace_back(*execution.expiry, id);
+    }
   } else if (rest == "timeouts" || rest == "deadlines") {
     for (const auto& [id, execution] : model_->executions()) {
       auto at = execution.deadline_entry();
@@ -305,13 +340,16 @@ void StateCompare::count_keys() {
   std::size_t due = model_->known().size() + model_->idle().size();
   std::array<bool, ff::core::kStates.size()> states{};
   std::vector<std::pair<std::string_view, std::string_view>> queues;
-  bool timeouts = false, deadlines = false;
+  bool timeouts = false, deadlines = false, expiries = false;
   for (const auto& [id, have] : model_->executions()) {
     due += 1 + have.old_results.size();
     for (bool there : {!have.payload.empty(), !have.result.empty(), !have.text.empty(), have.stores_policy(),
                        !have.tags.empty(), have.progress.has_value(), !have.history.empty()}) {
       due += there ? 1 : 0;
     }
+    due += have.step.size() + have.answers.size();
+    for (const auto& [_, step] : have.step) due += step.signals.empty() ? 0 : 1;
+    expiries = expiries || have.expiry.has_value();
     timeouts = timeouts || (have.state == State::active && have.timeout_ms() > 0);
     deadlines = deadlines || have.deadline_entry().has_value();
     std::pair<std::string_view, std::string_view> queue(have.ns, have.lane);
@@ -319,7 +357,7 @@ void StateCompare::count_keys() {
     else if (std::find(queues.begin(), queues.end(), queue) == queues.end()) queues.push_back(queue);
   }
   due += queues.size() + static_cast<std::size_t>(std::count(states.begin(), states.end(), true));
-  for (bool there : {timeouts, deadlines, !model_->handoffs().empty(), !model_->lanes().empty(),
+  for (bool there : {timeouts, deadlines, expiries, !model_->handoffs().empty(), !model_->lanes().empty(),
       model_->event_count() != 0}) {
     due += there ? 1 : 0;
   }

@@ -26,6 +26,7 @@ class StateCompare {
   using Key = ff::test::StoredKey;
   void core(const Key& key, const Execution& execution);
   void satellite(const Key& key, const Execution& execution, std::string_view which);
+  void step(const Key& key, const Execution& execution, std::string_view which);
   void history(const Key& key, const Execution& execution);
   void execution_key(const Key& key);
   void index_key(const Key& key);

@@ -24,7 +24,8 @@ constexpr Weight kWeights[] = {
         {"progress", 3},
     {"cancel", 6},  {"change_priority", 3}, {"replay", 5},   {"purge", 2},    {"watch", 2},     {"describe", 2},
         {"list", 2},
-    {"count", 1},   {"result", 2},         {"payload", 1},   {"run_due", 9},  {"pass_wake", 2}, {"leave", 1}};
+    {"count", 1},   {"result", 2},         {"payload", 1},   {"run_due", 9},  {"pass_wake", 2}, {"leave", 1},
+    {"open_waitpoints", 8}, {"suspend", 12}, {"signal", 28}, {"resume", 3}, {"waitpoints", 2}, {"signals", 2}};
 
 std::string padded(const std::string& prefix, std::uint64_t number) {
   auto digits = std::to_string(number);
@@ -271,13 +272,9 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
     add_leases(model, words, false);
     return words;
   }
-  if (verb == "fail" || verb == "progress") {
-    auto one = lease(model);
-    Words words = {one.id, one.lease, one.epoch};
-    if (verb == "fail") words.insert(words.end(), {pick(kClasses), pick(kTexts), number({-1, -1, -1, 0, 40})});
-    else words.insert(words.end(), {number({-1, 0, 100}), pick(kTexts)});
-    return words;
-  }
+  const bool leased = verb == "fail" || verb == "progress" || verb == "suspend" || verb == "open_waitpoints";
+  if (leased) return of_lease(verb, model);
+  if (verb == "signal" || verb == "resume" || verb == "waitpoints" || verb == "signals") return of_step(verb, model);
   bool of_ended = verb == "replay" || verb == "purge" || verb == "result";
   auto one = id(model, of_ended);
   if (verb == "cancel" && rng_.chance(0.4)) {
@@ -291,6 +288,58 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
   if (verb == "change_priority") words.push_back(number({0, 1, 500, 9000}));
   if (verb == "replay") words.push_back(generation(model, one));
   if (verb == "result") words.push_back(rng_.chance(0.4) ? "-1" : generation(model, one));
+  return words;
+}
+
+Generator::Words Generator::of_lease(const std::string& verb, const Model& model) {
+  auto one = lease(model);
+  Words words = {one.id, one.lease, one.epoch};
+  if (verb == "fail") words.insert(words.end(), {pick(kClasses), pick(kTexts), number({-1, -1, -1, 0, 40})});
+  if (verb == "progress") words.insert(words.end(), {number({-1, 0, 100}), pick(kTexts)});
+  if (verb == "suspend") {
+    words.push_back(rng_.chance(0.1) ? pick({conditions().back().text, ""})
+                                     : conditions()[rng_.below(conditions().size() - 1)].text);
+    words.push_back(number({0, 0, 1, 40, 2000, 60000, -1}));
+    words.push_back(pick({"fail", "expire", "resume", "retry", "retry"}));
+    words.push_back(number({0, 0, 0, 25, 1000}));
+    words.push_back(rng_.chance(0.3) ? std::string("\0kept\xff", 6) : "");
+  }
+  if (verb == "suspend" || verb == "open_waitpoints") add_waitpoints(words);
+  return words;
+}
+
+void Generator::add_waitpoints(Words& words) {
+  for (const char* label : {"a", "b"}) {
+    if (rng_.chance(0.3)) continue;
+    words.insert(words.end(), {label, pick({"", "", "", "go", "go,stop"}), number({0, 0, 0, 1, 3}),
+                               number({0, 0, 4}), number({0, 0, 0, 30, 2000}), "", ""});
+    if (rng_.chance(0.02)) words[words.size() - 5] = "10001";
+  }
+}
+
+Generator::Words Generator::of_step(const std::string& verb, const Model& model) {
+  auto one = id(model, rng_.chance(0.1));
+  Words good;
+  for (const auto& [name, execution] : model.executions()) {
+    if (execution.steps && !execution.ended_already()) good.push_back(name);
+  }
+  if (!good.empty() && rng_.chance(0.8)) one = pick(good);
+  auto found = model.executions().find(one);
+  std::int64_t step = 1;
+  if (found != model.executions().end() && found->second.steps) {
+    step = verb == "signal" ? found->second.open_step() : *found->second.steps;
+    if (rng_.chance(0.25)) step = std::max<std::int64_t>(0, step + rng_.between(-2, 1));
+  }
+  Words words = {ns(model, one), one};
+  if (verb == "resume") words.push_back(std::to_string(step));
+  if (verb == "signals") words.insert(words.end(), {std::to_string(step), number({1, 2}), number({1, 2, 100})});
+  if (verb != "signal") return words;
+  words.push_back(std::to_string(step) + pick({".a", ".b", ".b", ".c"}));
+  words.push_back(pick({"s1", "s2", "s3", "s 4", "s5", "s6"}));
+  words.push_back(pick({"go", "go", "stop", "else"}));
+  words.push_back(pick({"", "eve", "bob", "ann"}));
+  words.push_back(rng_.chance(0.3) ? "text/plain" : "");
+  words.push_back(rng_.chance(0.5) ? std::string("\0\xff:", 3) : rng_.chance(0.6) ? "longer" : "");
   return words;
 }
 

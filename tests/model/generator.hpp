@@ -38,6 +38,9 @@ class Generator {
   Words claim(const Model& model);
   Words complete(const Model& model);
   Words list(const Model& model);
+  Words of_lease(const std::string& verb, const Model& model);
+  Words of_step(const std::string& verb, const Model& model);
+  void add_waitpoints(Words& words);
   Held lease(const Model& model);
   void add_leases(const Model& model, Words& words, bool with_result);
   const std::string& pick(const Words& words) { return words[rng_.below(words.size())]; }

@@ -1,5 +1,6 @@
 # FLOWFABRIC_MODEL_STEPS=5000000 runs the model test longer.
 add_library(ff_model STATIC ${CMAKE_CURRENT_LIST_DIR}/model.cpp ${CMAKE_CURRENT_LIST_DIR}/model_verbs.cpp
+            ${CMAKE_CURRENT_LIST_DIR}/model_suspension.cpp
             ${CMAKE_CURRENT_LIST_DIR}/palette.cpp ${CMAKE_CURRENT_LIST_DIR}/compare.cpp
             ${CMAKE_CURRENT_LIST_DIR}/generator.cpp ${CMAKE_CURRENT_LIST_DIR}/harness.cpp
             ${CMAKE_CURRENT_LIST_DIR}/mutants.cpp)

@@ -127,6 +127,7 @@ void Model::move(Execution& execution, State to, std::int64_t timer) {
   ++counters_.moves[{execution.state, to}];
   execution.state = to;
   execution.timer = timer;
+  if (ff::core::is_terminal(to)) execution.expiry.reset();
   if (ff::core::is_terminal(to) && execution.watched) {
     tells_.emplace_back("v:" + execution.id, std::string(ff::core::to_string(to)));
     counters_.count("watched end");
@@ -196,8 +197,14 @@ State Model::fail_attempt(Execution& execution, const Failure& failure, std::int
   more["error"] = "\"" + shorten(failure.text, 512);
   if (failure.by_holder) more["outcome"] = "\"" + outcome;
   remember(execution, "failed", std::move(more));
-  if (failure.by_holder) execution.outcome = outcome;
-  else revoke(execution, "lost");
+  if (failure.by_holder) {
+    execution.outcome = outcome;
+  } else if (execution.state == State::suspended) {  // Nobody held it.
+    execution.lease.reset();
+    execution.outcome.reset();
+  } else {
+    revoke(execution, "lost");
+  }
   if (!failure.text.empty() && !execution.lean) execution.text = failure.text;
   if (ff::core::is_terminal(to)) finish(execution, to);
   else move(execution, to, retry_at);
@@ -263,8 +270,10 @@ std::optional<std::int64_t> Model::earliest() const {
   };
   for (const auto& [_, execution] : executions_) {
     if (auto deadline = execution.deadline_entry()) look(*deadline);
-    bool waits = execution.state == State::active || execution.state == State::delayed || execution.ended_already();
+    bool waits = execution.state == State::active || execution.state == State::delayed || execution.ended_already() ||
+                 (execution.state == State::suspended && execution.timer < kNever);
     if (waits) look(execution.timer);
+    if (execution.expiry) look(*execution.expiry);
     if (execution.state == State::active && execution.timeout_ms() > 0) look(execution.began +
         execution.timeout_ms());
   }
@@ -279,6 +288,7 @@ std::vector<std::string> due_in(const std::string& index, const std::map<std::st
   for (const auto& [id, execution] : executions) {
     std::optional<std::int64_t> at;
     if (index == "deadlines") at = execution.deadline_entry();
+    else if (index == "waitpoints") at = execution.expiry;
     else if (index != "timeouts" && ff::core::to_string(execution.state) == index) at = execution.timer;
     else if (index == "timeouts" && execution.state == State::active && execution.timeout_ms() > 0) {
       at = execution.began + execution.timeout_ms();
@@ -295,7 +305,8 @@ std::vector<std::string> due_in(const std::string& index, const std::map<std::st
 // lease. What firing makes due is for the next call. Returns how many entries were due, each index by itself.
 std::int64_t Model::do_due(std::int64_t limit, std::map<std::string, std::int64_t>& fired) {
   static const std::vector<std::pair<std::string, std::string>> timers = {
-      {"deadlines", "execution_deadline"}, {"timeouts", "attempt_timeout"}, {"active", "lease_expiry"},
+      {"deadlines", "execution_deadline"}, {"timeouts", "attempt_timeout"}, {"suspended", "suspension_timeout"},
+      {"waitpoints", "waitpoint_expiry"}, {"active", "lease_expiry"},
       {"delayed", "delayed_promoter"},     {"completed", "retention_trimmer"}, {"failed", "retention_trimmer"},
       {"cancelled", "retention_trimmer"},  {"expired", "retention_trimmer"},   {"skipped", "retention_trimmer"}};
   std::vector<std::pair<std::string, std::string>> todo;
@@ -342,10 +353,15 @@ void Model::fire(const std::string& index, Execution& execution) {
     failure.text = "the attempt ran longer than its timeout of " + std::to_string(execution.timeout_ms()) + " ms";
     std::int64_t retry_at = 0;
     fail_attempt(execution, failure, retry_at);
+  } else if (index == "suspended") {
+    time_out_suspension(execution, "the suspension waited longer than its timeout");
+  } else if (index == "waitpoints") {
+    expire_waitpoints(execution);
   } else if (index == "active") {
     crash(execution);
   } else if (index == "delayed") {
-    move(execution, State::ready, execution.timer);
+    // A resumed one stands in front, however long its resume was put off.
+    move(execution, State::ready, execution.outcome == "suspended" ? execution.created : execution.timer);
   } else {
     erase(std::string(execution.id));
   }

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "ff/core/condition.hpp"
 #include "ff/core/policy.hpp"
 #include "ff/core/state.hpp"
 
@@ -43,6 +44,7 @@ struct Reply {
   std::vector<Range> ranges;
   std::size_t json_from = static_cast<std::size_t>(-1);  // Fields from here are flat JSON objects: see canonical().
   std::size_t rows_from = 0, row_size = 0;               // Not 0: rows of this size in any order.
+  std::vector<std::size_t> some;                         // Fields whose text is open, but not whether there is any.
   Reply() = default;
 };
 
@@ -57,6 +59,29 @@ struct Message {
 // std::invalid_argument.
 using Entry = std::map<std::string, std::string>;
 Entry canonical(std::string_view json);
+
+// One suspension, or the waitpoints of one that may come.
+struct Step {
+  struct Waitpoint {
+    std::string label;
+    std::vector<std::string> names;
+    std::int64_t max_signals = 0, max_bytes = 0, expires = 0, signals = 0;
+  };
+  struct Signal {
+    std::string label, id, name, source, content_type, payload, first;
+    std::int64_t at = 0;
+  };
+  std::vector<Waitpoint> waitpoints;
+  std::vector<Signal> signals;
+  std::optional<ff::core::Condition> condition;
+  std::string on_timeout, kept, by;
+  std::int64_t timeout = 0, delay = 0, suspended = 0, resumed = 0;  // timeout 0: none.
+
+  bool holds() const;
+  Waitpoint* find(const std::string& label);
+  bool has_expiry() const;
+};
+constexpr std::int64_t kNever = 99'999'999'999'999;
 
 struct Execution {
   std::string id, ns, lane, kind, payload, content_type, tags, policy_text;
@@ -76,7 +101,17 @@ struct Execution {
   std::optional<Progress> progress;
   std::map<std::int64_t, std::string> old_results;  // By generation, empty ones left out.
   std::deque<Entry> history;
+  std::optional<std::int64_t> steps;            // Suspensions so far; none: nothing of the kind.
+  std::map<std::int64_t, Step> step;            // The last one, and the one that may come.
+  std::map<std::int64_t, std::vector<Step::Signal>> answers;  // Of the last eight, and the one that may come.
+  std::optional<std::int64_t> expiry;           // Its score in `waitpoints`.
 
+  std::int64_t open_step() const { return *steps + (state == State::suspended ? 0 : 1); }
+  Step* find_step(std::int64_t number) {
+    auto found = step.find(number);
+    return found == step.end() ? nullptr : &found->second;
+  }
+  std::int64_t shown_timer() const { return timer < kNever ? timer : 0; }
   std::string queue() const { return ns + "/" + lane; }
   bool ended_already() const { return ff::core::is_terminal(state); }
   std::int64_t timeout_ms() const { return policy.attempt_timeout.value_or(ff::core::Millis(0)).count(); }
@@ -158,6 +193,19 @@ class Model {
   Reply run_due(Args& args);
   Reply pass_wake(Args& args);
   Reply leave(Args& args);
+  Reply open_waitpoints(Args& args);
+  Reply suspend(Args& args);
+  Reply signal(Args& args);
+  Reply resume(Args& args);
+  Reply waitpoints(Args& args);
+  Reply signals(Args& args);
+  std::string add_waitpoints(Step& step, Args& args);
+  void arm_expiry(Execution& execution, const Step& step);
+  void go_on(Execution& execution, const std::string& by);
+  std::int64_t suspended_step(const Execution& execution, const Lease& lease) const;
+  void remember_suspension(Execution& execution, const Step& step, const std::string& by);
+  void time_out_suspension(Execution& execution, const std::string& text);
+  void expire_waitpoints(Execution& execution);
 
   void read_clock(std::int64_t clock_us);
   Execution* find(const std::string& ns, const std::string& id);
@@ -216,5 +264,12 @@ struct PaletteEntry {
   std::optional<ff::core::Policy> policy;  // none: refused as bad_policy.
 };
 const std::vector<PaletteEntry>& palette();
+
+// The conditions that a run uses.
+struct ConditionEntry {
+  std::string text;
+  std::optional<ff::core::Condition> condition;  // none: no condition, or refused.
+};
+const std::vector<ConditionEntry>& conditions();
 
 }  // namespace ff::model

@@ -17,6 +17,16 @@ std::int64_t rank(const Execution& execution);
 // The jitter's chance, in [0, 1): the library's own, so that even delays with jitter are exact.
 double chance(std::int64_t now_us, const std::string& id);
 std::string shorten(const std::string& text, std::size_t bytes);
+// What a claim hands over of the last suspension, empty: nothing.
+std::string resumption_of(const Execution& execution);
+// As stored: netstrings.
+std::string record_of(const Step::Signal& signal);
+
+inline Reply answered(std::vector<std::string> fields) {
+  Reply reply;
+  reply.fields = std::move(fields);
+  return reply;
+}
 
 // Reads arguments in order.
 class Model::Args {

@@ -34,8 +34,8 @@ std::string story(const RunResult& failed, std::uint64_t run) {
   return text;
 }
 
-// The states that nothing leads into yet: they come with flows and signals.
-bool later(State state) { return state == State::blocked || state == State::suspended || state == State::skipped; }
+// The states that nothing leads into yet: they come with flows.
+bool later(State state) { return state == State::blocked || state == State::skipped; }
 
 // Prints how often each transition was taken; returns those that never were.
 std::string coverage(const Counters& counters) {
@@ -80,7 +80,15 @@ std::string events(const Counters& counters) {
           "result of an earlier generation",
       "refused not_found", "refused already_finished", "refused not_finished", "refused other_generation",
       "refused stale_lease", "refused bad_state", "refused lane_needed", "refused bad_cursor",
-          "refused no_such_generation"};
+          "refused no_such_generation", "waitpoints opened", "open refused", "suspend refused", "suspend repeated",
+      "suspended with early signals", "early signal", "signal accepted", "signal resumed", "signal repeated",
+      "signal repeated after the resume",
+      "resumed by signals", "resumed by timeout", "resumed by operator", "resume repeated",
+      "suspension timed out: fail", "suspension timed out: expire", "suspension timed out: resume",
+      "suspension timed out: retry", "timer suspension_timeout", "timer waitpoint_expiry", "refused no_such_waitpoint",
+      "refused waitpoint_closed", "refused waitpoint_expired", "refused name_not_allowed", "refused payload_too_large",
+      "refused too_many_signals", "refused bad_waitpoint", "refused bad_condition", "refused unknown_waitpoint",
+      "refused bad_timeout", "refused other_step", "refused not_suspended", "refused no_such_step"};
   std::string missing;
   for (const auto& [what, times] : counters.events) {
     std::printf("  %-44s %10llu\n", what.c_str(), static_cast<unsigned long long>(times));

@@ -9,7 +9,7 @@ namespace ff::model {
 namespace {
 
 constexpr std::int64_t kEngineSilentMs = 30000, kEngineLookMs = 60000, kLookMs = 1000, kDueOfAClaim = 8;
-constexpr std::int64_t kResultsKept = 8, kOffDuty = 20, kAnyTime = std::int64_t(1) << 53;
+constexpr std::int64_t kResultsKept = 8, kStepsKept = 8, kOffDuty = 20, kAnyTime = std::int64_t(1) << 53;
 
 std::string text(std::int64_t value) { return std::to_string(value); }
 std::string word(State state) { return std::string(ff::core::to_string(state)); }
@@ -51,7 +51,9 @@ Reply Model::apply(const Op& op) {
       {"replay", &Model::replay},     {"purge", &Model::purge},       {"watch", &Model::watch},
       {"describe", &Model::describe}, {"list", &Model::list},         {"count", &Model::count},
       {"result", &Model::result},     {"payload", &Model::payload},   {"run_due", &Model::run_due},
-      {"pass_wake", &Model::pass_wake}, {"leave", &Model::leave}};
+      {"pass_wake", &Model::pass_wake}, {"leave", &Model::leave},     {"open_waitpoints", &Model::open_waitpoints},
+      {"suspend", &Model::suspend},   {"signal", &Model::signal},     {"resume", &Model::resume},
+      {"waitpoints", &Model::waitpoints}, {"signals", &Model::signals}};
   messages_.clear();
   committed_ = false;
   if (op.reload) engine_seen_ = 0;  // The node has forgotten that an engine runs.
@@ -157,7 +159,7 @@ void Model::hand_over(Execution& execution, std::int64_t ready_at, Reply& reply)
             text(execution.failures),
         text(execution.timeout_ms()), text(execution.deadline.value_or(0)), std::string(),
         execution.stores_policy() ? execution.policy_text : "", execution.tags, execution.content_type,
-            execution.payload}) {
+            execution.payload, resumption_of(execution)}) {
     out.push_back(field);
   }
 }
@@ -498,6 +500,11 @@ Reply Model::replay(Args& args) {
   execution->failure_class.reset();
   execution->deadline.reset();
   execution->cancel_requested.reset();
+  if (execution->steps) {  // Nothing of the old generation is handed over, and its waitpoints are closed.
+    ++*execution->steps;
+    execution->step.clear();
+    execution->answers.erase(*execution->steps - kStepsKept);
+  }
   move(*execution, State::ready, now_);
   commit();
   return ok(text(execution->generation));
@@ -539,7 +546,7 @@ Reply Model::describe(Args& args) {
   Reply reply = ok(
       word(have.state), have.queue(), have.kind, text(have.priority), text(have.generation), text(have.attempts),
       text(have.failures), text(have.crashes), text(have.epoch), have.worker, text(have.created), text(have.began),
-      text(have.ended.value_or(0)), text(have.timer), text(position), text(have.deadline.value_or(0)),
+      text(have.ended.value_or(0)), text(have.shown_timer()), text(position), text(have.deadline.value_or(0)),
       text(have.cancel_requested.value_or(0)), text(have.timeout_ms()), std::string(have.lean ? "lean" : "record"),
       have.failure_class.value_or(""), have.text, have.content_type, have.result_type,
       have.stores_policy() ? have.policy_text : "", have.tags, text(progress.percent), progress.message,
@@ -588,8 +595,8 @@ Reply Model::list(Args& args) {
     }
     if (have.ns != ns || (!lane.empty() && have.lane != lane)) continue;
     ++rows;
-    for (auto& field : {have.id, have.queue(), have.kind, text(have.priority), text(have.created), text(have.timer),
-                        text(have.attempts)}) {
+    for (auto& field : {have.id, have.queue(), have.kind, text(have.priority), text(have.created),
+                        text(have.shown_timer()), text(have.attempts)}) {
       reply.fields.push_back(field);
     }
   }
@@ -649,8 +656,8 @@ Reply Model::run_due(Args& args) {
   std::map<std::string, std::int64_t> fired;
   auto done = do_due(limit, fired);
   auto next = earliest();
-  Reply reply = ok(text(done), text(next ? std::max<std::int64_t>(0, *next - now_) : -1), std::string("0"));
-  reply.rows_from = 4;
+  Reply reply = ok(text(done), text(next ? std::max<std::int64_t>(0, *next - now_) : -1), std::string("0"), text(-1));
+  reply.rows_from = 5;
   reply.row_size = 2;
   for (const auto& [scanner, items] : fired) {
     reply.fields.push_back(scanner);

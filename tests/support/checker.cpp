@@ -27,14 +27,17 @@ constexpr std::int64_t kPriorityMax = 9000;
 constexpr std::size_t kFieldBytes = 64, kHistoryMax = 64, kEventsAbout = 4096, kEventsSlack = 256;
 
 // The fields of a core in the order of their enumerators.
-enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, ct, rt, rq, fk, fw, tl,
-                           fields };
+enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, h, i, ct, rt, rq, fk,
+                           fw, tl, fields };
 constexpr std::array<string_view, fields> kFieldNames = {
     "s", "q", "k", "c", "p", "g", "a", "f", "n", "e", "l", "w", "b",
-    "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "ct", "rt", "rq", "fk", "fw", "tl"};
-constexpr std::array kNumbers = {c, p, g, a, f, n, e, b, z, d, u, t, r, fw, tl};
-constexpr std::array<string_view, 5> kOutcomes = {"completed", "failed", "retried", "released", "cancelled"};
-constexpr string_view kSatellites = "prxyton";  // And h, and r<generation>.
+    "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "h", "i", "ct", "rt", "rq", "fk", "fw", "tl"};
+constexpr std::array kNumbers = {c, p, g, a, f, n, e, b, z, d, u, t, r, h, fw, tl};
+constexpr std::array<string_view, 6> kOutcomes = {"completed", "failed",    "retried",
+                                                  "released",  "cancelled", "suspended"};
+constexpr string_view kSatellites = "prxytofsn";  // And h, r<generation>, and s, m and d of a step.
+constexpr std::int64_t kStepsKept = 8, kNever = 99'999'999'999'999;
+constexpr std::int64_t kFramesMax = 10000 + 1, kStreamBytesMax = 8 << 20;  // One more: a closing marker of a replay.
 
 std::optional<std::int64_t> number(string_view text) {
   std::int64_t value = 0;
@@ -58,13 +61,30 @@ std::int64_t json_number(string_view json, string_view name, std::int64_t otherw
   return number(text.substr(0, text.find_first_not_of("0123456789"))).value_or(otherwise);
 }
 
+// How many signals the document of a step counts.
+std::int64_t signals_in(string_view document) {
+  for (auto at = document.find("\"n\":"); at != string_view::npos; at = document.find("\"n\":", at + 1)) {
+    auto value = json_number(document.substr(at), "\"n\":", -1);
+    if (value >= 0) return value;  // Else the names of a waitpoint.
+  }
+  return -1;
+}
+
+// What is stored of a suspension.
+struct Step {
+  bool document = false;
+  std::int64_t signals = 0;  // By the document.
+  std::unordered_set<string_view> records, answers;  // Numbers.
+  std::size_t answered = 0;
+};
+
 // The field of this name; `fields` when there is none.
 std::size_t field_of(string_view name) {
   for (auto field : {ct, rt, rq, fk, fw, tl}) {
     if (name == kFieldNames[field]) return field;
   }
   if (name.size() != 1) return fields;
-  constexpr string_view letters = "sqkcpgafnelwbozxduvmtrj";  // In the order of the enumerators.
+  constexpr string_view letters = "sqkcpgafnelwbozxduvmtrjhi";  // In the order of the enumerators.
   return std::min<std::size_t>(letters.find(name[0]), fields);
 }
 
@@ -75,7 +95,9 @@ struct Execution {
   std::optional<ff::core::State> state;
   string_view policy;
   bool more_satellites = false, result = false, history = false, progress = false, text = false;
+  bool frames = false, stream = false;
   std::size_t in_its_index = 0, in_timeouts = 0, in_deadlines = 0, in_waiting = 0;
+  std::unordered_map<std::int64_t, Step> steps;
   bool readable = true;
   Execution() = default;
   bool has(Field field) const { return core[field].data() != nullptr; }
@@ -153,6 +175,7 @@ class Checker {
   void note_satellite(const StoredKey& key, Execution& execution, string_view which);
   void partition_hash(const StoredKey& key);
   void idempotency_key(const StoredKey& key);
+  void check_stream(const StoredKey& key, Execution& execution);
   void index_key(const StoredKey& key);
   void state_index(const StoredKey& key, ff::core::State state);
   void queue_index(const StoredKey& key);
@@ -169,6 +192,10 @@ class Checker {
   void check_counts(const Execution& execution);
   void check_satellites(const Execution& execution);
   void check_membership(const Execution& execution);
+  void check_steps(const Execution& execution);
+  void note_step(const StoredKey& key, Execution& execution, string_view which);
+  void step_index(const StoredKey& key);
+  void event_key(const StoredKey& key);
   void check_score(const Execution& execution, const StoredKey& key, std::int64_t score);
   Execution* member(const StoredKey& key, string_view ulid);
 
@@ -226,6 +253,7 @@ void Checker::core_key(const StoredKey& key) {
 void Checker::other_key(const StoredKey& key) {
   auto rest = key.rest;
   if (starts(rest, "i:")) return idempotency_key(key);
+  if (starts(rest, "n:")) return event_key(key);
   if (starts(rest, "e:")) {
     if (rest.find(':', 2) != string_view::npos) satellite_key(key);
     return;
@@ -274,11 +302,79 @@ void Checker::satellite_key(const StoredKey& key) {
   note_satellite(key, found->second, which);
 }
 
+void Checker::note_step(const StoredKey& key, Execution& execution, string_view which) {
+  if (!of_type(key, which[0] == 's' ? "string" : "hash", execution.ulid)) return;
+  auto& step = execution.steps[number(which.substr(1)).value()];
+  auto values = snapshot_.values(key);
+  if (which[0] == 's') {
+    step.document = true;
+    step.signals = values.empty() ? -1 : signals_in(values[0]);
+    execution.more_satellites = true;
+    return;
+  }
+  for (std::size_t i = 0; i + 1 < values.size(); i += 2) {
+    if (which[0] == 'm') step.records.insert(values[i]);
+    else step.answers.insert(values[i + 1].substr(0, values[i + 1].find(' ')));
+  }
+  if (which[0] == 'd') step.answered = values.size() / 2;
+}
+
+// Invariant 5: what was accepted is there once, and nothing is open but one step.
+void Checker::check_steps(const Execution& execution) {
+  auto last = execution.number[h];
+  auto about = [&](std::int64_t step, bool holds, string expected, std::size_t found) {
+    if (holds) return;
+    complain(execution.ulid, "e:" + string(execution.ulid), "step " + std::to_string(step) + ": " + std::move(expected),
+             std::to_string(found));
+  };
+  if (!execution.has(h)) return about(0, execution.steps.empty(), "no step without field h", execution.steps.size());
+  for (const auto& [number, step] : execution.steps) {
+    about(number, number > last - kStepsKept && number <= last + 1, "one of the last eight, or the next", 0);
+    about(number, step.answers.size() == step.answered, "an answer for each number", step.answers.size());
+    about(number, step.document || step.records.empty(), "no signals without its document", step.records.size());
+    if (!step.document) continue;
+    auto count = static_cast<std::size_t>(step.signals);
+    about(number, number >= last, "no document of an earlier step", 1);
+    about(number, step.records.size() == count, std::to_string(count) + " signals", step.records.size());
+    about(number, step.answered == count, std::to_string(count) + " answers", step.answered);
+    for (auto record : step.records) {
+      about(number, step.answers.count(record) == 1, "an answer to " + string(record), 0);
+    }
+  }
+  bool waits = execution.state == ff::core::State::suspended;
+  auto waiting = execution.steps.find(last);
+  about(last, !waits || (waiting != execution.steps.end() && waiting->second.document), "a document to wait by", 0);
+}
+
+// The side indexes of open steps: members are unfinished executions that have steps.
+void Checker::step_index(const StoredKey& key) {
+  if (!of_type(key, "zset")) return;
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    auto* execution = member(key, values[i]);
+    if (execution == nullptr || !execution->readable) continue;
+    bool good = execution->has(h) && !execution->ended() && number(values[i + 1]).value_or(0) > 0;
+    if (!good) complain(values[i], key.rest, "an unfinished execution with steps, and a time", string(values[i + 1]));
+  }
+}
+
+void Checker::event_key(const StoredKey& key) {
+  no_ttl(key);
+  if (!of_type(key, "hash")) return;
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    bool known = starts(values[i], "e ") || starts(values[i], "w ") || starts(values[i], "p ");
+    if (!known) complain({}, key.rest, "an event, a waiter or a delivery", string(values[i]));
+  }
+}
+
 void Checker::note_satellite(const StoredKey& key, Execution& execution, string_view which) {
+  bool of_step = which.size() > 1 && string_view("smd").find(which[0]) != string_view::npos;
+  if (of_step && number(which.substr(1)).value_or(0) > 0) return note_step(key, execution, which);
   bool old_result = which.size() > 1 && which[0] == 'r' && number(which.substr(1)).has_value();
   bool known = old_result || which == "h" || (which.size() == 1 && kSatellites.find(which[0]) != string_view::npos);
   if (!known) return complain(execution.ulid, key.rest, "a known satellite", string(which));
-  string_view type = which == "h" ? "list" : which == "o" ? "hash" : "string";
+  string_view type = which == "h" ? "list" : which == "o" || which == "s" ? "hash" : which == "f" ? "stream" : "string";
   if (!of_type(key, type, execution.ulid)) return;
   if (type == "string" && key.note == "0") complain(execution.ulid, key.rest, "bytes", "an empty string");
   if (which == "h") {
@@ -286,6 +382,10 @@ void Checker::note_satellite(const StoredKey& key, Execution& execution, string_
     if (number(key.note).value_or(0) > std::int64_t(kHistoryMax))
       complain(execution.ulid, key.rest, "at most 64", string(key.note));
   }
+  if (which == "s") check_stream(key, execution);
+  execution.frames |= which == "f";
+  if (which == "f" && number(key.note).value_or(0) > kFramesMax)
+    complain(execution.ulid, key.rest, "at most 10000 frames", string(key.note));
   if (which == "y" && key.count == 1) execution.policy = snapshot_.values(key)[0];
   execution.progress |= which == "o";
   execution.text |= which == "x";
@@ -297,6 +397,23 @@ void Checker::note_satellite(const StoredKey& key, Execution& execution, string_
   }
 }
 
+void Checker::check_stream(const StoredKey& key, Execution& execution) {
+  execution.stream = true;
+  constexpr std::array<string_view, 4> counts = {"g", "n", "b", "z"};
+  auto values = snapshot_.values(key);
+  std::int64_t found[4] = {-1, -1, -1, -1};
+  for (std::size_t at = 0; at + 1 < values.size(); at += 2) {
+    auto count = std::find(counts.begin(), counts.end(), values[at]);
+    if (count != counts.end()) found[count - counts.begin()] = number(values[at + 1]).value_or(-1);
+    else if (values[at] != "l" && values[at] != "x" && values[at] != "d" && values[at] != "p")
+      complain(execution.ulid, key.rest, "a known field", string(values[at]));
+  }
+  bool good = found[0] >= 0 && found[0] <= execution.number[g] && found[2] >= 0 && found[1] >= found[2] &&
+      found[3] >= 0 && found[3] <= kStreamBytesMax;
+  if (!good) complain(execution.ulid, key.rest, "a generation there was, a last frame no earlier than its lease's "
+      "first, at most 8 MiB", "others");
+}
+
 void Checker::index_key(const StoredKey& key) {
   auto rest = key.rest;
   if (starts(rest, "q:")) return queue_index(key);
@@ -306,6 +423,8 @@ void Checker::index_key(const StoredKey& key) {
   }
   if (starts(rest, "idle:")) return idle_index(key);
   if (rest == "timeouts") return side_index(key, &Execution::in_timeouts);
+  if (rest == "waitpoints" || rest == "awaits") return step_index(key);
+  if (rest == "deliveries") return void(of_type(key, "zset"));
   if (rest == "deadlines") return side_index(key, &Execution::in_deadlines);
   if (rest == "handoffs") {
     if (!of_type(key, "zset")) return;
@@ -322,7 +441,7 @@ void Checker::index_key(const StoredKey& key) {
   bool known = rest.empty() || rest == "lanes" || rest == "ev" || rest == "absent" || rest == "gone" ||
       limit_key(rest) ||
       starts(rest, "e:") ||
-               starts(rest, "i:");
+               starts(rest, "i:") || starts(rest, "n:");
   if (!known) complain({}, rest, "no such key", string(key.type));
 }
 
@@ -359,7 +478,7 @@ void Checker::check_score(const Execution& execution, const StoredKey& key, std:
   auto state = *execution.state;
   if (state == State::delayed) want(score > 0, "the time it starts");
   if (state == State::blocked) want(score == 0, "0");
-  if (state == State::suspended) want(score >= 0, "its timeout, or 0");
+  if (state == State::suspended) want(score > 0 && score <= kNever, "its timeout, or the year 5138");
   if (state == State::active) want(score >= execution.number[b], "no earlier than it began, " +
       string(execution.core[b]));
   if (ff::core::is_terminal(state)) {
@@ -502,6 +621,7 @@ void Checker::check(Execution& execution) {
   check_counts(execution);
   check_satellites(execution);
   check_membership(execution);
+  check_steps(execution);
 }
 
 void Checker::check_fields(const Execution& execution) {
@@ -521,6 +641,7 @@ void Checker::check_fields(const Execution& execution) {
   must(execution, !execution.has(t) || execution.number[t] > 0, t, "above 0");
   must(execution, !execution.has(v) || execution.core[v] == "1", v, "1");
   must(execution, !execution.has(j) || execution.core[j] == "1", j, "1");
+  must(execution, !execution.has(i) || execution.core[i] == "1", i, "1");
   must(execution, !execution.has(m) || execution.core[m] == "lean", m, "lean");
   must(execution, execution.has(z) == execution.ended(), z, "present exactly when it has ended");
   must(execution, !execution.has(u) || execution.active() || execution.ended(), u, "only of a running attempt");
@@ -566,6 +687,7 @@ void Checker::check_counts(const Execution& execution) {
 
 void Checker::check_satellites(const Execution& execution) {
   must(execution, execution.has(j) == execution.more_satellites, j, "1 exactly when there are more satellites");
+  must(execution, execution.stream || !execution.frames, j, "frames only beside the state of their stream");
   bool completed = execution.state == ff::core::State::completed;
   if (execution.result && !completed) complain(execution.ulid, "e:" + string(execution.ulid) + ":r", "no result",
       "one");

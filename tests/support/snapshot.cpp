@@ -151,7 +151,7 @@ function read.list(key)
 end
 function read.string(key)
   local wanted = strings or string.sub(key, -2) == ':y' or string.sub(key, from, from + 1) == 'i:'
-    or string.sub(key, from, from + 4) == 'lane:'
+    or string.sub(key, from, from + 4) == 'lane:' or string.find(key, ':s%d+$')
   if not wanted then return tostring(call('STRLEN', key)), {} end
   local bytes = call('GET', key)
   return tostring(#bytes), { bytes }
@@ -165,7 +165,7 @@ function read.stream(key)
   return tostring(call('XLEN', key)), values
 end
 local satellite = { o = 'hash', h = 'list', p = 'string', r = 'string', x = 'string', y = 'string', t = 'string',
-  n = 'string' }
+                    f = 'stream', s = 'hash', n = 'string' }
 -- What the type must be by the key's name; nil: look.
 local function by_name(key)
   local rest = string.sub(key, from)

@@ -25,7 +25,7 @@ struct StoredKey {
 struct SnapshotScope {
   std::int64_t history_entries = 0;  // The newest of each history; 0: none.
   std::int64_t events = 0;           // The newest entries of the event stream; 0: none.
-  bool all_strings = false;          // false: only policies and idempotency records.
+  bool all_strings = false;          // false: only policies, idempotency records and documents of steps.
   // true: types are taken from the names of keys (a wrong one raises), encodings and expiries are not asked for.
   bool quick = false;
   SnapshotScope() = default;

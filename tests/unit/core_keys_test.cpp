@@ -137,6 +137,11 @@ TEST_CASE("homes spread evenly over the partitions") {
   }
 }
 
+TEST_CASE("an event is at home where its namespace, name and key hash to") {
+  const Keyspace keys("ff", 64);
+  CHECK(keys.home_of_event("acme", "paid", "order/1") == stable_hash("acme/paid/order/1") % 64);
+}
+
 TEST_CASE("the namespace is part of the home, and its end is told from the key's beginning") {
   const Keyspace keys("ff", 1024);
   CHECK(keys.home_of("a", "bc") != keys.home_of("ab", "c"));
@@ -189,6 +194,13 @@ TEST_CASE("key names are those of the contract") {
   CHECK(keys.tags(2, id) == e + ":t");
   CHECK(keys.progress(2, id) == e + ":o");
   CHECK(keys.history(2, id) == e + ":h");
+  CHECK(keys.step(2, id, 3) == e + ":s3");
+  CHECK(keys.signals(2, id, 3) == e + ":m3");
+  CHECK(keys.answers(2, id, 12) == e + ":d12");
+  CHECK(keys.event(2, "acme", "paid", "order/1") == "{ff:2.0}:n:acme/paid/order/1");
+  CHECK(keys.waitpoints(2) == "{ff:2.0}:waitpoints");
+  CHECK(keys.awaits(2) == "{ff:2.0}:awaits");
+  CHECK(keys.deliveries(2) == "{ff:2.0}:deliveries");
   CHECK(keys.idempotency(2, "acme", "order {1}") == "{ff:2.0}:i:acme/order {1}");
   CHECK(keys.queue(2, queue) == "{ff:2.0}:q:acme/mail");
   CHECK(keys.idle(2, queue) == "{ff:2.0}:idle:acme/mail");
@@ -204,6 +216,10 @@ TEST_CASE("key names are those of the contract") {
   CHECK(keys.worker_channel(2, "w@host:1") == "{ff:2.0}:w:w@host:1");
   CHECK(keys.watch_channel(2, id) == "{ff:2.0}:v:01ARZ3NDEKTSV4RRFFQ69G5FAV");
   CHECK(keys.engine_channel(2) == "{ff:2.0}:engine");
+  CHECK(keys.frames_channel(2, id) == "{ff:2.0}:f:01ARZ3NDEKTSV4RRFFQ69G5FAV");
+  CHECK(keys.events_channel(2) == "{ff:2.0}:events");
+  CHECK(keys.frames(2, id) == "{ff:2.0}:e:01ARZ3NDEKTSV4RRFFQ69G5FAV:f");
+  CHECK(keys.stream_state(2, id) == "{ff:2.0}:e:01ARZ3NDEKTSV4RRFFQ69G5FAV:s");
 }
 
 TEST_CASE("every state but ready has an index of its name") {

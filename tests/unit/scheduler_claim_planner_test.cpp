@@ -153,3 +153,39 @@ TEST_CASE("a failed call is repeated when told, and only then") {
   CHECK(planner.next(t0 + 1s, 4));
   CHECK(planner.calling() == 1);
 }
+
+TEST_CASE("partitions that do not answer leave the calls to the others, and are tried one at a time") {
+  ClaimPlanner planner(32, t0);
+  for (std::size_t i = 0; i < ClaimPlanner::kCallsAtOnce; ++i) REQUIRE(planner.next(t0, 16)->partition == i);
+  for (ff::core::Partition p = 0; p < ClaimPlanner::kCallsAtOnce; ++p) planner.unanswered(p, t0 + 1s);
+
+  std::size_t suspects = 0, others = 0;
+  while (auto plan = planner.next(t0 + 2s, 16)) {
+    ++(plan->partition < ClaimPlanner::kCallsAtOnce ? suspects : others);
+    if (plan->partition < ClaimPlanner::kCallsAtOnce) CHECK(plan->want == 1);
+  }
+
+  CHECK(suspects == 1);
+  CHECK(others == ClaimPlanner::kCallsAtOnce);
+}
+
+TEST_CASE("a suspect that answers, or is heard of, is like all others again") {
+  ClaimPlanner planner(2, t0);
+  REQUIRE(planner.next(t0, 16)->partition == 0);
+  REQUIRE(planner.next(t0, 16)->partition == 1);
+  planner.unanswered(0, t0 + 1s);
+  planner.unanswered(1, t0 + 2s);
+  CHECK(planner.next_look() == t0 + 1s);
+  CHECK_FALSE(planner.next(t0, 16));
+
+  REQUIRE(planner.next(t0 + 1s, 16)->partition == 0);
+  CHECK_FALSE(planner.next_look());
+  planner.answered(0, answer(1, 1, 5, 100, 0ms), t0 + 1s);
+  planner.opened(1);
+
+  CHECK(planner.next(t0 + 1s, 16)->partition == 1);
+  const auto known = planner.next(t0 + 1s, 16);
+  REQUIRE(known);
+  CHECK(known->partition == 0);
+  CHECK(known->want == 16);
+}

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "config.hpp"
+#include "ff/core/sha256.hpp"
 #include "support/temp_dir.hpp"
 
 using namespace ff::server;
@@ -10,7 +11,11 @@ using namespace std::chrono_literals;
 
 namespace {
 
+const std::string kSecret = "canary-0123456789-0123456789-0123";
+
+// The one thing that has no default is given.
 ConfigOutcome parse(std::vector<std::string> arguments, Environment environment = {}) {
+  environment.emplace_back("FF_WAITPOINT_HMAC_SECRET", kSecret);
   return parse_config(arguments, environment);
 }
 
@@ -51,6 +56,7 @@ TEST_CASE("every option can be given as a variable") {
                                   {"FF_LISTEN_ADDR", "[::]:8080"},
                                   {"FF_OPS_ADDR", "[::1]:0"},
                                   {"FF_API_TOKEN", "0123456789abcdef"},
+                                  {"FF_WAITPOINT_HMAC_GRACE_MS", "60000"},
                                   {"FF_SERVER_NAME", "s-1"},
                                   {"FF_MAX_CONNECTIONS", "10"},
                                   {"FF_MAX_BODY_BYTES", "2048"},
@@ -76,6 +82,8 @@ TEST_CASE("every option can be given as a variable") {
   CHECK(to_string(config.listen) == "[::]:8080");
   CHECK(to_string(config.ops) == "[::1]:0");
   CHECK(config.api_token.reveal() == "0123456789abcdef");
+  CHECK(config.hmac_secret.reveal() == kSecret);
+  CHECK(config.hmac_grace == 60s);
   CHECK(config.server_name == "s-1");
   CHECK(config.max_connections == 10);
   CHECK(config.max_body_bytes == 2048);
@@ -87,6 +95,7 @@ TEST_CASE("every option can be given as a variable") {
 }
 
 TEST_CASE("each wrong value is named with its variable and what is allowed") {
+  const std::string long_path = "/" + std::string(108, 's');
   struct Wrong {
     const char* name;
     const char* value;
@@ -98,6 +107,7 @@ TEST_CASE("each wrong value is named with its variable and what is allowed") {
                                   {"FF_PORT", "-1"},
                                   {"FF_PORT", " 1"},
                                   {"FF_SOCKET", "relative"},
+                                  {"FF_SOCKET", long_path.c_str()},
                                   {"FF_TLS", "yes"},
                                   {"FF_TLS_CA", "/no/such/file"},
                                   {"FF_CLUSTER", "2"},
@@ -109,6 +119,8 @@ TEST_CASE("each wrong value is named with its variable and what is allowed") {
                                   {"FF_LISTEN_ADDR", "::1:80"},
                                   {"FF_LISTEN_ADDR", "host.name:80"},
                                   {"FF_OPS_ADDR", ":80"},
+                                  {"FF_WAITPOINT_HMAC_GRACE_MS", "-1"},
+                                  {"FF_API_CALLERS_FILE", "/no/such/file"},
                                   {"FF_SERVER_NAME", "a b"},
                                   {"FF_MAX_CONNECTIONS", "0"},
                                   {"FF_MAX_BODY_BYTES", "1023"},
@@ -195,6 +207,57 @@ TEST_CASE("secrets come from files without their newline, and are never shown") 
   CHECK(describe(good.config).find("canary") == std::string::npos);
   CHECK(bad.problems.size() == 3);
   CHECK(!names(bad, "canary"));
+}
+
+TEST_CASE("without the secret of waitpoint tokens only --dev starts") {
+  const Environment none, some = {{"FF_WAITPOINT_HMAC_SECRET", "too-short"}};
+  CHECK(names(parse_config(std::vector<std::string>(), none), "FF_WAITPOINT_HMAC_SECRET is missing"));
+  CHECK(parse_config(std::vector<std::string>{"--dev"}, none).problems.empty());
+  CHECK(names(parse_config(std::vector<std::string>(), some), "FF_WAITPOINT_HMAC_SECRET is ***; allowed is 32 to 512"));
+  CHECK(names(parse({"--waitpoint-hmac-secret=x"}), "every user of the machine can see it"));
+  CHECK(describe(parse({}).config).find("canary") == std::string::npos);
+}
+
+TEST_CASE("callers come from a file, by name, role and namespace, with hashed tokens") {
+  ff::test::TempDir dir;
+  const std::string file = dir.file("callers");
+  std::ofstream(file) << "# who may do what\n\n"
+                      << "ci submit,work default,acme " << ff::core::sha256_hex("token-of-ci") << "\n"
+                      << "ops operate,admin * " << ff::core::sha256_hex("token-of-ops") << "\n";
+  const auto outcome = parse({"--api-callers-file", file, "--listen=0.0.0.0:9090"});
+
+  REQUIRE(outcome.problems.empty());
+  const Callers& callers = outcome.config.callers;
+  const Caller* ci = callers.find("token-of-ci");
+  REQUIRE(ci != nullptr);
+  CHECK(ci->name == "ci");
+  CHECK(ci->has_one_of(kSubmit | kOperate));
+  CHECK(!ci->has_one_of(kSignal | kOperate));
+  CHECK(ci->may_enter("acme"));
+  CHECK(!ci->may_enter("other"));
+  CHECK(callers.find("token-of-ops")->has_one_of(kSignal));
+  CHECK(callers.find("token-of-ops")->may_enter("other"));
+  CHECK(callers.find("") == nullptr);
+  CHECK(callers.find("token-of-c") == nullptr);
+  CHECK(callers.find(ff::core::sha256_hex("token-of-ci")) == nullptr);
+}
+
+TEST_CASE("a wrong line of the callers is named") {
+  const std::string hash = ff::core::sha256_hex("t");
+  for (const auto& [line, what] : std::vector<std::pair<std::string, std::string>>{
+           {"", "there is no caller"},
+           {"ci submit *", "line 1 has 3 words"},
+           {"ci submit * " + hash + " more", "line 1 has 5 words"},
+           {"ci boss * " + hash, "line 1 names the role \"boss\""},
+           {"c!i submit * " + hash, "line 1 the name is"},
+           {"ci submit Bad " + hash, "line 1 namespace is"},
+           {"ci submit * " + hash.substr(1), "line 1 ends in what is no SHA-256"},
+           {"# fine\nci submit * " + hash + "\nx", "line 3 has 1 words"}}) {
+    INFO(line);
+    const auto callers = Callers::parse(line);
+    REQUIRE(!callers);
+    CHECK(callers.error().message.find(what) != std::string::npos);
+  }
 }
 
 TEST_CASE("the help names every option that describe() prints") {

@@ -31,8 +31,14 @@ using ff::core::Error;
 namespace {
 
 constexpr std::size_t kBodyMax = 1000;
+constexpr auto kTime = 5s;
+
+// What handlers have seen; a test looks at the difference it makes.
+std::atomic<int> waits_begun{0};
+std::atomic<std::chrono::steady_clock::time_point> last_deadline{};
 
 asio::awaitable<Response> echo(Request request) {
+  last_deadline = request.deadline.at;
   if (request.target.path.at(0) == "throw") throw std::runtime_error("a secret detail");
   Response response(200, request.target.path.at(0) == "number" ? request.target.path.at(1) : request.body);
   response.content_type = "application/octet-stream";
@@ -40,6 +46,7 @@ asio::awaitable<Response> echo(Request request) {
 }
 
 asio::awaitable<Response> wait_for_ever(Request) {
+  ++waits_begun;
   asio::steady_timer timer(co_await asio::this_coro::executor, std::chrono::steady_clock::time_point::max());
   co_await timer.async_wait(asio::use_awaitable);
   co_return Response(200, "");
@@ -49,7 +56,7 @@ Admission admit(const Request& head) {
   Admission admission;
   admission.route = "echo";
   admission.body_bytes_max = kBodyMax;
-  admission.time = 5s;
+  admission.time = kTime;
   if (head.target.path.empty() || head.target.path[0] == "unknown") {
     admission.refusal = refuse(Error(Code::not_found, "no_route", "no such path"), head.request_id);
   }
@@ -60,10 +67,12 @@ Admission admit(const Request& head) {
 
 class Counts final : public ListenerObserver {
  public:
-  std::atomic<int> opened{0}, closed{0}, refused{0}, answers{0};
+  std::atomic<int> opened{0}, closed{0}, refused{0}, answers{0}, streams_opened{0}, streams_closed{0};
   void connection_opened() override { ++opened; }
   void connection_closed() override { ++closed; }
   void connection_refused() override { ++refused; }
+  void stream_opened() override { ++streams_opened; }
+  void stream_closed() override { ++streams_closed; }
   void answered(std::string_view, Method, int, double) override { ++answers; }
 };
 
@@ -374,6 +383,36 @@ TEST_CASE("bodies under way are bounded together") {
   CHECK(
       ask(lab.port, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 900\r\n\r\n" + std::string(900, 'y'))->status ==
       200);
+}
+
+TEST_CASE("a body counts among those under way until its request has been handled") {
+  PublicListenerOptions options;
+  options.bodies_bytes_max = 1500;
+  Lab lab(options);
+  const std::string body = "Content-Length: 900\r\n\r\n" + std::string(900, 'x');
+  const int begun = waits_begun;
+  RawHttp waiting(lab.port);
+  waiting.send("POST /wait HTTP/1.1\r\nHost: x\r\n" + body);
+  REQUIRE(wait_until([&] { return waits_begun == begun + 1; }));
+
+  CHECK(ask(lab.port, "POST /echo HTTP/1.1\r\nHost: x\r\n" + body)->status == 503);
+
+  waiting.reset();
+  REQUIRE(wait_until([&] { return lab.counts.closed == 2; }));
+  CHECK(ask(lab.port, "POST /echo HTTP/1.1\r\nHost: x\r\n" + body)->status == 200);
+}
+
+TEST_CASE("the time to send a body is not taken from the time to handle it") {
+  Lab lab;
+  RawHttp client(lab.port);
+  client.send("POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n");
+  REQUIRE(client.receive()->status == 100);
+
+  const auto sent_at = std::chrono::steady_clock::now();
+  client.send("x");
+
+  CHECK(client.receive()->status == 200);
+  CHECK(last_deadline.load() >= sent_at + kTime);
 }
 
 TEST_CASE("a long poll ends with its client") {

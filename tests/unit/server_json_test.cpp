@@ -365,3 +365,13 @@ TEST_CASE("a batch of which nothing was accepted is a failure as a whole") {
   CHECK(parsed->at("results").as_array().size() == 2);
   CHECK(parsed->at("error").at("request_id").as_string() == "r");
 }
+
+TEST_CASE("a history entry stays an object, whatever bytes a handler's text has") {
+  ff::sdk::Description description;
+  description.fields.rows.emplace_back().entry = "{\"kind\":\"failed\",\"error\":\"na\xefve\"}";
+
+  const auto id = ff::core::ExecutionId::parse("0-01ARZ3NDEKTSV4RRFFQ69G5FAV").value();
+  const std::string json = description_json(id, description);
+
+  CHECK(json.ends_with("\"history\":[{\"kind\":\"failed\",\"error\":\"na\xef\xbf\xbdve\"}]}"));
+}

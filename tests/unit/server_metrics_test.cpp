@@ -97,10 +97,13 @@ TEST_CASE("values land where they belong") {
   registry.connection_refused();
   registry.answered("/x", http::Method::get, 404, 0.02);
   registry.answered("/x", http::Method::get, 404, 0.02);
+  registry.token_refused(ff::core::TokenFault::bad_mac);
   registry.set(full_snapshot());
   const std::string page = registry.page();
 
   for (const char* line : {"ff_http_connections 1\n", "ff_http_connections_refused_total 1\n",
+                           "ff_waitpoint_tokens_refused_total{fault=\"bad_mac\"} 1\n",
+                           "ff_waitpoint_tokens_refused_total{fault=\"other_payload\"} 0\n",
                            "ff_http_requests_total{route=\"/x\",status=\"404\"} 2\n",
                            "ff_http_request_duration_seconds_bucket{route=\"/x\",le=\"0.01\"} 0\n",
                            "ff_http_request_duration_seconds_bucket{route=\"/x\",le=\"0.025\"} 2\n",

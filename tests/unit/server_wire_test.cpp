@@ -1,14 +1,12 @@
-// The pure parts of the HTTP side: status table, targets, base64, JSON text, heads.
+// The pure parts of the HTTP side: status table, targets, JSON text, heads.
 #include <catch2/catch_test_macros.hpp>
 #include <set>
 
-#include "http/base64.hpp"
 #include "http/error_map.hpp"
 #include "http/head_scan.hpp"
 #include "http/json_writer.hpp"
 #include "http/target.hpp"
 #include "http/wire.hpp"
-#include "support/seed.hpp"
 
 using namespace ff::server::http;
 using ff::core::Code;
@@ -61,31 +59,6 @@ TEST_CASE("targets are decoded strictly") {
     REQUIRE(!result);
     CHECK(result.error().code == Code::invalid_argument);
     CHECK(result.error().reason == "bad_target");
-  }
-}
-
-TEST_CASE("base64 goes both ways and has one text for equal bytes") {
-  ff::test::Rng rng(ff::test::seed());
-  for (std::size_t size = 0; size < 300; ++size) {
-    std::string bytes;
-    for (std::size_t i = 0; i < size; ++i) bytes += static_cast<char>(rng.below(256));
-    const std::string text = base64_encode(bytes);
-    CHECK(base64_decode(text) == bytes);
-    const std::string url = base64url_encode(bytes);
-    CHECK(base64url_decode(url) == bytes);
-    CHECK(url.find_first_of("+/=") == std::string::npos);
-    if (size % 3 != 0) CHECK(!base64_decode(text.substr(0, text.find('='))));
-  }
-  CHECK(base64_encode("Man") == "TWFu");
-  CHECK(base64_decode("TQ==") == "M");
-  for (const char* bad :
-       {"T", "TQ", "TQ=", "TR==", "TWE", "TWF=", "TW F", "TWFu\n", "====", "=TWF", "TQ==TQ==", "T-_u"}) {
-    INFO(bad);
-    CHECK(!base64_decode(bad));
-  }
-  for (const char* bad : {"T", "TQ==", "TR", "T+", "T/_u", "T Q"}) {
-    INFO(bad);
-    CHECK(!base64url_decode(bad));
   }
 }
 

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 
+#include "ff/core/base64.hpp"
 #include "ff/core/limits.hpp"
 #include "ff/core/text.hpp"
-#include "http/base64.hpp"
 #include "http/error_map.hpp"
 #include "http/execution_json.hpp"
 #include "http/json.hpp"
+#include "http/request_body.hpp"
 #include "http/submission_json.hpp"
 
 namespace ff::server::http {
@@ -27,31 +28,6 @@ Millis left(const core::Deadline& deadline) {
   const auto now = std::chrono::steady_clock::now();
   return std::max(Millis(1), std::chrono::duration_cast<Millis>(deadline.at - now));
 }
-
-enum class BodyKind { json, bytes };
-
-BodyKind body_kind(const Request& request) {
-  const std::string* type = request.header("content-type");
-  if (type == nullptr) return BodyKind::bytes;
-  std::string essence = type->substr(0, type->find(';'));
-  while (essence.ends_with(' ')) essence.pop_back();
-  std::transform(essence.begin(), essence.end(), essence.begin(), [](unsigned char c) { return std::tolower(c); });
-  return essence == "application/json" ? BodyKind::json : BodyKind::bytes;
-}
-
-// The object in the body of a route that takes a few fields; an empty body is an empty object.
-Result<boost::json::value> small_object(const Request& request) {
-  if (request.body.empty()) return boost::json::value(boost::json::object());
-  if (body_kind(request) != BodyKind::json) {
-    return bad("bad_content_type", "the body must be application/json");
-  }
-  FF_TRY(root, parse_json(request.body));
-  if (!root.is_object())
-    return bad("wrong_type", "the document is " + std::string(kind_name(root)) + ", must be an object");
-  return root;
-}
-
-Result<core::ExecutionId> id_of(const Request& request) { return core::ExecutionId::parse(request.captures.at(0)); }
 
 Result<std::int64_t> integer_query(const Request& request, std::string_view name, std::int64_t fallback,
                                    std::int64_t min, std::int64_t max) {
@@ -100,7 +76,7 @@ Result<sdk::ListQuery> list_query_of(const Request& request) {
     query.lane = *lane;
   }
   if (const std::string* cursor = request.query("cursor"); cursor != nullptr) {
-    auto decoded = base64url_decode(*cursor);
+    auto decoded = core::base64url_decode(*cursor);
     if (!decoded) return bad("bad_cursor", "cursor is " + core::shown(*cursor) + ", must be one that a list answered");
     query.cursor = std::move(*decoded);
   }
@@ -184,6 +160,14 @@ Result<std::string> namespace_of(const Request& request) {
 Result<sdk::Client> ExecutionApi::client_for(const Request& request) const {
   FF_TRY(ns, namespace_of(request));
   return sdk::Client(deployment_, std::move(ns), left(request.deadline));
+}
+
+void ExecutionApi::audit(const Request& request, std::string_view action, std::string_view object) const {
+  options_.logger->info("audit", {{"action", action},
+                                  {"object", object},
+                                  {"caller", request.caller},
+                                  {"peer", request.peer},
+                                  {"request", request.request_id}});
 }
 
 asio::awaitable<Response> ExecutionApi::submit(Request request) {

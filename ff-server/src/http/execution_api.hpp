@@ -2,12 +2,18 @@
 // ExecutionApi: what the routes do. It decodes, calls sdk::Client, and encodes; it decides nothing about executions.
 
 #include <boost/asio/awaitable.hpp>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
+#include "ff/core/log.hpp"
 #include "ff/core/result.hpp"
+#include "ff/core/token.hpp"
+#include "ff/engine/events.hpp"
 #include "ff/script/deployment.hpp"
 #include "ff/sdk/client.hpp"
+#include "ff/sdk/token_keys.hpp"
 #include "http/message.hpp"
 
 namespace ff::server::http {
@@ -26,11 +32,21 @@ class HealthSource {
 // Errors: invalid_argument/bad_namespace, also when both are given and differ.
 core::Result<std::string> namespace_of(const Request& request);
 
+struct ApiOptions {
+  core::Millis rotation_grace{24 * 3600 * 1000};
+  std::function<void(core::TokenFault)> token_refused;  // Told of each waitpoint token that is refused. Unset: nobody.
+  std::shared_ptr<core::Logger> logger = std::make_shared<core::NullLogger>();  // Operators' actions, as "audit".
+  ApiOptions() = default;
+};
+
 // Thread safety: none; on the deployment's executor. Lifetime: outlives the requests it serves.
 class ExecutionApi {
  public:
-  ExecutionApi(std::shared_ptr<script::Deployment> deployment, const HealthSource& health)
-      : deployment_(std::move(deployment)), health_(health) {}
+  // Lifetime: health and events outlive this.
+  ExecutionApi(std::shared_ptr<script::Deployment> deployment, std::shared_ptr<sdk::TokenKeys> keys,
+               const HealthSource& health, engine::EventFeed& events, ApiOptions options = ApiOptions())
+      : deployment_(std::move(deployment)), keys_(std::move(keys)), health_(health), events_(events),
+        options_(std::move(options)) {}
 
   boost::asio::awaitable<Response> submit(Request request);
   boost::asio::awaitable<Response> submit_batch(Request request);
@@ -65,13 +81,36 @@ class ExecutionApi {
 
   boost::asio::awaitable<Response> counts(Request request);
   boost::asio::awaitable<Response> healthz(Request request);
+  // stream_api.cpp
+  boost::asio::awaitable<Response> frames(Request request);
+  boost::asio::awaitable<Response> stream(Request request);
+  boost::asio::awaitable<Response> events(Request request);
+
+  // signal_api.cpp: waiting executions.
+  boost::asio::awaitable<Response> signal(Request request);
+  boost::asio::awaitable<Response> waitpoints(Request request);
+  boost::asio::awaitable<Response> resume(Request request);
+  boost::asio::awaitable<Response> publish_event(Request request);
+  boost::asio::awaitable<Response> broadcast(Request request);
+
+  // token_api.cpp: waitpoint tokens and the keys that sign them.
+  boost::asio::awaitable<Response> mint_token(Request request);
+  boost::asio::awaitable<Response> verify_token(Request request);
+  boost::asio::awaitable<Response> list_keys(Request request);
+  boost::asio::awaitable<Response> rotate_keys(Request request);
+  boost::asio::awaitable<Response> revoke_key(Request request);
 
  private:
   boost::asio::awaitable<Response> set_lane_state(Request request, core::LaneState state);
   core::Result<sdk::Client> client_for(const Request& request) const;
+  void audit(const Request& request, std::string_view action, std::string_view object) const;
+  Response keys_response() const;
 
   std::shared_ptr<script::Deployment> deployment_;
+  std::shared_ptr<sdk::TokenKeys> keys_;
   const HealthSource& health_;
+  ApiOptions options_;
+  engine::EventFeed& events_;
 };
 
 }  // namespace ff::server::http

@@ -1,7 +1,9 @@
 #include "http/execution_json.hpp"
 
+#include <algorithm>
+
+#include "ff/core/base64.hpp"
 #include "ff/core/text.hpp"
-#include "http/base64.hpp"
 #include "http/error_map.hpp"
 #include "http/json.hpp"
 
@@ -23,10 +25,24 @@ bool is_json_type(std::string_view type) {
   return type == "application/json" || type.ends_with("+json");
 }
 
-// Stored JSON that our own library wrote; as text, should it not be JSON after all.
+// With U+FFFD for each byte that is no UTF-8.
+std::string as_utf8(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  while (!text.empty()) {
+    const std::size_t length = core::utf8_length(text);
+    result.append(length == 0 ? std::string_view("\xef\xbf\xbd") : text.substr(0, length));
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return result;
+}
+
+// Stored JSON that our own library wrote; as text, should it not be JSON after all. An error text or a reason within it
+// has the bytes that a handler gave, whatever they are.
 void write_stored_json(JsonWriter& writer, std::string_view text) {
-  if (parse_json(text)) writer.raw(text);
-  else writer.string(text);
+  const std::string good = as_utf8(text);
+  if (parse_json(good)) writer.raw(good);
+  else writer.string(good);
 }
 
 void write_execution_numbers(JsonWriter& writer, const script::Describe::Ok& fields) {
@@ -53,13 +69,13 @@ void write_payload(JsonWriter& writer, const core::Payload& payload) {
   writer.field("size", static_cast<std::int64_t>(payload.bytes.size()));
   if (is_json_type(payload.content_type) && parse_json(payload.bytes)) writer.key("json").raw(payload.bytes);
   else if (is_utf8(payload.bytes)) writer.field("text", payload.bytes);
-  else writer.field("base64", base64_encode(payload.bytes));
+  else writer.field("base64", core::base64_encode(payload.bytes));
   writer.end_object();
 }
 
 void write_text(JsonWriter& writer, std::string_view name, std::string_view text) {
   writer.field(name, text);
-  if (!is_utf8(text)) writer.field(std::string(name) + "_base64", base64_encode(text));
+  if (!is_utf8(text)) writer.field(std::string(name) + "_base64", core::base64_encode(text));
 }
 
 std::string description_json(const core::ExecutionId& id, const sdk::Description& description) {
@@ -106,7 +122,7 @@ std::string page_json(const sdk::Page& page) {
     writer.field("priority", one.priority).field("attempt", one.attempt).field("created_at", one.created_at);
     writer.field("timer_at", one.timer_at).end_object();
   }
-  return writer.end_array().field("cursor", base64url_encode(page.cursor)).end_object().take();
+  return writer.end_array().field("cursor", core::base64url_encode(page.cursor)).end_object().take();
 }
 
 std::string counts_json(const std::map<std::string, std::int64_t>& counts) {

@@ -98,6 +98,7 @@ asio::awaitable<Response> ExecutionApi::set_lane_policy(Request request) {
   if (!policy) co_return refuse(policy.error(), request.request_id);
   auto set = co_await client->set_lane_policy(request.captures.at(0), std::move(*policy));
   if (!set) co_return refuse(set.error(), request.request_id);
+  audit(request, "lane.policy", request.captures.at(0));
   co_return co_await lane(std::move(request));
 }
 
@@ -118,8 +119,11 @@ asio::awaitable<Response> ExecutionApi::set_lane_state(Request request, core::La
   if (!client) co_return refuse(client.error(), request.request_id);
   auto reason = reason_of(request);
   if (!reason) co_return refuse(reason.error(), request.request_id);
-  auto set = co_await client->set_lane_state(request.captures.at(0), state, reason->by, reason->why);
+  // Whoever has shown who he is cannot be another.
+  auto by = request.caller.empty() ? reason->by : request.caller;
+  auto set = co_await client->set_lane_state(request.captures.at(0), state, std::move(by), reason->why);
   if (!set) co_return refuse(set.error(), request.request_id);
+  audit(request, "lane." + std::string(core::to_string(state)), request.captures.at(0));
   co_return co_await lane(std::move(request));
 }
 

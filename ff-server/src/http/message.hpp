@@ -4,6 +4,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,6 +34,7 @@ struct Request {
   std::string body;                   // As it came, chunks joined.
   std::string request_id;             // The client's, or one of ours.
   std::string peer;                   // Address of the client, for logs.
+  std::string caller;                 // Who asks, by his credential; empty: nobody in particular.
   core::Deadline deadline;            // When the answer must have been made.
   std::vector<std::string> captures;  // Values of the {…} of the route, in order.
 
@@ -43,12 +45,23 @@ struct Request {
   const std::string* query(std::string_view name) const noexcept;
 };
 
+// A body that is written in pieces, while it is made: the next piece is asked for when the last one is on its way, so a
+// client that reads slowly is made for slowly.
+class BodySource {
+ public:
+  virtual ~BodySource() = default;
+  // The next piece, not empty; nullopt: that was all. May take any time, but what keeps the connection alive is the
+  // source's business. Cancelled when the client is gone or the server drains; not asked again then.
+  virtual boost::asio::awaitable<std::optional<std::string>> next() = 0;
+};
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";  // Not sent when there is no body.
   std::string body;
   Fields headers;      // Beside those the listener adds: Date, Content-Length, X-Request-Id, Cache-Control, ….
   bool close = false;  // Close the connection after it.
+  std::shared_ptr<BodySource> stream;  // Set: instead of `body`. Owned by the connection while it writes.
 
   Response() = default;
   Response(int s, std::string b) : status(s), body(std::move(b)) {}
@@ -62,7 +75,7 @@ struct Admission {
   Handler handler;
   std::string_view route = "unmatched";  // Bounded set, for metrics. Outlives the listener.
   std::size_t body_bytes_max = 0;
-  core::Millis time{0};  // For the handler.
+  core::Millis time{0};  // For the handler, from when the body is there.
   bool waits = false;    // A long poll: given up when the client goes or the server drains.
   Admission() = default;
 };

@@ -43,10 +43,10 @@ constexpr std::size_t kLingerBytesMax = 4 << 20;
 constexpr std::string_view kUnparsed = "unparsed";
 
 // Decisions rest on these: a second one could be read differently by somebody in front of us.
-constexpr std::array<std::string_view, 11> kOnce = {
+constexpr std::array<std::string_view, 12> kOnce = {
     "host",          "content-length",  "content-type",    "transfer-encoding",
     "authorization", "idempotency-key", "x-ff-namespace",  "x-request-id",
-    "expect",        "origin",          "content-encoding"};
+    "expect",        "origin",          "content-encoding", "last-event-id"};
 
 Method method_of(beast::http::verb verb) noexcept {
   switch (verb) {
@@ -143,7 +143,8 @@ class ListenerState {
   std::set<Session*> sessions;   // They take themselves out.
   std::size_t serving = 0;       // Of them, those within the cap,
   std::size_t turning_away = 0;  // and those over it.
-  std::size_t body_bytes = 0;    // Reserved by bodies under way.
+  std::size_t streams = 0;       // Answers in pieces under way.
+  std::size_t body_bytes = 0;    // Reserved by bodies that are received or handled.
   bool draining = false;
 };
 
@@ -162,6 +163,7 @@ class Session : public std::enable_shared_from_this<Session> {
     const auto peer = socket_.remote_endpoint(ignored);
     if (!ignored) peer_ = peer.address().to_string();
   }
+  ~Session() { reserve_body(0); }
 
   asio::awaitable<void> run();
   // Instead of run(), over the cap: says so and closes.
@@ -183,11 +185,19 @@ class Session : public std::enable_shared_from_this<Session> {
   Step check_head(const Parser& parser, Request& request);
   asio::awaitable<Step> read_body(Parser& parser, const Admission& admission, Request& request);
   asio::awaitable<Step> receive_body(Parser& parser);
+  // From now on the request's body takes so much of what all may take.
+  void reserve_body(std::size_t bytes) {
+    listener_->body_bytes += bytes;
+    listener_->body_bytes -= std::exchange(body_reserved_, bytes);
+  }
   asio::awaitable<Response> handle(const Admission& admission, Request request);
   asio::awaitable<Response> handle_or_give_up(const Admission& admission, Request request);
   asio::awaitable<void> until_given_up();
   asio::awaitable<bool> answer(Response response, std::string_view route, Method method);
   asio::awaitable<bool> answer_refusal();
+  asio::awaitable<bool> write_pieces(std::shared_ptr<BodySource> source);
+  asio::awaitable<bool> write_piece(std::string piece);
+  asio::awaitable<std::optional<std::string>> next_piece(std::shared_ptr<BodySource> source);
   asio::awaitable<void> linger();
   asio::awaitable<std::size_t> fill();
 
@@ -219,7 +229,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Of the request under way.
   Refusal refusal_;
   std::string request_id_;
-  std::size_t head_bytes_ = 0;
+  std::size_t head_bytes_ = 0, body_reserved_ = 0;
   bool keep_alive_ = true, http10_ = false;
   std::chrono::steady_clock::time_point began_;
 };
@@ -280,7 +290,6 @@ asio::awaitable<bool> Session::serve_one(bool first) {
   step = parse_head(parser, request);
   if (step == Step::answered) co_return co_await answer_refusal();
   Admission admission = listener_->admit(request);
-  request.deadline = core::Deadline::in(admission.time);
   const Method method = request.method;
   if (!admission.refusal) {
     step = co_await read_body(parser, admission, request);
@@ -292,9 +301,11 @@ asio::awaitable<bool> Session::serve_one(bool first) {
     response = std::move(*admission.refusal);
     if (!parser.is_done() && (parser.chunked() || parser.content_length().value_or(0) > 0)) response.close = true;
   } else {
+    request.deadline = core::Deadline::in(admission.time);
     response = co_await handle(admission, std::move(request));
-    if (peer_gone_) co_return false;
   }
+  reserve_body(0);
+  if (peer_gone_) co_return false;
   co_return co_await answer(std::move(response), admission.route, method);
 }
 
@@ -393,10 +404,10 @@ asio::awaitable<Session::Step> Session::read_body(Parser& parser, const Admissio
     co_return refuse_with(
         Refusal(503, Error(Code::unavailable, "bodies_bytes", "too much is being received now", 1000)));
   }
-  listener_->body_bytes += reserved;
+  reserve_body(reserved);
   const Step step = co_await receive_body(parser);
-  listener_->body_bytes -= reserved;
   if (step == Step::go_on) request.body = std::move(parser.get().body());
+  reserve_body(request.body.size());
   co_return step;
 }
 
@@ -483,8 +494,53 @@ asio::awaitable<bool> Session::answer_refusal() {
   co_return co_await answer(std::move(response), kUnparsed, Method::other);
 }
 
+// The pieces of a body; false when the connection can't go on after them.
+asio::awaitable<bool> Session::write_pieces(std::shared_ptr<BodySource> source) {
+  ++listener_->streams;
+  listener_->observer.stream_opened();
+  bool whole = false, good = true;
+  try {
+    while (good && !whole) {
+      auto piece = co_await next_piece(source);
+      good = !peer_gone_;
+      whole = !piece;
+      if (!piece) break;
+      std::string bytes = http10_ ? std::move(*piece) : chunk(*piece);
+      if (good) good = co_await write_piece(std::move(bytes));
+    }
+    if (good && !http10_) good = co_await write_piece(chunk(""));
+  } catch (const std::exception& error) {
+    good = false;  // Without the last chunk the client sees that this was not all.
+    listener_->logger->error("a stream failed", {{"request_id", request_id_}, {"what", error.what()}});
+  }
+  --listener_->streams;
+  listener_->observer.stream_closed();
+  co_return good && !http10_;
+}
+
+asio::awaitable<std::optional<std::string>> Session::next_piece(std::shared_ptr<BodySource> source) {
+  using namespace asio::experimental::awaitable_operators;
+  waiting_ = true;
+  auto work = source->next();
+  auto given_up = until_given_up();
+  auto winner = co_await (std::move(work) || std::move(given_up));
+  waiting_ = false;
+  if (winner.index() == 1) co_return std::nullopt;
+  co_return std::get<0>(std::move(winner));
+}
+
+asio::awaitable<bool> Session::write_piece(std::string piece) {
+  arm(options_.write_timeout, OnTimeout::close);
+  const auto [error, count] = co_await asio::async_write(socket_, asio::buffer(piece), kToken);
+  disarm();
+  co_return !error;
+}
+
 asio::awaitable<bool> Session::answer(Response response, std::string_view route, Method method) {
-  const bool keep = keep_alive_ && !response.close && !listener_->draining;
+  if (response.stream && listener_->streams >= options_.streams_max) {
+    response = refuse(Error(Code::exhausted, "too_many_streams", "no more streams are served now", 1000), request_id_);
+  }
+  const bool keep = keep_alive_ && !response.close && !listener_->draining && !(response.stream && http10_);
   HeadOptions head_options;
   head_options.request_id = request_id_;
   head_options.keep_alive = keep;
@@ -506,8 +562,14 @@ asio::awaitable<bool> Session::answer(Response response, std::string_view route,
                           {"peer", peer_},
                           {"ms", took.count() * 1000}});
   if (error) co_return false;
-  if (!keep) co_await linger();
-  co_return keep;
+  bool going_on = keep;
+  if (response.stream && !bodyless) {
+    const bool whole = co_await write_pieces(std::move(response.stream));
+    if (peer_gone_) co_return false;
+    going_on = whole && keep && !listener_->draining;
+  }
+  if (!going_on) co_await linger();
+  co_return going_on;
 }
 
 // A close with unread bytes resets the connection, and the client may lose the answer: so take in what it still sends.

@@ -4,6 +4,7 @@
 
 #include "ff/core/text.hpp"
 #include "http/error_map.hpp"
+#include "http/request_body.hpp"
 #include "http/submission_json.hpp"
 #include "http/wire.hpp"
 
@@ -17,40 +18,58 @@ using Api = ExecutionApi;
 constexpr std::size_t kKiB = 1024;
 constexpr std::size_t kNoBody = 0;
 constexpr std::size_t kSmall = 64 * kKiB;        // A few fields.
+constexpr std::size_t kSignalBody = 512 * kKiB;  // A payload of 256 KiB as base64, and the rest.
 constexpr std::size_t kOne = 2 * kKiB * kKiB;    // A payload of 1 MiB as base64, and the rest.
 constexpr std::size_t kMany = 64 * kKiB * kKiB;  // As much as FF_MAX_BODY_BYTES allows.
 constexpr core::Millis kWaitSlack(1000);         // For the calls before and after a wait.
 
+constexpr std::uint8_t kLook = kSubmit | kWork | kOperate;
+
 constexpr std::array kRoutes = {
-    Route{Method::post, "/v1/executions", &Api::submit, kOne, kSubmissionQuery, false},
-    Route{Method::post, "/v1/executions/batch", &Api::submit_batch, kMany, "", false},
-    Route{Method::get, "/v1/executions", &Api::list, kNoBody, "state lane cursor limit", false},
-    Route{Method::get, "/v1/executions/{id}", &Api::describe, kNoBody, "", false},
-    Route{Method::delete_, "/v1/executions/{id}", &Api::purge, kNoBody, "", false},
-    Route{Method::get, "/v1/executions/{id}/result", &Api::result, kNoBody, "wait_ms raw generation", false},
-    Route{Method::get, "/v1/executions/{id}/payload", &Api::payload, kNoBody, "raw", false},
-    Route{Method::post, "/v1/executions/{id}/cancel", &Api::cancel, kSmall, "", false},
-    Route{Method::post, "/v1/executions/{id}/replay", &Api::replay, kSmall, "", false},
-    Route{Method::post, "/v1/executions/{id}/priority", &Api::change_priority, kSmall, "", false},
-    Route{Method::get, "/v1/executions/{id}/explain", &Api::explain, kNoBody, "", false},
-    Route{Method::get, "/v1/lanes", &Api::lanes, kNoBody, "", false},
-    Route{Method::get, "/v1/lanes/{lane}", &Api::lane, kNoBody, "", false},
-    Route{Method::put, "/v1/lanes/{lane}/policy", &Api::set_lane_policy, kSmall, "", false},
-    Route{Method::post, "/v1/lanes/{lane}/pause", &Api::pause_lane, kSmall, "", false},
-    Route{Method::post, "/v1/lanes/{lane}/resume", &Api::resume_lane, kSmall, "", false},
-    Route{Method::post, "/v1/lanes/{lane}/drain", &Api::drain_lane, kSmall, "", false},
-    Route{Method::get, "/v1/quotas", &Api::list_quotas, kNoBody, "after limit", false},
-    Route{Method::get, "/v1/quotas/{name}", &Api::quota, kNoBody, "", false},
-    Route{Method::put, "/v1/quotas/{name}", &Api::set_quota, kSmall, "", false},
-    Route{Method::delete_, "/v1/quotas/{name}", &Api::drop_quota, kNoBody, "", false},
-    Route{Method::post, "/v1/quotas/{name}/pause", &Api::pause_quota, kSmall, "", false},
-    Route{Method::get, "/v1/budgets", &Api::list_budgets, kNoBody, "after limit", false},
-    Route{Method::get, "/v1/budgets/{name}", &Api::budget, kNoBody, "", false},
-    Route{Method::put, "/v1/budgets/{name}", &Api::set_budget, kSmall, "", false},
-    Route{Method::delete_, "/v1/budgets/{name}", &Api::drop_budget, kNoBody, "", false},
-    Route{Method::post, "/v1/budgets/{name}/usage", &Api::report_usage, kSmall, "", false},
-    Route{Method::get, "/v1/counts", &Api::counts, kNoBody, "", false},
-    Route{Method::get, "/healthz", &Api::healthz, kNoBody, "", true},
+    Route{Method::post, "/v1/executions", &Api::submit, kOne, kSubmissionQuery, kSubmit},
+    Route{Method::post, "/v1/executions/batch", &Api::submit_batch, kMany, "", kSubmit},
+    Route{Method::get, "/v1/executions", &Api::list, kNoBody, "state lane cursor limit", kLook},
+    Route{Method::get, "/v1/executions/{id}", &Api::describe, kNoBody, "", kLook},
+    Route{Method::delete_, "/v1/executions/{id}", &Api::purge, kNoBody, "", kOperate},
+    Route{Method::get, "/v1/executions/{id}/result", &Api::result, kNoBody, "wait_ms raw generation", kLook},
+    Route{Method::get, "/v1/executions/{id}/payload", &Api::payload, kNoBody, "raw", kLook},
+    Route{Method::post, "/v1/executions/{id}/cancel", &Api::cancel, kSmall, "", kSubmit | kOperate},
+    Route{Method::post, "/v1/executions/{id}/replay", &Api::replay, kSmall, "", kOperate},
+    Route{Method::post, "/v1/executions/{id}/priority", &Api::change_priority, kSmall, "", kOperate},
+    Route{Method::post, "/v1/executions/{id}/signals", &Api::signal, kSignalBody, "", kSignal, true},
+    Route{Method::post, "/v1/executions/{id}/waitpoints/{waitpoint}/signals", &Api::signal, kSignalBody, "", kSignal,
+          true},
+    Route{Method::get, "/v1/executions/{id}/waitpoints", &Api::waitpoints, kNoBody, "", kLook | kSignal},
+    Route{Method::post, "/v1/executions/{id}/resume", &Api::resume, kSmall, "", kOperate},
+    Route{Method::post, "/v1/executions/{id}/tokens", &Api::mint_token, kSmall, "", kOperate},
+    Route{Method::post, "/v1/tokens/verify", &Api::verify_token, kSmall, "", kOperate},
+    Route{Method::post, "/v1/events", &Api::publish_event, kSignalBody, "", kSignal},
+    Route{Method::post, "/v1/broadcasts", &Api::broadcast, kSignalBody, "", kSignal},
+    Route{Method::get, "/v1/admin/keys", &Api::list_keys, kNoBody, "", kAdmin},
+    Route{Method::post, "/v1/admin/keys/rotate", &Api::rotate_keys, kSmall, "", kAdmin},
+    Route{Method::post, "/v1/admin/keys/{kid}/revoke", &Api::revoke_key, kSmall, "", kAdmin},
+    Route{Method::get, "/v1/executions/{id}/frames", &Api::frames, kNoBody, "cursor limit", kLook},
+    Route{Method::get, "/v1/executions/{id}/stream", &Api::stream, kNoBody, "cursor", kLook},
+    Route{Method::get, "/v1/events", &Api::events, kNoBody, "lane state id cursor", kLook},
+    Route{Method::get, "/v1/executions/{id}/explain", &Api::explain, kNoBody, "", kLook},
+    Route{Method::get, "/v1/lanes", &Api::lanes, kNoBody, "", kLook},
+    Route{Method::get, "/v1/lanes/{lane}", &Api::lane, kNoBody, "", kLook},
+    Route{Method::put, "/v1/lanes/{lane}/policy", &Api::set_lane_policy, kSmall, "", kOperate},
+    Route{Method::post, "/v1/lanes/{lane}/pause", &Api::pause_lane, kSmall, "", kOperate},
+    Route{Method::post, "/v1/lanes/{lane}/resume", &Api::resume_lane, kSmall, "", kOperate},
+    Route{Method::post, "/v1/lanes/{lane}/drain", &Api::drain_lane, kSmall, "", kOperate},
+    Route{Method::get, "/v1/quotas", &Api::list_quotas, kNoBody, "after limit", kLook},
+    Route{Method::get, "/v1/quotas/{name}", &Api::quota, kNoBody, "", kLook},
+    Route{Method::put, "/v1/quotas/{name}", &Api::set_quota, kSmall, "", kOperate},
+    Route{Method::delete_, "/v1/quotas/{name}", &Api::drop_quota, kNoBody, "", kOperate},
+    Route{Method::post, "/v1/quotas/{name}/pause", &Api::pause_quota, kSmall, "", kWork | kOperate},
+    Route{Method::get, "/v1/budgets", &Api::list_budgets, kNoBody, "after limit", kLook},
+    Route{Method::get, "/v1/budgets/{name}", &Api::budget, kNoBody, "", kLook},
+    Route{Method::put, "/v1/budgets/{name}", &Api::set_budget, kSmall, "", kOperate},
+    Route{Method::delete_, "/v1/budgets/{name}", &Api::drop_budget, kNoBody, "", kOperate},
+    Route{Method::post, "/v1/budgets/{name}/usage", &Api::report_usage, kSmall, "", kWork | kOperate},
+    Route{Method::get, "/v1/counts", &Api::counts, kNoBody, "", kAdmin},
+    Route{Method::get, "/healthz", &Api::healthz, kNoBody, "", 0},
 };
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -75,7 +94,7 @@ bool matches(const std::vector<std::string_view>& pattern, const std::vector<std
 }
 
 bool takes(const Route& route, std::string_view name) {
-  if (name == "namespace") return !route.open;
+  if (name == "namespace") return route.roles != 0;
   const auto names = split(route.query, ' ');
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -86,6 +105,15 @@ std::optional<std::int64_t> wait_of(const Request& head) {
   const auto number = integer_of_text("wait_ms", *text);
   if (!number || *number <= 0 || *number > kWaitMsMax) return std::nullopt;  // The handler says what is wrong with it.
   return *number;
+}
+
+std::optional<Error> lacks_right(const Caller& caller, const Route& route, const Request& head) {
+  if (route.roles != 0 && !caller.has_one_of(route.roles)) {
+    return Error(Code::permission_denied, "role_missing", "this takes one of the roles " + roles_text(route.roles));
+  }
+  const auto ns = namespace_of(head);
+  if (!ns || caller.may_enter(*ns)) return std::nullopt;  // The handler says what is wrong with it.
+  return Error(Code::permission_denied, "foreign_namespace", "this token is not for the namespace " + core::shown(*ns));
 }
 
 }  // namespace
@@ -123,12 +151,26 @@ std::optional<Response> Router::turned_away(const Request& head) const {
     return refuse(Error(Code::permission_denied, "cross_origin", "requests from pages of other sites are not served"),
                   head.request_id);
   }
-  if (options_.api_token.empty() && host != nullptr && !host_is_literal(*host)) {
+  if (options_.callers.empty() && host != nullptr && !host_is_literal(*host)) {
     return refuse(Error(Code::permission_denied, "bad_host",
                         "without FF_API_TOKEN the header Host must be an IP address or localhost"),
                   head.request_id);
   }
   return std::nullopt;
+}
+
+// Null: nobody, where nobody needs to be known. A route that does not exist is told only to those who are known.
+core::Result<const Caller*> Router::caller_of(const Request& head, const Route* route) const {
+  const std::string* header = head.header("authorization");
+  const bool bearer = header != nullptr && header->starts_with(kBearer);
+  const std::string_view token = bearer ? std::string_view(*header).substr(kBearer.size()) : std::string_view();
+  if (route != nullptr && route->roles == 0) return nullptr;
+  if (route != nullptr && route->token && token.starts_with("ffw1.")) return nullptr;
+  if (options_.callers.empty()) return &local_;
+  if (route != nullptr && route->token && header == nullptr) return nullptr;
+  const Caller* caller = options_.callers.find(token);
+  if (bearer && caller != nullptr) return caller;
+  return Error(Code::unauthenticated, "bad_token", "the header Authorization must be: Bearer <token>");
 }
 
 Admission Router::admit(const Request& head) const {
@@ -138,17 +180,10 @@ Admission Router::admit(const Request& head) const {
   std::vector<std::string> captures;
   std::string allowed;
   const Route* route = find(head, captures, allowed);
-  const bool open = route != nullptr && route->open;
-  if (!open && !options_.api_token.empty()) {
-    static constexpr std::string_view kScheme = "Bearer ";
-    const std::string* header = head.header("authorization");
-    const bool bearer = header != nullptr && header->starts_with(kScheme);
-    if (!bearer || !options_.api_token.equals(std::string_view(*header).substr(kScheme.size()))) {
-      admission.refusal =
-          refuse(Error(Code::unauthenticated, "bad_token", "the header Authorization must be: Bearer <token>"),
-                 head.request_id);
-      return admission;
-    }
+  const auto caller = caller_of(head, route);
+  if (!caller) {
+    admission.refusal = refuse(caller.error(), head.request_id);
+    return admission;
   }
   if (route == nullptr && allowed.empty()) {
     admission.refusal = refuse(Error(Code::not_found, "no_route", "there is nothing at this path"), head.request_id);
@@ -168,12 +203,19 @@ Admission Router::admit(const Request& head) const {
                                head.request_id);
     return admission;
   }
+  const auto lacking = *caller == nullptr ? std::nullopt : lacks_right(**caller, *route, head);
+  if (lacking) {
+    admission.refusal = refuse(*lacking, head.request_id);
+    return admission;
+  }
   const auto wait = wait_of(head);
   admission.waits = wait.has_value();
   admission.time = options_.request_timeout + (wait ? core::Millis(*wait) + kWaitSlack : core::Millis(0));
   admission.body_bytes_max = std::min(route->body_bytes_max, options_.body_bytes_max);
-  admission.handler = [this, handler = route->handler, captures = std::move(captures)](Request request) {
+  const std::string name = *caller == nullptr ? "" : (*caller)->name;
+  admission.handler = [this, handler = route->handler, captures = std::move(captures), name](Request request) {
     request.captures = captures;
+    request.caller = name;
     return (api_.*handler)(std::move(request));
   };
   return admission;

@@ -3,11 +3,14 @@
 // read.
 
 #include <array>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "ff/core/secret.hpp"
+#include "callers.hpp"
+#include "ff/core/result.hpp"
 #include "ff/core/time.hpp"
 #include "http/execution_api.hpp"
 #include "http/message.hpp"
@@ -20,14 +23,16 @@ struct Route {
   boost::asio::awaitable<Response> (ExecutionApi::*handler)(Request);
   std::size_t body_bytes_max;
   std::string_view query;  // Parameters it takes, beside `namespace`.
-  bool open;               // Without the API token.
+  std::uint8_t roles;      // Any of them suffices (Role). 0: everybody.
+  bool token = false;      // Also for who brings a waitpoint token instead of a credential: the handler sees to it.
 };
 
 // For tests and documents.
 std::span<const Route> routes();
 
 struct RouterOptions {
-  core::Secret api_token;  // Empty: none is asked for, and Host must name this machine (see host_is_literal).
+  // Empty: everybody is "local" and may do all, but Host must name this machine (see host_is_literal).
+  Callers callers;
   std::size_t body_bytes_max = 8 << 20;
   core::Millis request_timeout{15000};
   RouterOptions() = default;
@@ -37,16 +42,18 @@ struct RouterOptions {
 class Router {
  public:
   Router(ExecutionApi& api, RouterOptions options);
-  // In this order: a page of another site may not ask (403), token (401), path (404), method (405 with Allow), query
-  // (400).
+  // In this order: a page of another site may not ask (403), credential (401), path (404), method (405 with Allow),
+  // query (400), role and namespace (403).
   Admission admit(const Request& head) const;
 
  private:
   const Route* find(const Request& head, std::vector<std::string>& captures, std::string& allowed) const;
   std::optional<Response> turned_away(const Request& head) const;
+  core::Result<const Caller*> caller_of(const Request& head, const Route* route) const;
 
   ExecutionApi& api_;
   RouterOptions options_;
+  Caller local_{"local"};
   std::vector<std::vector<std::string_view>> patterns_;  // Of routes(), in segments.
 };
 

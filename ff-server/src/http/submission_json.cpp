@@ -2,8 +2,8 @@
 
 #include <charconv>
 
+#include "ff/core/base64.hpp"
 #include "ff/core/text.hpp"
-#include "http/base64.hpp"
 #include "http/json.hpp"
 
 namespace ff::server::http {
@@ -136,7 +136,8 @@ void read_tags(ObjectReader& reader, core::Tags& tags) {
   }
 }
 
-// `text` is the exact text of the object.
+}  // namespace
+
 void read_payload(ObjectReader& reader, std::string_view text, core::Payload& payload) {
   int given = 0;
   if (reader.take("payload") != nullptr) {
@@ -151,7 +152,7 @@ void read_payload(ObjectReader& reader, std::string_view text, core::Payload& pa
   if (std::string encoded; reader.has("payload_base64")) {
     ++given;
     reader.text("payload_base64", encoded);
-    auto bytes = base64_decode(encoded);
+    auto bytes = core::base64_decode(encoded);
     if (bytes) payload = core::Payload(std::move(*bytes));
     else reader.complain(bad("bad_base64", reader.path_of("payload_base64") + " is not canonical base64"));
   }
@@ -161,6 +162,8 @@ void read_payload(ObjectReader& reader, std::string_view text, core::Payload& pa
                                            " comes twice: give one of payload, payload_text and payload_base64"));
   }
 }
+
+namespace {
 
 sdk::Submission read_submission(const json::object& object, std::string_view text, std::string path,
                                 std::optional<Error>& error) {

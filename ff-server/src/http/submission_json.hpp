@@ -6,6 +6,7 @@
 
 #include "ff/core/result.hpp"
 #include "ff/sdk/client.hpp"
+#include "http/json.hpp"
 #include "http/message.hpp"
 
 namespace ff::server::http {
@@ -31,7 +32,9 @@ core::Result<sdk::Submission> submission_of_bytes(Request& request);
 inline constexpr std::string_view kSubmissionQuery =
     "kind lane priority start_at delay_ms deadline_at deadline_ms idempotency_ttl_ms fairness_key fairness_weight";
 
-class ObjectReader;
+// One of "payload" (any JSON value), "payload_text" and "payload_base64", and "content_type"; `text` is the exact text
+// of the reader's object.
+void read_payload(ObjectReader& reader, std::string_view text, core::Payload& payload);
 // {"tokens": 5, …}, when it is there.
 void read_amounts(ObjectReader& reader, std::string_view name, std::optional<core::Error>& error,
                   core::Amounts& amounts);

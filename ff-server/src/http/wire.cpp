@@ -52,7 +52,10 @@ std::string_view reason_phrase(int status) noexcept {
 std::string response_head(const Response& response, const HeadOptions& options, std::time_t now) {
   std::string head = fmt::format("HTTP/1.1 {} {}\r\nDate: {:%a, %d %b %Y %H:%M:%S} GMT\r\n", response.status,
                                  reason_phrase(response.status), fmt::gmtime(now));
-  if (has_body(response.status)) {
+  if (response.stream) {
+    head += fmt::format("Content-Type: {}\r\n{}", response.content_type,
+                        options.http10 ? "" : "Transfer-Encoding: chunked\r\n");
+  } else if (has_body(response.status)) {
     if (!response.body.empty()) head += fmt::format("Content-Type: {}\r\n", response.content_type);
     head += fmt::format("Content-Length: {}\r\n", response.body.size());
   }
@@ -63,6 +66,8 @@ std::string response_head(const Response& response, const HeadOptions& options, 
   else if (options.http10) head += "Connection: keep-alive\r\n";
   return head += "\r\n";
 }
+
+std::string chunk(std::string_view piece) { return fmt::format("{:x}\r\n{}\r\n", piece.size(), piece); }
 
 bool valid_request_id(std::string_view text) noexcept {
   const auto good = [](char c) {

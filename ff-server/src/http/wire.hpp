@@ -20,6 +20,9 @@ struct HeadOptions {
 // Status line and fields, the empty line included. `now` goes into Date.
 std::string response_head(const Response& response, const HeadOptions& options, std::time_t now);
 
+// A piece of a chunked body; of an empty piece, its end.
+std::string chunk(std::string_view piece);
+
 // 1 to 64 characters of A-Z a-z 0-9 . _ -
 bool valid_request_id(std::string_view text) noexcept;
 // Whether a Host names this machine in a way no foreign name server can: an IP address or localhost, with or without a

@@ -23,17 +23,21 @@ inline constexpr Info kHttpRequests{
     "ff_http_requests_total", Type::counter, "", "route status",
     "Answers of the public API, by route pattern and status; route unparsed never became a request."};
 inline constexpr Info kHttpDuration{"ff_http_request_duration_seconds", Type::histogram, "seconds", "route",
-                                    "From the end of a request's head to the end of its answer."};
+                                    "From the end of a request's head to the end of its answer, or to the head of one "
+                                    "in pieces."};
 inline constexpr Info kHttpConnections{"ff_http_connections", Type::gauge, "", "",
                                        "Open connections of the public API."};
 inline constexpr Info kHttpRefused{"ff_http_connections_refused_total", Type::counter, "", "",
                                    "Connections over FF_MAX_CONNECTIONS."};
+inline constexpr Info kTokensRefused{"ff_waitpoint_tokens_refused_total", Type::counter, "", "fault",
+                                     "Waitpoint tokens refused, by what was wrong; their senders are not told."};
+inline constexpr Info kHttpStreams{"ff_http_streams", Type::gauge, "", "", "Answers in pieces under way."};
 inline constexpr Info kExecutions{
     "ff_executions", Type::gauge, "", "state namespace lane",
     "Executions by state, ready ones by namespace and lane too; beyond 200 lanes the rest is (other)."};
 inline constexpr Info kUnserved{
     "ff_executions_unserved", Type::gauge, "", "namespace lane",
-    "Ready executions whose requirements no worker seen lately fulfils; at least, where fairness keys are used."};
+    "Ready executions whose requirements no worker seen lately fulfils."};
 inline constexpr Info kExecutionsAge{"ff_executions_age_seconds", Type::gauge, "seconds", "",
                                      "How old the counts in ff_executions are; -1 before the first."};
 inline constexpr Info kTimersRuns{"ff_timers_runs_total", Type::counter, "", "", "Looks at a partition for due work."};
@@ -62,9 +66,9 @@ inline constexpr Info kStartTime{"ff_start_time_seconds", Type::gauge, "seconds"
                                  "When this process started, since 1970."};
 
 inline constexpr std::array kCatalogue = {
-    kHttpRequests,  kHttpDuration,   kHttpConnections, kHttpRefused,      kExecutions,      kExecutionsAge, kUnserved,
-    kTimersRuns,    kTimersFailures, kTimersItems,     kTimersLag,        kTimersLagMax,    kTimersPartitions,
-    kServers,       kValkeyUp,       kValkeyCommands,  kValkeyReconnects, kValkeyRedirects, kValkeyRetries,
-    kValkeyUnknown, kBuildInfo,      kStartTime};
+    kHttpRequests, kHttpDuration, kHttpConnections, kHttpRefused, kTokensRefused, kHttpStreams, kExecutions,
+    kExecutionsAge, kUnserved, kTimersRuns, kTimersFailures, kTimersItems, kTimersLag, kTimersLagMax, kTimersPartitions,
+    kServers, kValkeyUp, kValkeyCommands, kValkeyReconnects, kValkeyRedirects, kValkeyRetries, kValkeyUnknown,
+    kBuildInfo, kStartTime};
 
 }  // namespace ff::server::metrics

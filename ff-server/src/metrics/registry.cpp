@@ -124,7 +124,12 @@ class Registry::Http {
       : requests_(family(prometheus::BuildCounter(), kHttpRequests, registry)),
         durations_(family(prometheus::BuildHistogram(), kHttpDuration, registry)),
         connections(family(prometheus::BuildGauge(), kHttpConnections, registry).Add({})),
-        refused(family(prometheus::BuildCounter(), kHttpRefused, registry).Add({})) {}
+        refused(family(prometheus::BuildCounter(), kHttpRefused, registry).Add({})),
+        streams(family(prometheus::BuildGauge(), kHttpStreams, registry).Add({})) {
+    auto& faults = family(prometheus::BuildCounter(), kTokensRefused, registry);
+    for (std::size_t i = 1; i < core::kTokenFaults; ++i)
+      tokens_refused.push_back(&faults.Add({{"fault", std::string(to_string(static_cast<core::TokenFault>(i)))}}));
+  }
 
   prometheus::Registry registry;
 
@@ -137,6 +142,8 @@ class Registry::Http {
  public:
   prometheus::Gauge& connections;
   prometheus::Counter& refused;
+  std::vector<prometheus::Counter*> tokens_refused;  // From the first real fault on.
+  prometheus::Gauge& streams;
 
   void answered(std::string_view route, int status, double took) {
     const std::string name(route);
@@ -161,8 +168,14 @@ Registry::~Registry() = default;
 void Registry::connection_opened() { http_->connections.Increment(); }
 void Registry::connection_closed() { http_->connections.Decrement(); }
 void Registry::connection_refused() { http_->refused.Increment(); }
+void Registry::stream_opened() { http_->streams.Increment(); }
+void Registry::stream_closed() { http_->streams.Decrement(); }
 void Registry::answered(std::string_view route, http::Method, int status, double seconds) {
   http_->answered(route, status, seconds);
+}
+
+void Registry::token_refused(core::TokenFault fault) {
+  if (fault != core::TokenFault::none) http_->tokens_refused.at(static_cast<std::size_t>(fault) - 1)->Increment();
 }
 
 void Registry::set(Snapshot snapshot) {

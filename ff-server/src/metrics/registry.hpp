@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "ff/core/token.hpp"
 #include "ff/engine/timers.hpp"
 #include "ff/script/connection.hpp"
 #include "http/public_listener.hpp"
@@ -35,7 +36,11 @@ class Registry final : public http::ListenerObserver {
   void connection_opened() override;
   void connection_closed() override;
   void connection_refused() override;
+  void stream_opened() override;
+  void stream_closed() override;
   void answered(std::string_view route, http::Method method, int status, double seconds) override;
+
+  void token_refused(core::TokenFault fault);
 
   void set(Snapshot snapshot);
   // The page in Prometheus' text format, families in order of name. Counts as a scrape.

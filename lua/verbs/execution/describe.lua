@@ -4,7 +4,8 @@ local function timer_of(at, ulid, core)
     local rank = ff.stored_rank(at, ulid, core)
     return rank and ff.ready_at(ff.lane(at, core.q), tonumber(core.p or 0), rank) or 0
   end
-  return tonumber(redis.call("ZSCORE", at.tag .. ":" .. core.s, ulid) or 0)
+  local ms = tonumber(redis.call("ZSCORE", at.tag .. ":" .. core.s, ulid) or 0)
+  return ms < ff.never and ms or 0
 end
 
 ff.verb({
@@ -21,7 +22,8 @@ ff.verb({
     { "epoch", "int", "of the last claim, 0: never claimed" }, { "worker", "bytes", "of the last claim" },
     { "created_at", "int", "ms" }, { "began_at", "int", "ms, of the last attempt, 0: none" },
     { "ended_at", "int", "ms, 0: not finished" },
-    { "timer_at", "int", "ms: ready since (0: in front), starts at, lease ends, purged at, by state" },
+    { "timer_at", "int", "ms: ready since (0: in front), starts at, lease ends, suspension times out "
+      .. "(0: never), purged at, by state" },
     { "position", "int", "how many are ahead in its line when ready, else -1" },
     { "deadline_at", "int", "ms, 0: none" }, { "cancel_requested_at", "int", "ms, 0: no" },
     { "attempt_timeout_ms", "int", "0: none" }, { "mode", "bytes", "record or lean" },

@@ -68,7 +68,8 @@ ff.verb({
       cursor = mark .. string.format("%d", score) .. " " .. ulid
       local core = ff.load_in(at, a.namespace, ulid)
       if core and core.s == a.state and (a.lane == "" or core.q == queue) then
-        local timer_at = ready and ff.ready_at(ff.lane(at, queue), tonumber(core.p or 0), score) or score
+        local timer_at = score < ff.never and score or 0
+        if ready then timer_at = ff.ready_at(ff.lane(at, queue), tonumber(core.p or 0), score) end
         append(reply, ulid, core, timer_at)
         rows = rows + 1
       end

@@ -22,12 +22,14 @@ ff.verb({
   entry.state, entry.ended, entry.outcome = core.s, tonumber(core.z), core.o
   entry.class, entry.content_type = core.x, core.rt
   ff.remember(at, a.id, core, changes, entry)
+  ff.close_stream(at, a.id, core)
   if redis.call("EXISTS", result) == 1 then ff.write(at, { "RENAME", result, result .. generation }) end
   if generation >= ff.results_kept then ff.unlink(at, result .. generation - ff.results_kept) end
   ff.unlink(at, ff.key(at, a.id, "x"))
   -- The receipt (l, e, o) stays, and in the history: a late repeat of the last complete still gets its first answer.
   ff.clear_fields(at, key, { "z", "x", "d", "u", "rt" })
   core.d, core.u = nil, nil
+  if core.h then ff.close_steps(at, a.id, core, changes) end
   ff.move(at, a.id, core, "ready", at.now, changes)
   ff.commit(at)
   return { "ok", generation + 1 }

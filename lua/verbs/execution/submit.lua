@@ -20,8 +20,8 @@ ff.verb({
     { "idempotency_key", "bytes", "empty: none" },
     { "idempotency_ttl_ms", "int", "how long the key is known" },
     { "fingerprint", "bytes", "of what the key stands for; another one under the same key is refused" },
-    { "requirements", "bytes", "of its route: terms in order, joined by spaces; empty: none" },
-    { "fairness_key", "bytes", "empty: none" }, { "fairness_weight", "int", "1 to 1000; 0: without a key" },
+    { "requirements", "maybe", "of its route: terms in order, joined by spaces; empty: none" },
+    { "fairness_key", "maybe", "empty: none" }, { "fairness_weight", "int", "1 to 1000; 0: without a key" },
     { "policy", "bytes", "canonical JSON, empty: the lane's" },
     { "tags", "bytes", "JSON object, empty: none" },
     { "content_type", "bytes", "empty: application/octet-stream" },
@@ -73,7 +73,7 @@ local function remember_key(at, item, key, seen)
 end
 
 local function core_fields(at, item, core, policy, lean)
-  local fields = { "q", core.q, "k", item.kind, "c", at.now }
+  local fields = { "q", core.q, "k", item.kind, "c", at.now, nil, nil, nil, nil } -- Room for state and mode.
   if lean then ff.set_field(core, fields, "m", "lean") end
   if item.priority ~= 0 then ff.set_field(core, fields, "p", item.priority) end
   if item.content_type ~= "" then ff.set_field(core, fields, "ct", item.content_type) end
@@ -108,7 +108,7 @@ new_execution = function(at, a, item, seen, resent)
   if item.policy ~= "" and not policy then return "bad_policy", ulid end
 
   local queue = namespace .. "/" .. item.lane
-  local lane, core = ff.lane(at, queue), { q = queue, c = at.now }
+  local lane, core = ff.lane(at, queue), { q = queue }
   local lean = (policy and policy.mode or lane.policy.mode) == "lean"
   if lane.text ~= "" or a.again then
     local refused, where = ff.refuses(at, a, item, lane, lean)
@@ -117,7 +117,7 @@ new_execution = function(at, a, item, seen, resent)
   ff.note_lane(at, queue)
   seen[ulid] = queue
   local fields = core_fields(at, item, core, policy, lean)
-  if item.requirements ~= "" or item.fairness_key ~= "" then ff.set_route(at, item, core, fields) end
+  if item.requirements or item.fairness_key then ff.set_route(at, item, core, fields) end
   if item.payload ~= "" then ff.store(at, key .. ":p", item.payload) end
   if policy and (policy.retry or policy.crash) then
     ff.satellite(at, core, fields, { "SET", key .. ":y", item.policy })

@@ -17,6 +17,7 @@ ff.claim_rows = {
   { "tags", "bytes", "JSON object, empty: none" },
   { "content_type", "bytes", "empty: application/octet-stream" },
   { "payload", "bytes", "opaque" },
+  { "resumption", "bytes", "empty: no suspension to go on from; else netstrings, see domain/suspension.lua" },
 }
 
 ff.verb({
@@ -31,8 +32,8 @@ ff.verb({
     { "want", "int", "at most this many" },
     { "again", "bool", "1: the reply of a call with this lease id was lost; what it was given is returned" },
     { "queues", "names", "in order of preference" },
-    { "capabilities", "names", "of the worker, in order: words and key=value" },
-    { "allowances", "names", "<count> <requirements>: how many with just these limits it may take" },
+    { "capabilities", "some", "of the worker, in order: words and key=value" },
+    { "allowances", "some", "<count> <requirements>: how many with just these limits it may take" },
   },
   ok = {
     { "left", "int", "ready executions left that the caller can take; at least, where routes are used" },

@@ -9,7 +9,7 @@ ff.verb({
     { "lease_ms", "int", "how long the new leases last" },
     { "want", "int", "how many to claim, 0: none" },
     { "queues", "names", "to claim from" },
-    { "capabilities", "names", "as in claim" }, { "allowances", "names", "as in claim" },
+    { "capabilities", "some", "as in claim" }, { "allowances", "some", "as in claim" },
   },
   items = {
     { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" },
@@ -42,7 +42,7 @@ complete_one = function(at, item)
   local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
   if standing == "repeated" and outcome == "completed" then return "completed" end
   if standing ~= "held" then return "stale_lease" end
-  local changes = { "o", "completed" }
+  local changes = { "o", "completed", nil, nil, nil, nil } -- Room for end and state.
   if item.content_type ~= "" then
     changes[3], changes[4] = "rt", item.content_type
   end

@@ -3,11 +3,11 @@ ff.verb({
   doc = "A worker that stops is no longer woken.",
   args = {
     { "worker", "bytes", "worker instance" }, { "queues", "names", "it was idle for" },
-    { "capabilities", "names", "as in claim" },
+    { "capabilities", "some", "as in claim" },
   },
   refusals = {},
 }, function(at, a)
-  local set = ff.capability_set(table.concat(a.capabilities, ","))
+  local set = ff.set_of(a.capabilities)
   for i = 1, #a.queues do
     local index = ff.idle_index(a.queues[i], set.suffix)
     redis.call("ZCARD", at.tag .. index)

@@ -6,9 +6,7 @@ ff.verb({
   refusals = {},
 }, function(at, a)
   ff.offer_all(at, a.queue)
-  local offers, woken = at.ready, false
-  at.ready = nil
-  for i = 1, offers and #offers.order or 0 do woken = ff.wake(at, offers[offers.order[i]]) or woken end
+  local woken = ff.wake_at_once(at)
   ff.commit(at)
   return { "ok", woken and 1 or 0 }
 end)

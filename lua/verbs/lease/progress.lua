@@ -1,6 +1,7 @@
 ff.verb({
   name = "progress", kind = "write",
-  doc = "Reports how far the holder of a lease has come; the last report is kept.",
+  doc = "Reports how far the holder of a lease has come; the last report is kept, and told to those who "
+    .. "tail the stream.",
   args = {
     { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" },
     { "percent", "int", "0 to 100, -1: unknown" }, { "message", "bytes", "for people" },
@@ -12,6 +13,7 @@ ff.verb({
   local key, changes = ff.key(at, a.id, "o"), {}
   redis.call("HLEN", key)
   ff.satellite(at, core, changes, { "HSET", key, "percent", a.percent, "message", a.message, "at", at.now })
+  if core.i then ff.tell(at, ":f:" .. a.id, string.format("progress %d %d ", a.percent, at.now) .. a.message) end
   if #changes > 0 then ff.set_fields(at, at.tag .. ":e:" .. a.id, changes) end
   ff.commit(at)
   return { "ok" }

@@ -3,13 +3,18 @@ ff.verb({
   doc = "Keeps a server among the live ones for ttl_ms, and lists them: partitions are shared among them. "
     .. "Root tag only.",
   args = { { "server", "bytes", "server instance" }, { "ttl_ms", "int", "membership" } },
-  ok = { { "lanes_version", "int", "of the last change of any lane, 0: never" } },
+  ok = {
+    { "now", "int", "the deployment's clock, ms" },
+    { "ring_version", "int", "of the sealed keys: who has older ones reads them (key_ring)" },
+    { "lanes_version", "int", "of the last change of any lane, 0: never" },
+  },
   rows = { { "server", "bytes", "live, the caller among them; in order of name" } },
   refusals = {},
 }, function(at, a)
   local key = at.tag .. ":servers"
   local live = redis.call("ZRANGE", key, string.format("(%d", at.now), "+inf", "BYSCORE")
-  local names, known = { "ok" }, false
+  local ring_version = tonumber(redis.call("HGET", at.tag, "ringv") or 0)
+  local names, known = {}, false
   for i = 1, #live do
     names[#names + 1] = live[i]
     known = known or live[i] == a.server
@@ -18,9 +23,7 @@ ff.verb({
   ff.add(at, ":servers", a.server, at.now + a.ttl_ms)
   ff.write(at, { "ZREMRANGEBYSCORE", key, "-inf", at.now - a.ttl_ms })
   ff.commit(at)
-  table.remove(names, 1)
   table.sort(names)
-  table.insert(names, 1, tonumber(redis.call("HGET", at.tag, "lanes_version") or 0))
-  table.insert(names, 1, "ok")
-  return names
+  local lanes_version = tonumber(redis.call("HGET", at.tag, "lanes_version") or 0)
+  return { "ok", at.now, ring_version, lanes_version, unpack(names) }
 end)

@@ -61,11 +61,16 @@ class Keyspace {
   // partitions().
   Partition home_of_limit(std::string_view ns, const LimitName& limit) const;
   static std::string limit_id(std::string_view ns, const LimitName& limit);
+  // Where a named event meets those who wait for it: stable_hash("<namespace>/<name>/<key>") modulo partitions().
+  Partition home_of_event(std::string_view ns, std::string_view name, std::string_view key) const;
 
   // Sharded channels: a worker's wake-ups and cancels, the end of an execution, an earlier timer.
   std::string worker_channel(Partition p, std::string_view worker) const;
   std::string watch_channel(Partition p, const Ulid& ulid) const;
   std::string engine_channel(Partition p) const;
+  // News of an execution's stream, of the partition's events.
+  std::string frames_channel(Partition p, const Ulid& ulid) const;
+  std::string events_channel(Partition p) const;
 
   // Keys of one execution.
   std::string core(Partition p, const Ulid& ulid) const;
@@ -78,6 +83,12 @@ class Keyspace {
   std::string tags(Partition p, const Ulid& ulid) const;
   std::string progress(Partition p, const Ulid& ulid) const;
   std::string history(Partition p, const Ulid& ulid) const;
+  // Of the suspension number `step`: its document, its signals, and what was answered to each.
+  std::string step(Partition p, const Ulid& ulid, std::int64_t step) const;
+  std::string signals(Partition p, const Ulid& ulid, std::int64_t step) const;
+  std::string answers(Partition p, const Ulid& ulid, std::int64_t step) const;
+  std::string frames(Partition p, const Ulid& ulid) const;
+  std::string stream_state(Partition p, const Ulid& ulid) const;
 
   // Keys of one partition.
   std::string idempotency(Partition p, std::string_view ns, std::string_view key) const;
@@ -89,6 +100,10 @@ class Keyspace {
   std::string timeouts(Partition p) const;
   std::string deadlines(Partition p) const;
   std::string handoffs(Partition p) const;
+  std::string waitpoints(Partition p) const;
+  std::string awaits(Partition p) const;
+  std::string deliveries(Partition p) const;
+  std::string event(Partition p, std::string_view ns, std::string_view name, std::string_view key) const;
   std::string events(Partition p) const;
   std::string limits(Partition p) const;
   std::string limits_due(Partition p) const;

@@ -21,6 +21,10 @@ constexpr std::size_t kIdempotencyKeyBytes = 256;
 constexpr std::size_t kPayloadBytes = 1024 * 1024;
 constexpr std::size_t kErrorTextBytes = 16 * 1024;
 constexpr std::size_t kProgressTextBytes = 1024;
+constexpr std::size_t kFrameBytes = 64 * 1024;  // Larger ones would hold the store for long.
+constexpr std::size_t kFrameTypeBytes = 64;
+constexpr std::size_t kSummaryBytes = 32 * 1024;  // The document, and the patches of one call: Lua takes them apart.
+constexpr std::size_t kFramesPage = 1000;
 constexpr std::size_t kTagsMax = 16;
 constexpr std::size_t kTagKeyChars = 64;
 constexpr std::size_t kTagValueBytes = 256;
@@ -59,6 +63,22 @@ constexpr std::int64_t kLaneDepthMax = 1'000'000'000;
 // A week for each step of priority: 9000 of them stay exact beside the time.
 constexpr std::int64_t kAgingMsMax = 7LL * 24 * 3600 * 1000;
 constexpr std::size_t kLaneReasonBytes = 512;    // Why a lane was paused.
+constexpr std::size_t kRingKeysMax = 16;       // Of a key ring: one active, the rest in grace or revoked.
+constexpr std::size_t kTokenBytes = 1024;      // A waitpoint token fits a header line and a chat message.
+constexpr std::size_t kTokenNamesMax = 16;
+constexpr std::size_t kTokenTextBytes = 128;   // Each name, waitpoint and source in a token.
+constexpr std::size_t kTokenNarrowingsMax = 8;
+// Suspensions. The library refuses the same: lua/domain/condition.lua, suspension.lua.
+constexpr std::size_t kConditionDepth = 8;
+constexpr std::size_t kConditionLeaves = 32;
+constexpr std::size_t kConditionWords = 32;         // Names, or sources, of a leaf or a waitpoint.
+constexpr std::int64_t kSignalsMax = 10'000;        // At one waitpoint.
+constexpr std::int64_t kDistinctSourcesMax = 64;    // Each is kept until the condition holds.
+constexpr std::size_t kWaitpointsMax = 16;          // Of one step.
+constexpr std::size_t kSignalNameChars = 64;
+constexpr std::size_t kSignalIdBytes = 128;         // Also of a source and of an event's key.
+constexpr std::size_t kSignalBytes = 256 * 1024;
+constexpr std::size_t kKeptBytes = 16 * 1024;       // Part of a document that every signal reads.
 constexpr std::size_t kLogValueBytes = 2048;  // A log line stays readable, whatever was put in it.
 constexpr std::size_t kShownBytes = 48;       // What a refusal repeats of a value.
 

@@ -32,6 +32,17 @@ Result<void> validate_failure_class(std::string_view value,
 Result<void> validate_idempotency_key(std::string_view value,
                                       std::string_view field = "idempotency_key");
 
+// Of a signal or an event: 1 to 64 characters: letters, digits, '.', '_', ':', '-', the first a
+// letter or digit. Error: bad_signal_name.
+Result<void> validate_signal_name(std::string_view value, std::string_view field = "name");
+// The same characters. Error: bad_label.
+Result<void> validate_waitpoint_label(std::string_view value, std::string_view field = "label");
+// 1 to 128 bytes of UTF-8 without control characters. Error: bad_signal_id.
+Result<void> validate_signal_id(std::string_view value, std::string_view field = "id");
+// 0 to 128 bytes of UTF-8 without control characters. Errors: bad_source, bad_key.
+Result<void> validate_source(std::string_view value, std::string_view field = "source");
+Result<void> validate_event_key(std::string_view value, std::string_view field = "key");
+
 using Tags = std::map<std::string, std::string>;
 // At most 16. A key is 1 to 64 characters: letters, digits, '.', '_', ':', '/', '-', the first a
 // letter or digit. A value is 0 to 256 bytes of UTF-8 without control characters. Error: bad_tags.

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,9 @@ using Sha256 = std::array<std::uint8_t, 32>;
 Sha256 sha256(std::string_view bytes);
 // 64 lower case hex digits.
 std::string sha256_hex(std::string_view bytes);
+
+// nullopt: not 64 lower case hex digits.
+std::optional<Sha256> parse_sha256(std::string_view hex) noexcept;
 
 // What an idempotency record remembers of a submit: the first 128 bits of SHA-256, as 32 lower case
 // hex digits, over kind, lane, payload bytes and content type, each preceded by its length as 8

@@ -21,4 +21,7 @@ std::string escaped(std::string_view text, std::size_t bytes_max);
 // `escaped` in quotes, cut to 48 bytes: how a refusal shows a value.
 std::string shown(std::string_view text);
 
+// Two lower case hex digits for each byte.
+std::string hex(std::string_view bytes);
+
 }  // namespace ff::core

@@ -5,6 +5,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -25,6 +26,7 @@ struct TimersOptions {
   std::size_t calls_at_once = 16;
   core::Millis call_timeout{5000};
   std::shared_ptr<core::Logger> logger;    // Unset: silent.
+  std::function<void(const script::Join::Ok&)> joined;  // Told each answer that renewed the membership. Unset: nobody.
   TimersOptions() = default;
 };
 

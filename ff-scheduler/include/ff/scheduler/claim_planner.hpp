@@ -44,7 +44,8 @@ struct ClaimAnswer {
 class ClaimPlanner {
  public:
   static constexpr std::size_t kQuantum = 256;      // Executions taken before what is known of others is old.
-  static constexpr std::size_t kCallsAtOnce = 8;    // Claim calls under way; the room is split among them.
+  // Claim calls under way; the room is split among them. One more tries a suspect.
+  static constexpr std::size_t kCallsAtOnce = 8;
   static constexpr std::size_t kWantMax = 256;      // Of one call: core::limits::kBatchItems.
 
   // All partitions begin as waiting, to be looked at by `first_look` at the latest; opened() as their channel is heard.
@@ -58,14 +59,16 @@ class ClaimPlanner {
   std::size_t keep_at(core::Partition partition, std::size_t room);
 
   void answered(core::Partition partition, const ClaimAnswer& answer, core::SteadyTime now);
-  // The call failed: look again at `again`.
+  // The call failed: look again at `again`. The partition is suspect, for its shard may be away and a call there last
+  // for all its time: suspects are tried one at a time, for one execution and beside the calls of the others, until
+  // they answer or opened() tells of them.
   void unanswered(core::Partition partition, core::SteadyTime again);
   // Something became ready there, or messages may have been missed.
   void opened(core::Partition partition);
 
   // When next() may have something without being told anything; none while all are open or calling.
   std::optional<core::SteadyTime> next_look() const;
-  std::size_t calling() const noexcept { return calling_; }
+  std::size_t calling() const noexcept { return calling_ + (trying_ ? 1 : 0); }
   bool calling_at(core::Partition p) const { return entries_[p].condition == Condition::calling; }
   bool waiting_at(core::Partition p) const { return entries_[p].condition == Condition::waiting; }
 
@@ -74,6 +77,7 @@ class ClaimPlanner {
   struct Entry {
     Condition condition = Condition::waiting;
     bool reopened = false;            // opened() came while calling.
+    bool suspect = false;             // Its last call failed; waiting or calling.
     std::int64_t head = kUnknown;     // Rank, lower is better.
     std::uint64_t turn = 0;           // Order in which the open ones were opened.
     std::uint64_t known_since = 0;    // taken_ when it was opened.
@@ -89,14 +93,16 @@ class ClaimPlanner {
   std::optional<core::Partition> overdue() const;
   void leave(core::Partition partition);
   void open(core::Partition partition, std::int64_t head);
-  void wait(core::Partition partition, core::SteadyTime look_at);
+  void wait(core::Partition partition, core::SteadyTime look_at, bool suspect);
   void call(core::Partition partition);
 
   std::vector<Entry> entries_;
   std::set<ByHead> heads_;   // The open ones, best head first.
   std::set<ByTurn> turns_;   // The same, first opened first.
-  std::set<std::pair<core::SteadyTime, core::Partition>> waiting_;
-  std::size_t calling_ = 0;
+  using ByTime = std::set<std::pair<core::SteadyTime, core::Partition>>;
+  ByTime waiting_, suspects_;  // Waiting ones, and suspects apart from them.
+  std::size_t calling_ = 0;    // Without the suspect that is tried.
+  bool trying_ = false;        // A suspect.
   std::uint64_t taken_ = 0, turn_ = 0;
 };
 

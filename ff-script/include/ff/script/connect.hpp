@@ -22,7 +22,7 @@ struct ConnectionOptions {
   std::string unix_socket;  // Absolute path; when set, host, port and TLS are ignored.
   bool cluster = false;     // Follow the cluster map; host and port (or unix_socket) name one seed node.
   std::string user;         // Empty: the default user.
-  std::string password;     // Empty: no AUTH.
+  std::string password;     // Empty: none, for a user with nopass. No AUTH when user and password are both empty.
   TlsOptions tls;
   std::string client_name = "flowfabric";           // CLIENT SETNAME; letters, digits, '-', '_', '.'.
   core::Millis connect_timeout{5000};               // Of one dial, TLS and AUTH included.

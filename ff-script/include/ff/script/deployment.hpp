@@ -50,10 +50,11 @@ class Deployment : public std::enable_shared_from_this<Deployment> {
   // thousand calls that find it gone load it once, and the end of one of them does not end the load of the others.
   // Errors: those of Connection::send; a refusal of the verb, with the word as reason and the code of refusal_code();
   // exhausted/"oom"; unavailable/"misconf", "noreplicas", "slot_moving", "library_missing" (certainly not run, and the
-  // deadline came before the library); permission_denied/"noperm"; unauthenticated/"noauth"; incompatible as open's,
-  // when the library had to be loaded again; corrupt/"corrupt" for FF_CORRUPT, "bad_reply" for an answer that does not
-  // fit the declaration, "script_error" for what a function raised unforeseen: it may have run in part;
-  // internal/"bad_call" for FF_BAD_CALL, "exception" when loading the library threw.
+  // deadline came before the library); permission_denied/"noperm"; unauthenticated/"noauth"; incompatible/"not_cluster"
+  // for a node of a cluster without ConnectionOptions::cluster, and as open's, when the library had to be loaded again;
+  // corrupt/"corrupt" for FF_CORRUPT, "bad_reply" for an answer that does not fit the declaration, "script_error" for
+  // what a function raised unforeseen: it may have run in part; internal/"bad_call" for FF_BAD_CALL, "exception" when
+  // loading the library threw.
   // Cancellation: as Connection::send. After unknown_outcome a verb may be repeated with the same arguments (claim with
   // again = true): no second effect, and the first answer. Not so for lean executions, which leave no receipt: once one
   // has ended and is deleted, a repeated submit makes it anew, and a repeated complete answers stale_lease.

@@ -88,7 +88,7 @@ struct Describe {
     std::int64_t created_at = 0;  // ms
     std::int64_t began_at = 0;  // ms, of the last attempt, 0: none
     std::int64_t ended_at = 0;  // ms, 0: not finished
-    std::int64_t timer_at = 0;  // ms: ready since (0: in front), starts at, lease ends, purged at, by state
+    std::int64_t timer_at = 0;  // ms: ready since (0: in front), starts at, lease ends, suspension times out (0: never), purged at, by state
     std::int64_t position = 0;  // how many are ahead in its line when ready, else -1
     std::int64_t deadline_at = 0;  // ms, 0: none
     std::int64_t cancel_requested_at = 0;  // ms, 0: no
@@ -347,6 +347,7 @@ struct Claim {
     std::string tags;  // JSON object, empty: none
     std::string content_type;  // empty: application/octet-stream
     std::string payload;  // opaque
+    std::string resumption;  // empty: no suspension to go on from; else netstrings, see domain/suspension.lua
     Row() = default;
   };
   struct Ok {
@@ -391,7 +392,8 @@ struct Renew {
   static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// Reports how far the holder of a lease has come; the last report is kept.
+// Reports how far the holder of a lease has come; the last report is kept, and told to those who
+// tail the stream.
 struct Progress {
   static constexpr std::string_view kFunction = "ff1_progress";
   static constexpr bool kReadOnly = false;
@@ -953,6 +955,470 @@ struct Explain {
   static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
+// Opens waitpoints for the suspension that the holder of a lease means to ask for, so that a
+// callback may come early: such signals are kept, and count once it is suspended. One whose label
+// is open already stays as it is, also when an earlier attempt has opened it. A waitpoint is named
+// <step>.<label>.
+struct OpenWaitpoints {
+  static constexpr std::string_view kFunction = "ff1_open_waitpoints";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string label;  // unique within the step, 1 to 64 bytes, no control character, no /
+    std::vector<std::string> names;  // of signals it takes, at most 32; none: any
+    std::int64_t max_signals = 0;  // at most 10000; 0: 1000
+    std::int64_t max_bytes = 0;  // of one signal's payload, at most 262144; 0: 65536
+    std::int64_t expires_in_ms = 0;  // from now; 0: never by itself
+    std::string event;  // name of a published event that comes as a signal of this name; empty: none
+    std::string key;  // its correlation key
+    Item() = default;
+  };
+  struct Args {
+    std::string id;  // the execution
+    std::string lease;  // as claimed
+    std::string epoch;  // as claimed
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t step = 0;  // of the suspension that may come
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Gives a lease up and waits for signals. The attempt goes on when the condition holds, is resumed
+// by an operator, or by the timeout policy; the claim then hands over what came. Signals that came
+// early may satisfy the condition at once. A cancel that was waiting for this attempt ends it
+// instead.
+struct Suspend {
+  static constexpr std::string_view kFunction = "ff1_suspend";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string label;  // unique within the step, 1 to 64 bytes, no control character, no /
+    std::vector<std::string> names;  // of signals it takes, at most 32; none: any
+    std::int64_t max_signals = 0;  // at most 10000; 0: 1000
+    std::int64_t max_bytes = 0;  // of one signal's payload, at most 262144; 0: 65536
+    std::int64_t expires_in_ms = 0;  // from now; 0: never by itself
+    std::string event;  // name of a published event that comes as a signal of this name; empty: none
+    std::string key;  // its correlation key
+    Item() = default;
+  };
+  struct Args {
+    std::string id;  // the execution
+    std::string lease;  // as claimed
+    std::string epoch;  // as claimed
+    std::string condition;  // JSON, see domain/condition.lua; empty: no signal resumes it
+    std::int64_t timeout_ms = 0;  // from now, 0: none
+    std::string on_timeout;  // fail, expire, resume (with the mark timeout) or retry (by the policy, class timeout)
+    std::int64_t resume_delay_ms = 0;  // before it is ready again
+    std::string kept;  // for the resumed handler, at most 16384 bytes
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Ok {
+    std::string outcome;  // suspended (also when it may go on already), or cancelled
+    std::int64_t step = 0;  // number of the suspension, 0: cancelled
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Delivers a signal to a waitpoint: keeps it, counts it, and resumes the execution when its
+// condition holds. The same id at the same waitpoint again answers duplicate, also after the
+// resume, and changes nothing.
+struct Signal {
+  static constexpr std::string_view kFunction = "ff1_signal";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string id;  // the execution
+    std::string waitpoint;  // <step>.<label>
+    std::string signal;  // its id: one message has one, however often it is sent
+    std::string name;  // what conditions ask for
+    std::string source;  // who sends it, as the caller knows from a credential; for distinct sources
+    std::string content_type;  // empty: application/octet-stream
+    std::string payload;  // opaque
+    Args() = default;
+  };
+  struct Ok {
+    std::string outcome;  // accepted, resumed (accepted, and the condition holds) or duplicate
+    std::string first;  // what the first delivery answered: accepted or resumed
+    std::int64_t number = 0;  // of the signal within its step, from 1
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Ends a suspension by hand: the handler goes on with the mark operator, and with the signals that
+// came.
+struct Resume {
+  static constexpr std::string_view kFunction = "ff1_resume";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string id;  // the execution
+    std::int64_t step = 0;  // the suspension to end, as told by waitpoints; a repeated call is recognised by it
+    Args() = default;
+  };
+  struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// The open step of an execution: its waitpoints, what it waits for and what of that is still
+// missing. Of one that is not suspended, the waitpoints of the suspension that may come; none when
+// it has ended.
+struct Waitpoints {
+  static constexpr std::string_view kFunction = "ff1_waitpoints";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant
+    std::string id;  // the execution
+    Args() = default;
+  };
+  struct Row {
+    std::string waitpoint;  // <step>.<label>
+    std::string label;
+    std::vector<std::string> names;  // of signals it takes; none: any
+    std::int64_t signals = 0;  // accepted so far
+    std::int64_t max_signals = 0;
+    std::int64_t max_bytes = 0;  // of a payload
+    std::int64_t expires_at = 0;  // ms, 0: never by itself
+    bool expired = false;
+    Row() = default;
+  };
+  struct Ok {
+    std::string state;  // of the execution
+    std::int64_t step = 0;  // the open one; 0: there was none yet
+    std::int64_t suspended_at = 0;  // ms, 0: not suspended
+    std::int64_t timeout_at = 0;  // ms, 0: none
+    std::string on_timeout;  // fail, expire, resume or retry; empty: not suspended
+    std::string condition;  // JSON, empty: no signal resumes it
+    std::string missing;  // JSON: the part that does not hold, with what each leaf has; empty: none
+    std::int64_t now = 0;  // ms of Valkey's clock
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// The signals of the open step or of the last suspension, in order, a page of about 128 KiB at a
+// time.
+struct Signals {
+  static constexpr std::string_view kFunction = "ff1_signals";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant
+    std::string id;  // the execution
+    std::int64_t step = 0;  // as handed over
+    std::int64_t from = 0;  // number of the first, from 1
+    std::int64_t limit = 0;  // rows at the most, 1 to 256
+    Args() = default;
+  };
+  struct Row {
+    std::string label;  // of the waitpoint
+    std::string signal;  // its id
+    std::string name;
+    std::string source;
+    std::int64_t accepted_at = 0;  // ms
+    std::string content_type;  // empty: application/octet-stream
+    std::string payload;  // opaque
+    Row() = default;
+  };
+  struct Ok {
+    std::int64_t next = 0;  // number to go on from, 0: that was all
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Publishes an event to all who wait for its name and key. When nobody takes it, it is kept for the
+// first who comes to wait. On the partition of the hash of namespace, name and key. The rows are
+// the deliveries that follow: the caller makes them at once, else the engine does.
+struct PublishEvent {
+  static constexpr std::string_view kFunction = "ff1_publish_event";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;  // no /
+    std::string key;  // correlation key
+    std::string event;  // its id: one message has one, however often it is sent; known while it is kept
+    std::string source;  // who sends it, as the caller knows from a credential
+    std::int64_t keep_ms = 0;  // how long it is kept
+    std::string content_type;  // empty: application/octet-stream
+    std::string payload;  // opaque
+    Args() = default;
+  };
+  struct Row {
+    std::string what;  // deliver: a signal to the waitpoint, then settle_event; await: await_event, then awaited
+    std::string ns;
+    std::string name;  // of the event
+    std::string key;
+    std::string execution;  // deliver: its id; await: its ULID, in this partition
+    std::string waitpoint;  // <step>.<label>
+    std::string event;  // its id, the signal's too
+    std::string source;
+    std::string content_type;  // empty: application/octet-stream
+    std::string payload;  // opaque
+    Row() = default;
+  };
+  struct Ok {
+    std::string outcome;  // published, or duplicate
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Registers a waitpoint with the partition of an event, for a day; again prolongs that. The rows
+// are the deliveries of events that came early.
+struct AwaitEvent {
+  static constexpr std::string_view kFunction = "ff1_await_event";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;  // of the event
+    std::string key;
+    std::string execution;  // its whole id
+    std::string waitpoint;  // <step>.<label>
+    Args() = default;
+  };
+  using Row = PublishEvent::Row;
+  struct Ok {
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Notes what became of a delivery: taken by its waitpoint, so that nobody who comes later gets the
+// event, or gone, because the waitpoint takes no more.
+struct SettleEvent {
+  static constexpr std::string_view kFunction = "ff1_settle_event";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;  // of the event
+    std::string key;
+    std::string event;  // its id
+    std::string execution;  // its whole id
+    std::string waitpoint;  // <step>.<label>
+    bool taken = false;  // 1: accepted, or a duplicate
+    bool gone = false;  // 1: the waitpoint is no longer registered
+    Args() = default;
+  };
+  struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Notes that the event waitpoints of an execution have been registered: again in half a day, if it
+// still waits.
+struct Awaited {
+  static constexpr std::string_view kFunction = "ff1_awaited";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string id;  // the execution
+    std::int64_t step = 0;  // of the waitpoints
+    Args() = default;
+  };
+  struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// What is due to be carried to other partitions, and was not: a caller that died left it. Each is
+// given again in two seconds, until it is settled. Forgets events and waiters that have expired.
+struct TakeRelays {
+  static constexpr std::string_view kFunction = "ff1_take_relays";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::int64_t limit = 0;  // of each kind, 1 to 256
+    Args() = default;
+  };
+  using Row = PublishEvent::Row;
+  struct Ok {
+    std::int64_t next_in_ms = 0;  // until the next is due, 0: now, -1: none waits
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Appends frames of the holder of a lease to its execution's stream. Frames count from 1 within a
+// lease, so what was appended already is recognised: a repeated call has no second effect and gets
+// the first answer. The oldest are trimmed beyond 10000 frames or 8 MiB.
+struct AppendFrames {
+  static constexpr std::string_view kFunction = "ff1_append_frames";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string mode;  // durable: kept; summary: a JSON merge patch (RFC 7396), applied to the one document kept; patches of a call have 32 KiB at most, and so has the document
+    std::string type;  // of the caller's choice
+    std::string content_type;  // empty: application/octet-stream
+    std::string data;  // opaque; at most 64 KiB, and 1 MiB in one call
+    Item() = default;
+  };
+  struct Args {
+    std::string id;  // the execution
+    std::string lease;  // as claimed
+    std::string epoch;  // as claimed
+    std::int64_t sequence = 0;  // count of the first frame within this lease, from 1
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t generation = 0;  // of the last of these frames
+    std::int64_t number = 0;  // of the last of these frames
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Tells best-effort frames of the holder of a lease to those who tail its execution now. They are
+// not stored and have no place in the stream; a repeated call tells them again.
+struct PublishFrames {
+  static constexpr std::string_view kFunction = "ff1_publish_frames";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string type;  // of the caller's choice
+    std::string content_type;  // empty: application/octet-stream
+    std::string data;  // opaque; at most 64 KiB
+    Item() = default;
+  };
+  struct Args {
+    std::string id;  // the execution
+    std::string lease;  // as claimed
+    std::string epoch;  // as claimed
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Ok {
+    bool tailed = false;  // 0: nobody has asked for this execution's frames; nothing was sent
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Frames of an execution behind a place, in order, at most about a MiB. The summary comes as the
+// whole document, in the place of its last patch. When the execution has ended the last row is the
+// closing marker: mode end, the state as type, and the class of a failure as data.
+struct ReadFrames {
+  static constexpr std::string_view kFunction = "ff1_read_frames";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant
+    std::string id;  // the execution
+    std::int64_t generation = 0;  // of the place to read on from; 0 and 0: from the start
+    std::int64_t number = 0;  // of that place
+    std::int64_t limit = 0;  // rows at the most, 1 to 1000; the summary and the closing marker come beside them
+    Args() = default;
+  };
+  struct Row {
+    std::int64_t generation = 0;  // replays before it
+    std::int64_t number = 0;  // with the generation its place
+    std::int64_t attempt = 0;  // that appended it
+    std::int64_t at = 0;  // ms
+    std::string mode;  // durable, summary or end
+    std::string type;
+    std::string content_type;  // empty: application/octet-stream
+    std::string data;  // opaque
+    Row() = default;
+  };
+  struct Ok {
+    std::int64_t generation = 0;  // of the place to read on from
+    std::int64_t number = 0;  // of that place
+    bool more = false;  // 1: there is more now
+    bool lost = false;  // 1: frames before the first row are gone: trimmed, or lost with the place asked for
+    std::string state;  // of the execution
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Asks that news of an execution's stream be published on its frames channel: that frames were
+// appended, its end, progress, and best-effort frames. Subscribe first, then call, then read: what
+// came before the call is read, what comes later is told.
+struct TailFrames {
+  static constexpr std::string_view kFunction = "ff1_tail_frames";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string id;  // the execution
+    Args() = default;
+  };
+  struct Ok {
+    std::string state;  // now
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Events of the partition behind a cursor, in order: one row for each execution that came into a
+// state. The next event within listen_ms is told on the events channel: once, until somebody reads
+// again.
+struct ReadEvents {
+  static constexpr std::string_view kFunction = "ff1_read_events";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string cursor;  // of an earlier answer; empty: from the oldest kept; $: from now
+    std::int64_t limit = 0;  // entries at the most, 1 to 512; an entry has the events of one call
+    std::int64_t listen_ms = 0;  // 0: do not tell
+    Args() = default;
+  };
+  struct Row {
+    std::string entry;  // cursor of the call it came from; its first number is the time in ms
+    std::string id;
+    std::string state;
+    std::string queue;  // namespace/lane
+    Row() = default;
+  };
+  struct Ok {
+    std::string cursor;  // to read on from
+    bool more = false;  // 1: there is more now
+    bool lost = false;  // 1: events behind the cursor were trimmed before they could be read
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
 // Does what is due: expired leases, delayed and timed-out executions, deadlines, retention, and
 // wakes that nobody answered. Safe to repeat and to run on two servers at once.
 struct RunDue {
@@ -972,6 +1438,7 @@ struct RunDue {
     std::int64_t done = 0;  // items done; as many as limit: there may be more
     std::int64_t next_in_ms = 0;  // until the next timer is due, 0: now, -1: nothing waits for a time
     std::int64_t lanes_version = 0;  // up to which the partition has all lane records
+    std::int64_t relay_in_ms = 0;  // until take_relays has something, 0: now, -1: nothing waits; only told to an engine
     std::vector<Row> rows;
     Ok() = default;
   };
@@ -995,6 +1462,8 @@ struct Join {
     Row() = default;
   };
   struct Ok {
+    std::int64_t now = 0;  // the deployment's clock, ms
+    std::int64_t ring_version = 0;  // of the sealed keys: who has older ones reads them (key_ring)
     std::int64_t lanes_version = 0;  // of the last change of any lane, 0: never
     std::vector<Row> rows;
     Ok() = default;
@@ -1050,6 +1519,44 @@ struct Version {
   };
   struct Ok {
     std::int64_t version = 0;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// The sealed keys that sign waitpoint tokens, as the servers share them. Root tag only.
+struct KeyRing {
+  static constexpr std::string_view kFunction = "ff1_key_ring";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // counts changes; 0: there is none yet
+    std::string sealed;  // encrypted; only holders of the servers' secret can open it
+    std::int64_t now = 0;  // the deployment's clock, ms
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Replaces the sealed keys, if nobody else has done so meanwhile. The same call again is answered
+// alike. Runs without memory, because it may take a key's rights away. Root tag only.
+struct SetKeyRing {
+  static constexpr std::string_view kFunction = "ff1_set_key_ring";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::int64_t expected = 0;  // version that the change began from
+    std::int64_t version = 0;  // of the change, above `expected`
+    std::string sealed;  // encrypted by the server
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // stored now
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);

@@ -23,8 +23,10 @@
 #include "ff/core/payload.hpp"
 #include "ff/core/policy.hpp"
 #include "ff/core/state.hpp"
+#include "ff/core/suspension.hpp"
 #include "ff/script/connect.hpp"
 #include "ff/script/deployment.hpp"
+#include "ff/sdk/stream.hpp"
 #include "ff/sdk/usage.hpp"
 
 namespace ff::sdk {
@@ -178,6 +180,72 @@ struct Explanation {
   Explanation() = default;
 };
 
+// What became of a signal.
+struct SignalAnswer {
+  bool duplicate = false;   // It had been accepted before: the rest is what that delivery answered.
+  bool resumed = false;     // It made the condition hold: the execution goes on.
+  std::int64_t number = 0;  // Within its step, from 1.
+  SignalAnswer() = default;
+};
+
+struct OpenWaitpoint {
+  std::string name;                // "<step>.<label>", for signal().
+  std::string label;
+  std::vector<std::string> names;  // Of signals it takes; empty: any.
+  std::int64_t signals = 0, max_signals = 0, max_bytes = 0;
+  core::TimestampMs expires_at = 0;  // 0: never by itself.
+  bool expired = false;
+  OpenWaitpoint() = default;
+};
+
+// The open step of an execution.
+struct Waiting {
+  core::State state = core::State::ready;
+  std::int64_t step = 0;               // 0: there was none yet.
+  core::TimestampMs suspended_at = 0;  // 0: not suspended; the waitpoints are those of a suspension that may come.
+  core::TimestampMs timeout_at = 0;    // 0: none.
+  std::optional<core::OnTimeout> on_timeout;  // Of a suspension.
+  std::string condition;               // JSON as of core::to_wire; empty: no signal resumes it.
+  std::string missing;                 // The part of it that does not hold, with "have" at each leaf.
+  std::vector<OpenWaitpoint> waitpoints;
+  Waiting() = default;
+};
+
+struct SignalPage {
+  std::vector<core::ReceivedSignal> signals;
+  std::int64_t next = 0;  // For the next page; 0: that was all.
+  SignalPage() = default;
+};
+
+struct Published {
+  bool duplicate = false;     // Known from before, and still kept.
+  std::size_t delivered = 0;  // Waitpoints that have taken it by now. Others that wait get it by themselves.
+  Published() = default;
+};
+
+// A signal to every suspended execution with a tag and an open waitpoint of this label.
+struct Broadcast {
+  std::string tag, value;
+  std::string label;
+  core::Signal signal;      // Needs an id: a page that is asked for again signals nobody twice.
+  std::string lane;         // Empty: all.
+  std::string cursor;       // Empty: from the start. From BroadcastPage::cursor.
+  std::size_t limit = 100;  // Suspended executions looked at, 1 to 1000; each costs a call or three.
+  Broadcast() = default;
+};
+
+struct Reached {
+  core::ExecutionId id;
+  core::Result<SignalAnswer> answer;
+  Reached(core::ExecutionId i, core::Result<SignalAnswer> a) : id(std::move(i)), answer(std::move(a)) {}
+};
+
+struct BroadcastPage {
+  std::vector<Reached> reached;  // That had the tag and the waitpoint, or could not be asked; in no order.
+  std::string cursor;            // For the next page; empty: that was all.
+  BroadcastPage() = default;
+};
+
 // Cheap to copy; copies share the deployment. Thread safety: none; use it on the connection's executor.
 // Lifetime: a call goes on when its Client dies.
 // Errors of every call: those of Deployment::call, and those named. A call with unknown_outcome is repeated here while
@@ -217,6 +285,11 @@ class Client {
   // Errors: not_found; unavailable/"deadline" when it has not ended by then, or Valkey could not be asked.
   // Cancellation: at any time; nothing stays behind in Valkey but a mark on the execution.
   Awaitable<Outcome> wait(core::ExecutionId id, core::Deadline deadline);
+  // Frames behind a place, oldest first, at most `limit` (1 to 1000) of the kept ones and about a MiB. When the
+  // execution has ended the last one is the closing marker. Errors: not_found, invalid_argument/bad_limit, bad_cursor.
+  Awaitable<FramePage> read_frames(core::ExecutionId id, FramePlace behind, std::size_t limit = 100);
+  // Follows the stream from behind a place; see Tail. Asks nothing yet.
+  Tail tail(core::ExecutionId id, FramePlace behind);
   // Ends it as cancelled; with a grace (0 to ten years) an active one may still complete. At most 16 KiB of reason.
   // Errors: not_found, conflict/already_finished, invalid_argument/bad_grace, bad_reason.
   Awaitable<CancelAnswer> cancel(core::ExecutionId id, core::Millis grace, std::string reason);
@@ -227,6 +300,26 @@ class Client {
   Awaitable<std::int64_t> replay(core::ExecutionId id);
   // Deletes a finished one. After a lost reply, "not there" counts as done. Errors: not_found, conflict/not_finished.
   Awaitable<void> purge(core::ExecutionId id);
+  // Delivers a signal to a waitpoint "<step>.<label>" of an execution. Repeating it with the same id is safe, also
+  // after the resume: it answers duplicate. Trusts the caller: `source` and the right to send are to be checked before.
+  // Errors: those of core::validate(Signal); invalid_argument/bad_waitpoint, payload_too_large (for this waitpoint);
+  // not_found; not_found/no_such_waitpoint; conflict/already_finished, waitpoint_closed (its step is over),
+  // waitpoint_expired, too_many_signals; permission_denied/name_not_allowed.
+  Awaitable<SignalAnswer> signal(core::ExecutionId id, std::string waitpoint, core::Signal signal);
+  // Ends a suspension by hand: the handler goes on with the mark by_operator. `step` -1: the one there is now.
+  // Errors: not_found, conflict/other_step, conflict/not_suspended.
+  Awaitable<void> resume(core::ExecutionId id, std::int64_t step = -1);
+  // What an execution waits for, and what of that is still missing. Errors: not_found.
+  Awaitable<Waiting> waitpoints(core::ExecutionId id);
+  // Signals of a step, from this number on (1: the first), those a Resumption has not handed over among them. A page
+  // has about 128 KiB. Errors: not_found, not_found/no_such_step (another suspension has followed, or a replay).
+  Awaitable<SignalPage> signals(core::ExecutionId id, std::int64_t step, std::int64_t from);
+  // One page of a broadcast: to those that are suspended when the page is read. Errors: those of validate_tags,
+  // validate_waitpoint_label and core::validate(Signal), and of list().
+  Awaitable<BroadcastPage> broadcast(Broadcast broadcast);
+  // Publishes an event to all who wait for its name and key, and delivers it; what could not be delivered now, the
+  // engine delivers. Errors: those of core::validate(Event); conflict/too_many_events (64 of one name and key).
+  Awaitable<Published> publish_event(core::Event event);
   // One page. Errors: invalid_argument/bad_limit, bad_lane, lane_needed, bad_cursor.
   Awaitable<Page> list(ListQuery query);
   // Lanes of the namespace that were set up, in order of name.

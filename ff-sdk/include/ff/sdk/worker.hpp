@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <variant>
@@ -23,7 +24,9 @@
 #include "ff/core/log.hpp"
 #include "ff/core/names.hpp"
 #include "ff/core/payload.hpp"
+#include "ff/core/suspension.hpp"
 #include "ff/script/deployment.hpp"
+#include "ff/sdk/stream.hpp"
 #include "ff/sdk/usage.hpp"
 
 namespace ff::sdk {
@@ -63,7 +66,49 @@ struct Released {
   Released() = default;
 };
 
-using HandlerResult = std::variant<core::Payload, Failure, Released>;
+// Give the execution up until something happens; it costs memory only. The handler then runs again from its start, with
+// task.resumption() set. Waitpoints that were opened before (Task::open_waitpoints) belong to it, too.
+//
+//   co_return sdk::Suspend(core::named("approve").times(2).distinct()).within(72h, core::OnTimeout::fail);
+//   co_return sdk::durable_sleep(24h, "reminded");
+//   co_return sdk::wait_event("payment", order_id).within(30min, core::OnTimeout::resume);
+struct Suspend {
+  std::optional<core::Condition> condition;  // Unset: no signal resumes it.
+  std::vector<core::Waitpoint> waitpoints;   // At most 16; none of its own and none opened: one called "default".
+  core::Millis timeout{0};                   // 0: none; to ten years.
+  core::OnTimeout on_timeout = core::OnTimeout::fail;
+  core::Millis resume_delay{0};              // Before it is ready again, in front of its priority.
+  std::string kept;                          // At most 16 KiB; the resumed handler gets it back.
+  Suspend() = default;
+  explicit Suspend(core::Condition c) : condition(std::move(c)) {}
+
+  Suspend at(core::Waitpoint waitpoint) && {
+    waitpoints.push_back(std::move(waitpoint));
+    return std::move(*this);
+  }
+  Suspend within(core::Millis time, core::OnTimeout policy) && {
+    timeout = time;
+    on_timeout = policy;
+    return std::move(*this);
+  }
+  Suspend delayed(core::Millis time) && {
+    resume_delay = time;
+    return std::move(*this);
+  }
+  Suspend keeping(std::string bytes) && {
+    kept = std::move(bytes);
+    return std::move(*this);
+  }
+};
+// Sleeps, however long: resumes by timeout.
+Suspend durable_sleep(core::Millis time, std::string kept = {});
+// Waits for an event published under this name and key, also one that came before and is still kept. It arrives as a
+// signal of that name at the waitpoint "event".
+Suspend wait_event(std::string name, std::string key);
+// Errors: those of validate() of its parts; invalid_argument/bad_timeout, too_many_waitpoints, kept_too_large.
+core::Result<void> validate(const Suspend& suspend);
+
+using HandlerResult = std::variant<core::Payload, Failure, Released, Suspend>;
 
 // One attempt, as its handler sees it. Valid until the handler returns.
 // Thread safety: everything may be called from the handler's thread, and be read from any other.
@@ -83,12 +128,23 @@ class Task : public std::enable_shared_from_this<Task> {
   core::TimestampMs ready_at() const noexcept { return row_.ready_at; }
   const std::string& requirements() const noexcept { return row_.requirements; }  // As of core::to_wire.
   const std::string& tags() const noexcept { return row_.tags; }        // JSON object, empty: none.
+  // What the last suspension ended with; nullptr: there was none in this generation, or its attempt was failed.
+  // Attempts that follow a crash or a failure get it again.
+  const core::Resumption* resumption() const noexcept { return resumption_ ? &*resumption_ : nullptr; }
   // Fires when the lease is lost, the execution is cancelled, its attempt times out, or the worker's drain time is
   // over. What the handler returns after a lost lease is dropped; what it returns in time after the others counts.
   std::stop_token stop_token() const noexcept { return stop_.get_token(); }
   // Reports how far it is: percent 0 to 100 (-1: unknown) and a text of at most 1024 bytes. Sent in the background, the
   // last one wins; bad values are cut to the allowed ones.
   virtual void progress(int percent, std::string message) = 0;
+  // Opens waitpoints for the suspension that the handler means to return, so that it can tell others where to signal;
+  // what comes before it suspends counts. One whose label is open already stays as it is, also when an earlier attempt
+  // opened it. Answers their names, "<step>.<label>", in order. For coroutine handlers: on the connection's executor.
+  // Errors: invalid_argument/bad_waitpoint, too_many_waitpoints; stale_lease; those of Deployment::call.
+  virtual boost::asio::awaitable<core::Result<std::vector<std::string>>> open_waitpoints(
+      std::vector<core::Waitpoint> waitpoints) = 0;
+  // Frames for those who follow the execution, and for later readers.
+  virtual FrameStream& stream() = 0;
   // Counts what was used against the execution's budget and its parents, out of what was reserved for it first. The
   // same key (1 to 64 bytes, no spaces) counts once for an attempt. After the verdict `hard` the stop token fires, and
   // unless the handler returns a result all the same, the attempt ends as the budget's policy says: it fails as
@@ -105,6 +161,7 @@ class Task : public std::enable_shared_from_this<Task> {
       : id_(std::move(id)), row_(std::move(row)),
         payload_(std::move(row_.payload), row_.content_type.empty() ? std::string(core::kContentTypeDefault)
                                                                     : row_.content_type) {}
+  std::optional<core::Resumption> resumption_;
   core::ExecutionId id_;
   script::Claim::Row row_;
   core::Payload payload_;
@@ -112,7 +169,7 @@ class Task : public std::enable_shared_from_this<Task> {
 };
 
 struct WorkerStats {
-  std::uint64_t claimed = 0, completed = 0, failed = 0, retried = 0, released = 0;
+  std::uint64_t claimed = 0, completed = 0, failed = 0, retried = 0, released = 0, suspended = 0;
   std::uint64_t lost = 0;        // Leases that ended before the handler did; reports refused or not delivered.
   std::uint64_t claims = 0;      // Claim calls, empty ones included.
   std::uint64_t wakes = 0;       // Wake-ups received.

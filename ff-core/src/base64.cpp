@@ -1,10 +1,10 @@
-#include "http/base64.hpp"
+#include "ff/core/base64.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 
-namespace ff::server::http {
+namespace ff::core {
 namespace {
 
 constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -74,4 +74,4 @@ std::optional<std::string> base64url_decode(std::string_view text) {
   return base64_decode(standard);
 }
 
-}  // namespace ff::server::http
+}  // namespace ff::core

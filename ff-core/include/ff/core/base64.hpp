@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace ff::server::http {
+namespace ff::core {
 
 std::string base64_encode(std::string_view bytes);
 // nullopt: a character that is not of the alphabet (white space too), wrong padding, or unused bits that are not zero.
@@ -15,4 +15,4 @@ std::optional<std::string> base64_decode(std::string_view text);
 std::string base64url_encode(std::string_view bytes);
 std::optional<std::string> base64url_decode(std::string_view text);
 
-}  // namespace ff::server::http
+}  // namespace ff::core
