@@ -33,7 +33,7 @@ end
 -- The allowances of a claim, by their requirements.
 local function read_allowances(c)
   if c.allowed then return end
-  c.allowed = {}
+  c.allowed, c.lacking = {}, {}
   for i = 1, c.allowances and #c.allowances or 0 do
     local count, text = string.match(c.allowances[i], "^(%d+) (.*)$")
     if count then c.allowed[text] = (c.allowed[text] or 0) + tonumber(count) end
@@ -89,7 +89,7 @@ local function add_allowed(at, own, c, lines)
   if #names == 0 then return end
   local ranks = redis.call("ZMSCORE", at.tag .. ":open:" .. own.queue, unpack(names))
   for i = 1, #names do
-    local fits = ranks[i] and fit(lane, c.set, names[i])
+    local fits = ranks[i] and fit(lane, own.set, names[i])
     if fits then lines[#lines + 1] = new_line(own, names[i], tonumber(ranks[i]), fits) end
   end
 end
@@ -103,7 +103,7 @@ local function look_for_lacking(at, own, c, lines, more)
     local open = redis.call("ZRANGE", at.tag .. ":open:" .. own.queue, seen, seen + page - 1)
     for i = 1, #open do
       local required = own.lane.lines[open[i]]
-      if required and not known[open[i]] and fit(own.lane, c.set, open[i]) then
+      if required and not known[open[i]] and fit(own.lane, own.set, open[i]) then
         note_lacking(at, c, own.queue, open[i], required.text, 0)
       end
     end

@@ -22,7 +22,7 @@ sdk::Submission job(const std::string& lane = "default") {
 std::vector<core::ExecutionId> submit(WorkerSetup& setup, const sdk::Submission& like, std::size_t count) {
   std::vector<sdk::Submission> all(count, like);
   std::vector<core::ExecutionId> ids;
-  for (auto& answer : setup.run(setup.client->submit_many(std::move(all)))) {
+  for (auto& answer : setup.good(setup.client->submit_many(std::move(all)))) {
     REQUIRE(answer);
     ids.push_back(answer->id);
   }

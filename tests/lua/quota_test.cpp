@@ -1,5 +1,6 @@
 // Quotas: slots that holders reserve and return, and starts that are earned at a rate.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include <algorithm>
 #include <sstream>
@@ -350,6 +351,40 @@ TEST_CASE("a rate whose products would not be exact is refused") {
   CHECK(lua.word<script::SetQuota>(args) == "bad_rate");
   args.burst = 10'000;
   CHECK(lua.word<script::SetQuota>(args) == "ok");
+}
+
+TEST_CASE("a claim takes what it has allowances for, however many others wait, and is told what it lacks") {
+  const int lines = GENERATE(3, 64, 65, 200);
+  LuaFixture lua;
+  std::vector<script::Submit::Item> items;
+  for (int i = 0; i < lines; ++i) {
+    for (int copy = 0; copy < 2; ++copy) {
+      items.push_back(LuaFixture::item());
+      items.back().requirements = "#q" + std::to_string(i) + (i % 2 == 0 ? "" : " +gpu");
+    }
+  }
+  lua.submit(items);
+  auto args = LuaFixture::claim_args(5);
+  const auto last = lines - 1 - (lines - 1) % 2;  // One that needs no capability.
+  args.allowances = {"1 #q" + std::to_string(last), "7 #q0", "3 #none", "2 #q1 +gpu"};
+
+  const auto answer = lua.ok<script::Claim>(args);
+
+  std::map<std::string, int> taken;
+  for (const auto& row : answer.rows) ++taken[row.requirements];
+  CHECK(taken == std::map<std::string, int>{{"#q0", 2}, {"#q" + std::to_string(last), 1}});
+  const auto others = static_cast<std::size_t>((lines + 1) / 2 - 1);  // That has one left, and those without allowance.
+  CHECK(answer.lacking.size() == std::min<std::size_t>(16, others));
+  for (const auto& word : answer.lacking) {
+    const auto text = word.substr(word.find(' ') + 1);
+    CHECK(text.find("gpu") == std::string::npos);
+    CHECK(text != "#q0");
+    CHECK(word.substr(0, word.find(' ')) == (text == "#q" + std::to_string(last) ? "1" : "2"));
+  }
+  args = LuaFixture::claim_args(5);
+  args.capabilities = {"gpu"};
+  args.allowances = {"2 #q1 +gpu"};
+  CHECK(lua.ok<script::Claim>(args).rows.size() == 2);
 }
 
 TEST_CASE("a clock that steps back ends no reservation early and earns no start twice") {

@@ -62,7 +62,7 @@ constexpr std::array kRoutes = {
     Route{Method::get, "/v1/quotas/{name}", &Api::quota, kNoBody, "", kLook},
     Route{Method::put, "/v1/quotas/{name}", &Api::set_quota, kSmall, "", kOperate},
     Route{Method::delete_, "/v1/quotas/{name}", &Api::drop_quota, kNoBody, "", kOperate},
-    Route{Method::post, "/v1/quotas/{name}/pause", &Api::pause_quota, kSmall, "", kOperate},
+    Route{Method::post, "/v1/quotas/{name}/pause", &Api::pause_quota, kSmall, "", kWork | kOperate},
     Route{Method::get, "/v1/budgets", &Api::list_budgets, kNoBody, "after limit", kLook},
     Route{Method::get, "/v1/budgets/{name}", &Api::budget, kNoBody, "", kLook},
     Route{Method::put, "/v1/budgets/{name}", &Api::set_budget, kSmall, "", kOperate},
