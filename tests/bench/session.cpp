@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "bench/session.hpp"
 
 #include <boost/asio/co_spawn.hpp>
