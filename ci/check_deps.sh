@@ -20,6 +20,7 @@ pistache/          server
 prometheus/        server
 boost/beast        server
 boost/json         server sdk
+date/              sdk
 boost/url          server
 boost/asio/ip      script server
 boost/asio/ssl     script server

@@ -124,6 +124,14 @@ Partition Keyspace::home_for_new(const Ulid& ulid) const {
   return static_cast<Partition>(stable_hash(ulid.str()) % partitions());
 }
 
+std::string Keyspace::limit_id(std::string_view ns, const LimitName& limit) {
+  std::string id(limit.kind == LimitKind::quota ? "u:" : "b:");
+  return id.append(ns).append("/").append(limit.name);
+}
+Partition Keyspace::home_of_limit(std::string_view ns, const LimitName& limit) const {
+  return static_cast<Partition>(stable_hash(limit_id(ns, limit)) % partitions());
+}
+
 std::string Keyspace::name(Partition p, std::string_view rest) const {
   return name(p, rest, {});
 }
@@ -241,6 +249,15 @@ std::string Keyspace::event(Partition p, std::string_view ns, std::string_view e
 }
 std::string Keyspace::events(Partition p) const {
   return name(p, "ev");
+}
+std::string Keyspace::limits(Partition p) const {
+  return name(p, "limits");
+}
+std::string Keyspace::limits_due(Partition p) const {
+  return name(p, "limits_due");
+}
+std::string Keyspace::limit(std::string_view ns, const LimitName& limit) const {
+  return name(home_of_limit(ns, limit), limit_id(ns, limit));
 }
 std::string Keyspace::absent(Partition p) const {
   return name(p, "absent");

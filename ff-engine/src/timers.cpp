@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 
+#include "ff/core/limits.hpp"
 #include "ff/script/relay.hpp"
 
 namespace ff::engine {
@@ -73,7 +74,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     bool suspect = false;  // The last call failed, and nothing was heard from its channel since.
     std::unique_ptr<script::Connection::Subscription> subscription;  // Set: the partition is ours.
     SteadyTime look_at{};
-    bool calling = false;
+    bool calling = false, telling = false;
   };
 
   core::Deadline deadline() const { return core::Deadline::in(options_.call_timeout); }
@@ -105,6 +106,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
         std::vector<std::string> servers;
         for (auto& row : live->rows) servers.push_back(std::move(row.server));
         self->share(servers);
+        if (live->lanes_version > self->lanes_version_) co_await learn_lanes(self);
       } else {
         self->log(core::LogLevel::warn, "membership not renewed", live.error());
       }
@@ -113,6 +115,46 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       boost::system::error_code ignored;
       co_await self->pulse_.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }
+  }
+
+  // The records of all lanes, for the partitions whose copies are older: whoever changed a lane may have died halfway.
+  static asio::awaitable<void> learn_lanes(std::shared_ptr<Impl> self) {
+    auto found = co_await self->deployment_->call_root<script::Lanes>(script::Lanes::Args(), self->deadline());
+    if (!found) co_return;  // Tried again with the next membership.
+    self->lanes_version_ = found->version;
+    self->lanes_.clear();
+    for (auto& row : found->rows) {
+      auto& item = self->lanes_.emplace_back();
+      item.queue = std::move(row.queue);
+      item.version = row.version;
+      item.record = std::move(row.record);
+    }
+    for (std::size_t p = 0; p < self->owned_.size(); ++p) self->heal_lanes(static_cast<core::Partition>(p), 0);
+  }
+
+  void heal_lanes(core::Partition partition, std::int64_t version) {
+    auto& owned = owned_[partition];
+    if (!owned.subscription || owned.telling || version >= lanes_version_) return;
+    owned.telling = true;
+    spawn(tell_lanes(shared_from_this(), partition));
+  }
+
+  // What fails is seen again by the next look at the partition.
+  static asio::awaitable<void> tell_lanes(std::shared_ptr<Impl> self, core::Partition partition) {
+    const auto items = self->lanes_;
+    const auto version = self->lanes_version_;
+    for (std::size_t first = 0; first < items.size(); first += core::limits::kBatchItems) {
+      const auto last = std::min(items.size(), first + core::limits::kBatchItems);
+      script::SetLanes::Args args;
+      args.items.assign(items.begin() + static_cast<std::ptrdiff_t>(first),
+                        items.begin() + static_cast<std::ptrdiff_t>(last));
+      if (last == items.size()) args.all_to = version;
+      auto told = co_await self->deployment_->call<script::SetLanes>(partition, std::move(args), self->deadline());
+      if (told) continue;
+      self->log(core::LogLevel::warn, "lane records not brought to a partition; tried again", told.error());
+      break;
+    }
+    self->owned_[partition].telling = false;
   }
 
   void share(const std::vector<std::string>& servers) {
@@ -198,6 +240,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     auto look_at = now + self->options_.look_every;
     if (answer) {
       for (const auto& row : answer->rows) self->stats_.items[row.scanner] += static_cast<std::uint64_t>(row.items);
+      self->heal_lanes(partition, answer->lanes_version);
       if (answer->next_in_ms >= 0) look_at = std::min(look_at, now + core::Millis(answer->next_in_ms));
       auto relay_in_ms = answer->relay_in_ms;
       if (relay_in_ms == 0) relay_in_ms = co_await carry(self, partition);
@@ -231,6 +274,8 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
   std::shared_ptr<script::Deployment> deployment_;
   TimersOptions options_;
   std::vector<Owned> owned_;
+  std::vector<script::SetLanes::Item> lanes_;
+  std::int64_t lanes_version_ = 0;  // Of lanes_.
   asio::steady_timer alarm_, pulse_, ended_;
   std::size_t calling_ = 0, work_ = 0;
   bool stopping_ = false;

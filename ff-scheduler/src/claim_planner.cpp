@@ -6,8 +6,9 @@
 namespace ff::scheduler {
 namespace {
 
-// Ranks of one priority lie within one span; a smaller quotient is a higher priority. As in lua/prelude/state.lua.
-constexpr std::int64_t kRankSpan = std::int64_t{1} << 39;
+// How much better a head elsewhere must be to be worth a round trip: a step of priority in a lane of defaults, and less
+// than one where priority counts for more. As in lua/prelude/lane.lua.
+constexpr std::int64_t kWorthGoing = 60'000;
 
 }  // namespace
 
@@ -95,7 +96,7 @@ std::size_t ClaimPlanner::keep_at(core::Partition partition, std::size_t room) {
   const auto old = overdue();
   if (old && *old != partition) return 0;
   const auto [best, turn, first] = *heads_.begin();
-  if (first != partition && (best == kUnknown || best / kRankSpan < entries_[partition].head / kRankSpan)) return 0;
+  if (first != partition && (best == kUnknown || best + kWorthGoing <= entries_[partition].head)) return 0;
   call(partition);
   return std::min(room, kWantMax);
 }

@@ -23,7 +23,7 @@ namespace asio = boost::asio;
 using core::Code;
 using core::Error;
 
-constexpr std::array<std::pair<std::string_view, Code>, 32> kRefusals{{
+constexpr std::array<std::pair<std::string_view, Code>, 37> kRefusals{{
     {"not_found", Code::not_found},
     {"no_such_generation", Code::not_found},
     {"stale_lease", Code::stale_lease},
@@ -32,6 +32,7 @@ constexpr std::array<std::pair<std::string_view, Code>, 32> kRefusals{{
     {"other_generation", Code::conflict},
     {"other_version", Code::conflict},
     {"bad_state", Code::invalid_argument},
+    {"bad_policy", Code::invalid_argument},
     {"lane_needed", Code::invalid_argument},
     {"bad_cursor", Code::invalid_argument},
     {"bad_waitpoint", Code::invalid_argument},
@@ -56,6 +57,10 @@ constexpr std::array<std::pair<std::string_view, Code>, 32> kRefusals{{
     {"call_too_large", Code::invalid_argument},
     {"bad_patch", Code::invalid_argument},
     {"document_too_large", Code::invalid_argument},
+    {"bad_rate", Code::invalid_argument},
+    {"bad_dimension", Code::invalid_argument},
+    {"unknown_dimension", Code::invalid_argument},
+    {"other_period", Code::conflict},
 }};
 
 // For people; a word without a sentence speaks for itself.

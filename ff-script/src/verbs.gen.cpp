@@ -8,6 +8,7 @@ namespace ff::script {
 
 void Submit::encode(const Args& args, Command& command) {
   codec::put(command, args.ns);
+  codec::put(command, args.again);
   for (const auto& item : args.items) {
     codec::put(command, item.id);
     codec::put(command, item.lane);
@@ -20,6 +21,9 @@ void Submit::encode(const Args& args, Command& command) {
     codec::put(command, item.idempotency_key);
     codec::put(command, item.idempotency_ttl_ms);
     codec::put(command, item.fingerprint);
+    codec::put(command, item.requirements);
+    codec::put(command, item.fairness_key);
+    codec::put(command, item.fairness_weight);
     codec::put(command, item.policy);
     codec::put(command, item.tags);
     codec::put(command, item.content_type);
@@ -45,7 +49,7 @@ void Describe::encode(const Args& args, Command& command) {
 }
 
 core::Result<Describe::Ok> Describe::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 29, 1);
+  codec::Reader reader(fields, kFunction, 32, 1);
   Ok ok;
   reader.get(ok.state, "state");
   reader.get(ok.queue, "queue");
@@ -76,6 +80,9 @@ core::Result<Describe::Ok> Describe::decode(std::vector<Reply>& fields) {
   reader.get(ok.message, "message");
   reader.get(ok.progress_at, "progress_at");
   reader.get(ok.now, "now");
+  reader.get(ok.requirements, "requirements");
+  reader.get(ok.fairness_key, "fairness_key");
+  reader.get(ok.fairness_weight, "fairness_weight");
   ok.rows.reserve(reader.rows());
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
@@ -226,14 +233,17 @@ void Claim::encode(const Args& args, Command& command) {
   codec::put(command, args.want);
   codec::put(command, args.again);
   codec::put(command, args.queues);
+  codec::put(command, args.capabilities);
+  codec::put(command, args.allowances);
 }
 
 core::Result<Claim::Ok> Claim::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 3, 17);
+  codec::Reader reader(fields, kFunction, 4, 18);
   Ok ok;
   reader.get(ok.left, "left");
   reader.get(ok.head, "head");
   reader.get(ok.check_in_ms, "check_in_ms");
+  reader.get(ok.lacking, "lacking");
   ok.rows.reserve(reader.rows());
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
@@ -249,6 +259,7 @@ core::Result<Claim::Ok> Claim::decode(std::vector<Reply>& fields) {
     reader.get(row.failures, "failures");
     reader.get(row.timeout_ms, "timeout_ms");
     reader.get(row.deadline_at, "deadline_at");
+    reader.get(row.requirements, "requirements");
     reader.get(row.policy, "policy");
     reader.get(row.tags, "tags");
     reader.get(row.content_type, "content_type");
@@ -299,6 +310,8 @@ void Complete::encode(const Args& args, Command& command) {
   codec::put(command, args.lease_ms);
   codec::put(command, args.want);
   codec::put(command, args.queues);
+  codec::put(command, args.capabilities);
+  codec::put(command, args.allowances);
   for (const auto& item : args.items) {
     codec::put(command, item.id);
     codec::put(command, item.lease);
@@ -309,12 +322,13 @@ void Complete::encode(const Args& args, Command& command) {
 }
 
 core::Result<Complete::Ok> Complete::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 4, 17);
+  codec::Reader reader(fields, kFunction, 5, 18);
   Ok ok;
   reader.get(ok.outcomes, "outcomes");
   reader.get(ok.left, "left");
   reader.get(ok.head, "head");
   reader.get(ok.check_in_ms, "check_in_ms");
+  reader.get(ok.lacking, "lacking");
   ok.rows.reserve(reader.rows());
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
@@ -330,6 +344,7 @@ core::Result<Complete::Ok> Complete::decode(std::vector<Reply>& fields) {
     reader.get(row.failures, "failures");
     reader.get(row.timeout_ms, "timeout_ms");
     reader.get(row.deadline_at, "deadline_at");
+    reader.get(row.requirements, "requirements");
     reader.get(row.policy, "policy");
     reader.get(row.tags, "tags");
     reader.get(row.content_type, "content_type");
@@ -388,11 +403,327 @@ core::Result<PassWake::Ok> PassWake::decode(std::vector<Reply>& fields) {
 void Leave::encode(const Args& args, Command& command) {
   codec::put(command, args.worker);
   codec::put(command, args.queues);
+  codec::put(command, args.capabilities);
 }
 
 core::Result<Leave::Ok> Leave::decode(std::vector<Reply>& fields) {
   codec::Reader reader(fields, kFunction, 0, 0);
   Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void Reserve::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.holder);
+  codec::put(command, args.ttl_ms);
+  for (const auto& item : args.items) {
+    codec::put(command, item.kind);
+    codec::put(command, item.name);
+    codec::put(command, item.seq);
+    codec::put(command, item.hold);
+    codec::put(command, item.spare);
+    codec::put(command, item.unit);
+    codec::put(command, item.count);
+    codec::put(command, item.starts);
+  }
+}
+
+core::Result<Reserve::Ok> Reserve::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 7);
+  Ok ok;
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.outcome, "outcome");
+    reader.get(row.granted, "granted");
+    reader.get(row.starts, "starts");
+    reader.get(row.keep, "keep");
+    reader.get(row.retry_in_ms, "retry_in_ms");
+    reader.get(row.parent, "parent");
+    reader.get(row.resets_left, "resets_left");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void Keep::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.holder);
+  codec::put(command, args.ttl_ms);
+  for (const auto& item : args.items) {
+    codec::put(command, item.kind);
+    codec::put(command, item.name);
+    codec::put(command, item.seq);
+    codec::put(command, item.hold);
+    codec::put(command, item.spare);
+  }
+}
+
+core::Result<Keep::Ok> Keep::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 7);
+  Ok ok;
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.outcome, "outcome");
+    reader.get(row.granted, "granted");
+    reader.get(row.starts, "starts");
+    reader.get(row.keep, "keep");
+    reader.get(row.retry_in_ms, "retry_in_ms");
+    reader.get(row.parent, "parent");
+    reader.get(row.resets_left, "resets_left");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void DescribeLimit::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.kind);
+  codec::put(command, args.name);
+}
+
+core::Result<DescribeLimit::Ok> DescribeLimit::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 14, 6);
+  Ok ok;
+  reader.get(ok.defined_at, "defined_at");
+  reader.get(ok.holders, "holders");
+  reader.get(ok.waiting, "waiting");
+  reader.get(ok.rate, "rate");
+  reader.get(ok.period_ms, "period_ms");
+  reader.get(ok.burst, "burst");
+  reader.get(ok.paused_ms, "paused_ms");
+  reader.get(ok.parent, "parent");
+  reader.get(ok.on_breach, "on_breach");
+  reader.get(ok.period, "period");
+  reader.get(ok.began_at, "began_at");
+  reader.get(ok.resets_at, "resets_at");
+  reader.get(ok.resets_left, "resets_left");
+  reader.get(ok.now, "now");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.dimension, "dimension");
+    reader.get(row.soft, "soft");
+    reader.get(row.hard, "hard");
+    reader.get(row.used, "used");
+    reader.get(row.reserved, "reserved");
+    reader.get(row.over, "over");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void ListLimits::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.kind);
+  codec::put(command, args.after);
+  codec::put(command, args.limit);
+}
+
+core::Result<ListLimits::Ok> ListLimits::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 1);
+  Ok ok;
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.name, "name");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void DropLimit::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.kind);
+  codec::put(command, args.name);
+}
+
+core::Result<DropLimit::Ok> DropLimit::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 0);
+  Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void SetQuota::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.slots);
+  codec::put(command, args.rate);
+  codec::put(command, args.period_ms);
+  codec::put(command, args.burst);
+}
+
+core::Result<SetQuota::Ok> SetQuota::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 0);
+  Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void PauseQuota::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.pause_ms);
+}
+
+core::Result<PauseQuota::Ok> PauseQuota::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 0);
+  Ok ok;
+  reader.get(ok.paused_until, "paused_until");
+  return reader.finish(std::move(ok));
+}
+
+void SetBudget::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.parent);
+  codec::put(command, args.on_breach);
+  codec::put(command, args.period);
+  codec::put(command, args.resets);
+  for (const auto& item : args.items) {
+    codec::put(command, item.dimension);
+    codec::put(command, item.soft);
+    codec::put(command, item.hard);
+  }
+}
+
+core::Result<SetBudget::Ok> SetBudget::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 0);
+  Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void SetResets::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.period);
+  codec::put(command, args.began_at);
+  codec::put(command, args.resets);
+}
+
+core::Result<SetResets::Ok> SetResets::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 0, 0);
+  Ok ok;
+  return reader.finish(std::move(ok));
+}
+
+void ReportUsage::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.name);
+  codec::put(command, args.key);
+  codec::put(command, args.known_ms);
+  codec::put(command, args.holder);
+  codec::put(command, args.used);
+  codec::put(command, args.covered);
+}
+
+core::Result<ReportUsage::Ok> ReportUsage::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 5, 0);
+  Ok ok;
+  reader.get(ok.verdict, "verdict");
+  reader.get(ok.on_breach, "on_breach");
+  reader.get(ok.resets_in_ms, "resets_in_ms");
+  reader.get(ok.parent, "parent");
+  reader.get(ok.taken, "taken");
+  return reader.finish(std::move(ok));
+}
+
+void ChangeLane::encode(const Args& args, Command& command) {
+  codec::put(command, args.queue);
+  codec::put(command, args.policy_given);
+  codec::put(command, args.policy);
+  codec::put(command, args.home);
+  codec::put(command, args.state);
+  codec::put(command, args.by);
+  codec::put(command, args.why);
+}
+
+core::Result<ChangeLane::Ok> ChangeLane::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 2, 0);
+  Ok ok;
+  reader.get(ok.version, "version");
+  reader.get(ok.record, "record");
+  return reader.finish(std::move(ok));
+}
+
+void Lanes::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.lane);
+}
+
+core::Result<Lanes::Ok> Lanes::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 9);
+  Ok ok;
+  reader.get(ok.version, "version");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.queue, "queue");
+    reader.get(row.version, "version");
+    reader.get(row.state, "state");
+    reader.get(row.by, "by");
+    reader.get(row.why, "why");
+    reader.get(row.since, "since");
+    reader.get(row.weight, "weight");
+    reader.get(row.policy, "policy");
+    reader.get(row.record, "record");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void SetLanes::encode(const Args& args, Command& command) {
+  codec::put(command, args.all_to);
+  for (const auto& item : args.items) {
+    codec::put(command, item.queue);
+    codec::put(command, item.version);
+    codec::put(command, item.record);
+  }
+}
+
+core::Result<SetLanes::Ok> SetLanes::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 1, 0);
+  Ok ok;
+  reader.get(ok.version, "version");
+  return reader.finish(std::move(ok));
+}
+
+void LaneStatus::encode(const Args& args, Command& command) {
+  codec::put(command, args.queue);
+}
+
+core::Result<LaneStatus::Ok> LaneStatus::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 5, 4);
+  Ok ok;
+  reader.get(ok.state, "state");
+  reader.get(ok.version, "version");
+  reader.get(ok.waiting, "waiting");
+  reader.get(ok.idle, "idle");
+  reader.get(ok.started, "started");
+  ok.rows.reserve(reader.rows());
+  while (reader.more()) {
+    auto& row = ok.rows.emplace_back();
+    reader.get(row.requirements, "requirements");
+    reader.get(row.keys, "keys");
+    reader.get(row.waiting, "waiting");
+    reader.get(row.served, "served");
+  }
+  return reader.finish(std::move(ok));
+}
+
+void Explain::encode(const Args& args, Command& command) {
+  codec::put(command, args.ns);
+  codec::put(command, args.id);
+}
+
+core::Result<Explain::Ok> Explain::decode(std::vector<Reply>& fields) {
+  codec::Reader reader(fields, kFunction, 10, 0);
+  Ok ok;
+  reader.get(ok.state, "state");
+  reader.get(ok.queue, "queue");
+  reader.get(ok.reason, "reason");
+  reader.get(ok.until, "until");
+  reader.get(ok.position, "position");
+  reader.get(ok.started, "started");
+  reader.get(ok.requirements, "requirements");
+  reader.get(ok.fairness_key, "fairness_key");
+  reader.get(ok.lane_state, "lane_state");
+  reader.get(ok.now, "now");
   return reader.finish(std::move(ok));
 }
 
@@ -759,10 +1090,11 @@ void RunDue::encode(const Args& args, Command& command) {
 }
 
 core::Result<RunDue::Ok> RunDue::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 3, 2);
+  codec::Reader reader(fields, kFunction, 4, 2);
   Ok ok;
   reader.get(ok.done, "done");
   reader.get(ok.next_in_ms, "next_in_ms");
+  reader.get(ok.lanes_version, "lanes_version");
   reader.get(ok.relay_in_ms, "relay_in_ms");
   ok.rows.reserve(reader.rows());
   while (reader.more()) {
@@ -779,10 +1111,11 @@ void Join::encode(const Args& args, Command& command) {
 }
 
 core::Result<Join::Ok> Join::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 2, 1);
+  codec::Reader reader(fields, kFunction, 3, 1);
   Ok ok;
   reader.get(ok.now, "now");
   reader.get(ok.ring_version, "ring_version");
+  reader.get(ok.lanes_version, "lanes_version");
   ok.rows.reserve(reader.rows());
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
@@ -861,6 +1194,15 @@ constexpr std::array<std::string_view, 3> kReplayRefusals{"not_found", "not_fini
 constexpr std::array<std::string_view, 2> kPurgeRefusals{"not_found", "not_finished"};
 constexpr std::array<std::string_view, 1> kProgressRefusals{"stale_lease"};
 constexpr std::array<std::string_view, 1> kFailRefusals{"stale_lease"};
+constexpr std::array<std::string_view, 1> kDescribeLimitRefusals{"not_found"};
+constexpr std::array<std::string_view, 1> kDropLimitRefusals{"not_found"};
+constexpr std::array<std::string_view, 1> kSetQuotaRefusals{"bad_rate"};
+constexpr std::array<std::string_view, 1> kPauseQuotaRefusals{"not_found"};
+constexpr std::array<std::string_view, 2> kSetBudgetRefusals{"bad_dimension", "bad_policy"};
+constexpr std::array<std::string_view, 2> kSetResetsRefusals{"not_found", "other_period"};
+constexpr std::array<std::string_view, 2> kReportUsageRefusals{"not_found", "unknown_dimension"};
+constexpr std::array<std::string_view, 2> kChangeLaneRefusals{"bad_policy", "bad_state"};
+constexpr std::array<std::string_view, 1> kExplainRefusals{"not_found"};
 constexpr std::array<std::string_view, 3> kOpenWaitpointsRefusals{"stale_lease", "bad_waitpoint", "too_many_waitpoints"};
 constexpr std::array<std::string_view, 7> kSuspendRefusals{"stale_lease", "bad_waitpoint", "too_many_waitpoints", "bad_condition", "unknown_waitpoint", "bad_timeout", "kept_too_large"};
 constexpr std::array<std::string_view, 8> kSignalRefusals{"not_found", "no_such_waitpoint", "already_finished", "waitpoint_closed", "waitpoint_expired", "name_not_allowed", "payload_too_large", "too_many_signals"};
@@ -875,12 +1217,12 @@ constexpr std::array<std::string_view, 1> kReadFramesRefusals{"not_found"};
 constexpr std::array<std::string_view, 1> kTailFramesRefusals{"not_found"};
 constexpr std::array<std::string_view, 1> kReadEventsRefusals{"bad_cursor"};
 constexpr std::array<std::string_view, 1> kSetKeyRingRefusals{"other_version"};
-constexpr std::array<VerbInfo, 42> kVerbs{{
+constexpr std::array<VerbInfo, 57> kVerbs{{
     {"ff1_submit",
-     "a=namespace:bytes;i=id:ulid,lane:bytes,kind:bytes,priority:int,start_at:int,delay_ms:int,deadline_at:int,deadline_ms:int,idempotency_key:bytes,idempotency_ttl_ms:int,fingerprint:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes;r=;w=outcome:bytes,id:ulid",
-     false, 1, 15, {}},
+     "a=namespace:bytes,again:bool;i=id:ulid,lane:bytes,kind:bytes,priority:int,start_at:int,delay_ms:int,deadline_at:int,deadline_ms:int,idempotency_key:bytes,idempotency_ttl_ms:int,fingerprint:bytes,requirements:maybe,fairness_key:maybe,fairness_weight:int,policy:bytes,tags:bytes,content_type:bytes,payload:bytes;r=;w=outcome:bytes,id:ulid",
+     false, 2, 18, {}},
     {"ff1_describe",
-     "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,failures:int,crashes:int,epoch:int,worker:bytes,created_at:int,began_at:int,ended_at:int,timer_at:int,position:int,deadline_at:int,cancel_requested_at:int,attempt_timeout_ms:int,mode:bytes,class:bytes,text:bytes,content_type:bytes,result_content_type:bytes,policy:bytes,tags:bytes,percent:int,message:bytes,progress_at:int,now:int;w=entry:bytes",
+     "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,failures:int,crashes:int,epoch:int,worker:bytes,created_at:int,began_at:int,ended_at:int,timer_at:int,position:int,deadline_at:int,cancel_requested_at:int,attempt_timeout_ms:int,mode:bytes,class:bytes,text:bytes,content_type:bytes,result_content_type:bytes,policy:bytes,tags:bytes,percent:int,message:bytes,progress_at:int,now:int,requirements:bytes,fairness_key:bytes,fairness_weight:int;w=entry:bytes",
      true, 2, 0, kDescribeRefusals},
     {"ff1_payload",
      "a=namespace:bytes,id:ulid;i=;r=content_type:bytes,payload:bytes;w=",
@@ -910,8 +1252,8 @@ constexpr std::array<VerbInfo, 42> kVerbs{{
      "a=namespace:bytes,id:ulid;i=;r=;w=",
      false, 2, 0, kPurgeRefusals},
     {"ff1_claim",
-     "a=worker:bytes,lease:ulid,lease_ms:int,want:int,again:bool,queues:names;i=;r=left:int,head:int,check_in_ms:int;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,policy:bytes,tags:bytes,content_type:bytes,payload:bytes,resumption:bytes",
-     false, 6, 0, {}},
+     "a=worker:bytes,lease:ulid,lease_ms:int,want:int,again:bool,queues:names,capabilities:some,allowances:some;i=;r=left:int,head:int,check_in_ms:int,lacking:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes,resumption:bytes",
+     false, 8, 0, {}},
     {"ff1_renew",
      "a=lease_ms:int;i=id:ulid,lease:ulid,epoch:bytes;r=;w=outcome:bytes,grace_ms:int",
      false, 1, 3, {}},
@@ -919,8 +1261,8 @@ constexpr std::array<VerbInfo, 42> kVerbs{{
      "a=id:ulid,lease:ulid,epoch:bytes,percent:int,message:bytes;i=;r=;w=",
      false, 5, 0, kProgressRefusals},
     {"ff1_complete",
-     "a=worker:bytes,next_lease:ulid,lease_ms:int,want:int,queues:names;i=id:ulid,lease:ulid,epoch:bytes,content_type:bytes,result:bytes;r=outcomes:words,left:int,head:int,check_in_ms:int;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,policy:bytes,tags:bytes,content_type:bytes,payload:bytes,resumption:bytes",
-     false, 5, 5, {}},
+     "a=worker:bytes,next_lease:ulid,lease_ms:int,want:int,queues:names,capabilities:some,allowances:some;i=id:ulid,lease:ulid,epoch:bytes,content_type:bytes,result:bytes;r=outcomes:words,left:int,head:int,check_in_ms:int,lacking:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes,resumption:bytes",
+     false, 7, 5, {}},
     {"ff1_fail",
      "a=id:ulid,lease:ulid,epoch:bytes,class:bytes,text:bytes,retry_after_ms:int;i=;r=outcome:bytes,retry_at:int;w=",
      false, 6, 0, kFailRefusals},
@@ -931,8 +1273,53 @@ constexpr std::array<VerbInfo, 42> kVerbs{{
      "a=queue:bytes;i=;r=woken:bool;w=",
      false, 1, 0, {}},
     {"ff1_leave",
-     "a=worker:bytes,queues:names;i=;r=;w=",
-     false, 2, 0, {}},
+     "a=worker:bytes,queues:names,capabilities:some;i=;r=;w=",
+     false, 3, 0, {}},
+    {"ff1_reserve",
+     "a=namespace:bytes,holder:bytes,ttl_ms:int;i=kind:bytes,name:bytes,seq:int,hold:bytes,spare:int,unit:bytes,count:int,starts:int;r=;w=outcome:bytes,granted:int,starts:int,keep:int,retry_in_ms:int,parent:bytes,resets_left:int",
+     false, 3, 8, {}},
+    {"ff1_keep",
+     "a=namespace:bytes,holder:bytes,ttl_ms:int;i=kind:bytes,name:bytes,seq:int,hold:bytes,spare:int;r=;w=outcome:bytes,granted:int,starts:int,keep:int,retry_in_ms:int,parent:bytes,resets_left:int",
+     false, 3, 5, {}},
+    {"ff1_describe_limit",
+     "a=namespace:bytes,kind:bytes,name:bytes;i=;r=defined_at:int,holders:int,waiting:int,rate:int,period_ms:int,burst:int,paused_ms:int,parent:bytes,on_breach:bytes,period:bytes,began_at:int,resets_at:int,resets_left:int,now:int;w=dimension:bytes,soft:int,hard:int,used:int,reserved:int,over:int",
+     true, 3, 0, kDescribeLimitRefusals},
+    {"ff1_list_limits",
+     "a=namespace:bytes,kind:bytes,after:bytes,limit:int;i=;r=;w=name:bytes",
+     true, 4, 0, {}},
+    {"ff1_drop_limit",
+     "a=namespace:bytes,kind:bytes,name:bytes;i=;r=;w=",
+     false, 3, 0, kDropLimitRefusals},
+    {"ff1_set_quota",
+     "a=namespace:bytes,name:bytes,slots:int,rate:int,period_ms:int,burst:int;i=;r=;w=",
+     false, 6, 0, kSetQuotaRefusals},
+    {"ff1_pause_quota",
+     "a=namespace:bytes,name:bytes,pause_ms:int;i=;r=paused_until:int;w=",
+     false, 3, 0, kPauseQuotaRefusals},
+    {"ff1_set_budget",
+     "a=namespace:bytes,name:bytes,parent:bytes,on_breach:bytes,period:bytes,resets:names;i=dimension:bytes,soft:int,hard:int;r=;w=",
+     false, 6, 3, kSetBudgetRefusals},
+    {"ff1_set_resets",
+     "a=namespace:bytes,name:bytes,period:bytes,began_at:int,resets:names;i=;r=;w=",
+     false, 5, 0, kSetResetsRefusals},
+    {"ff1_report_usage",
+     "a=namespace:bytes,name:bytes,key:bytes,known_ms:int,holder:bytes,used:bytes,covered:bytes;i=;r=verdict:bytes,on_breach:bytes,resets_in_ms:int,parent:bytes,taken:bytes;w=",
+     false, 7, 0, kReportUsageRefusals},
+    {"ff1_change_lane",
+     "a=queue:bytes,policy_given:bool,policy:bytes,home:int,state:bytes,by:bytes,why:bytes;i=;r=version:int,record:bytes;w=",
+     false, 7, 0, kChangeLaneRefusals},
+    {"ff1_lanes",
+     "a=namespace:bytes,lane:bytes;i=;r=version:int;w=queue:bytes,version:int,state:bytes,by:bytes,why:bytes,since:int,weight:int,policy:bytes,record:bytes",
+     true, 2, 0, {}},
+    {"ff1_set_lanes",
+     "a=all_to:int;i=queue:bytes,version:int,record:bytes;r=version:int;w=",
+     false, 1, 3, {}},
+    {"ff1_lane_status",
+     "a=queue:bytes;i=;r=state:bytes,version:int,waiting:int,idle:int,started:int;w=requirements:bytes,keys:int,waiting:int,served:bool",
+     true, 1, 0, {}},
+    {"ff1_explain",
+     "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,reason:bytes,until:int,position:int,started:int,requirements:bytes,fairness_key:bytes,lane_state:bytes,now:int;w=",
+     true, 2, 0, kExplainRefusals},
     {"ff1_open_waitpoints",
      "a=id:ulid,lease:ulid,epoch:bytes;i=label:bytes,names:names,max_signals:int,max_bytes:int,expires_in_ms:int,event:bytes,key:bytes;r=step:int;w=",
      false, 3, 7, kOpenWaitpointsRefusals},
@@ -982,10 +1369,10 @@ constexpr std::array<VerbInfo, 42> kVerbs{{
      "a=cursor:bytes,limit:int,listen_ms:int;i=;r=cursor:bytes,more:bool,lost:bool;w=entry:bytes,id:ulid,state:bytes,queue:bytes",
      true, 3, 0, kReadEventsRefusals},
     {"ff1_run_due",
-     "a=limit:int,engine:bool;i=;r=done:int,next_in_ms:int,relay_in_ms:int;w=scanner:bytes,items:int",
+     "a=limit:int,engine:bool;i=;r=done:int,next_in_ms:int,lanes_version:int,relay_in_ms:int;w=scanner:bytes,items:int",
      false, 2, 0, {}},
     {"ff1_join",
-     "a=server:bytes,ttl_ms:int;i=;r=now:int,ring_version:int;w=server:bytes",
+     "a=server:bytes,ttl_ms:int;i=;r=now:int,ring_version:int,lanes_version:int;w=server:bytes",
      false, 2, 0, {}},
     {"ff1_quit",
      "a=server:bytes;i=;r=;w=",

@@ -51,19 +51,23 @@ inline bool is_silence(const core::Error& error) noexcept {
 
 // Calls a verb and, when `repeat` says that this is safe, repeats it with the same arguments for as long as its outcome
 // is unknown and the deadline allows. Once a reply was lost only the verb's own answer counts: should a repeat find the
-// store unavailable, the outcome stays unknown. `was_lost` tells a verb whose answer to a repeat differs.
+// store unavailable, the outcome stays unknown. `was_lost` tells a verb whose answer to a repeat differs; `sent` gets
+// the arguments back.
 template <class Verb>
 boost::asio::awaitable<core::Result<typename Verb::Ok>> call_verb(Caller caller, core::Partition partition,
                                                                   typename Verb::Args args, core::Deadline deadline,
-                                                                  bool repeat = true, bool* was_lost = nullptr) {
+                                                                  bool repeat = true, bool* was_lost = nullptr,
+                                                                  typename Verb::Args* sent = nullptr) {
   std::optional<core::Error> lost;
   Backoff backoff;
   for (;;) {
     auto answer = co_await caller.deployment->call<Verb>(partition, args, deadline);
+    if (answer && sent) *sent = std::move(args);
     if (answer || !is_silence(answer.error())) co_return answer;
     if (!lost && answer.error().code != core::Code::unknown_outcome) co_return answer;
     if (!lost) lost = answer.error();
     if (was_lost) *was_lost = true;
+    if constexpr (requires { args.again; }) args.again = true;
     const core::Millis delay = backoff.next();
     if (!repeat || std::chrono::steady_clock::now() + delay >= deadline.at) co_return std::move(*lost);
     co_await pause(caller.executor(), delay);

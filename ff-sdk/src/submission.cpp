@@ -1,6 +1,7 @@
 #include "submission.hpp"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 
 #include "client_call.hpp"
@@ -11,6 +12,8 @@ namespace ff::sdk {
 namespace {
 
 namespace limits = core::limits;
+
+constexpr core::Millis kFullLaneRetry{1000};
 
 core::Error out_of_range(std::string reason, std::string_view field, std::int64_t value, std::string_view allowed) {
   return refused_argument(std::move(reason), std::string(field) + " is " + std::to_string(value) + ", allowed are " +
@@ -65,6 +68,15 @@ bool is_repeatable(const Submission& s, core::Millis call_timeout) {
   return s.policy.retention.value_or(core::policy_default::kRetention) >= enough;
 }
 
+core::Result<void> check_route(const Submission& s) {
+  if (auto good = core::validate(s.requirements); !good) return good;
+  if (s.fairness_weight < 1 || s.fairness_weight > limits::kWeightMax) {
+    return out_of_range("bad_fairness_weight", "fairness_weight", s.fairness_weight, "1 to 1000");
+  }
+  if (s.fairness_key.empty()) return {};
+  return core::validate_fairness_key(s.fairness_key);
+}
+
 core::Result<core::ExecutionId> place(const Submission& s, const core::Keyspace& keys, const std::string& ns) {
   const core::Ulid ulid = s.id ? s.id->ulid() : core::Ulid::make();
   const bool keyed = !s.idempotency_key.empty();
@@ -91,7 +103,8 @@ void append_json_string(std::string& out, std::string_view text) {
 }
 
 std::size_t bytes_of(const script::Submit::Item& item) {
-  return item.payload.size() + item.tags.size() + item.policy.size() + item.idempotency_key.size();
+  return item.payload.size() + item.tags.size() + item.policy.size() + item.idempotency_key.size() +
+         item.requirements.size();
 }
 
 }  // namespace
@@ -107,6 +120,7 @@ core::Result<void> validate(const Submission& s) {
   if (auto good = check_when(kStart, s.start_at, s.delay); !good) return good;
   if (auto good = check_when(kDeadline, s.deadline_at, s.deadline); !good) return good;
   if (auto good = check_idempotency(s); !good) return good;
+  if (auto good = check_route(s); !good) return good;
   if (auto good = core::validate(s.policy); !good) return good;
   if (auto good = core::validate_tags(s.tags); !good) return good;
   return check_payload(s.payload);
@@ -143,11 +157,15 @@ core::Result<PlannedSubmit> plan_submit(Submission s, const core::Keyspace& keys
   item.deadline_ms = s.deadline.count();
   item.idempotency_key = std::move(s.idempotency_key);
   item.idempotency_ttl_ms = s.idempotency_ttl.count();
+  item.requirements = core::to_wire(s.requirements);
+  item.fairness_weight = s.fairness_key.empty() ? 0 : s.fairness_weight;
+  item.fairness_key = std::move(s.fairness_key);
   item.policy = core::to_wire(s.policy);
   item.tags = tags_to_wire(s.tags);
   if (s.payload.content_type != core::kContentTypeDefault) item.content_type = std::move(s.payload.content_type);
   item.payload = std::move(s.payload.bytes);
-  return PlannedSubmit(std::move(id), std::move(item), repeatable);
+  const bool movable = !s.id;
+  return PlannedSubmit(std::move(id), std::move(item), repeatable, movable);
 }
 
 std::vector<SubmitBatch> into_batches(std::vector<std::pair<std::size_t, PlannedSubmit>> planned) {
@@ -165,12 +183,24 @@ std::vector<SubmitBatch> into_batches(std::vector<std::pair<std::size_t, Planned
     SubmitBatch& batch = batches[slot->second];
     batch.bytes += bytes;
     batch.places.push_back(position);
+    batch.movable.push_back(submit.movable);
     batch.items.push_back(std::move(submit.item));
   }
   return batches;
 }
 
+std::optional<core::Partition> elsewhere(const script::Submit::Row& row, std::size_t partitions) {
+  if (row.outcome != "elsewhere") return std::nullopt;
+  std::size_t partition = partitions;
+  std::from_chars(row.id.data(), row.id.data() + row.id.size(), partition);
+  if (partition >= partitions) return std::nullopt;
+  return static_cast<core::Partition>(partition);
+}
+
 core::Result<Submitted> answer_of(core::Partition partition, const script::Submit::Row& row) {
+  if (row.outcome == "elsewhere") {
+    return refused_argument("bad_id", "the ordering of the lane is strict: its executions live in partition " + row.id);
+  }
   auto ulid = core::Ulid::parse(row.id);
   if (!ulid) return corrupt_reply("an id", row.id);
   core::ExecutionId id(partition, std::move(*ulid));
@@ -183,6 +213,17 @@ core::Result<Submitted> answer_of(core::Partition partition, const script::Submi
   }
   if (row.outcome == "id_taken") {
     return core::Error(core::Code::conflict, row.outcome, "the id " + id.str() + " belongs to another namespace");
+  }
+  if (row.outcome == "lane_draining") {
+    return core::Error(core::Code::conflict, row.outcome, "the lane is draining: it takes no new executions");
+  }
+  if (row.outcome == "lane_full") {
+    return core::Error(core::Code::exhausted, row.outcome, "as many executions wait in the lane as its policy allows",
+                       kFullLaneRetry.count());
+  }
+  if (row.outcome == "unknown_outcome") {
+    return core::Error(core::Code::unknown_outcome, "lean_lane",
+                       "a reply was lost, and what the lane keeps does not tell whether the execution was made");
   }
   if (row.outcome == "bad_policy") return refused_argument(row.outcome, "the library does not understand the policy");
   return corrupt_reply("an outcome", row.outcome);

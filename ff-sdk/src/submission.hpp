@@ -2,6 +2,7 @@
 // What becomes of submissions before they are sent, and of the answers: plain functions.
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,8 +17,9 @@ struct PlannedSubmit {
   core::ExecutionId id;
   script::Submit::Item item;
   bool repeatable;  // Sending it again after a lost reply cannot run it twice.
-  PlannedSubmit(core::ExecutionId i, script::Submit::Item t, bool r)
-      : id(std::move(i)), item(std::move(t)), repeatable(r) {}
+  bool movable;     // The id was made here: it may live in the partition of a strict lane instead.
+  PlannedSubmit(core::ExecutionId i, script::Submit::Item t, bool r, bool m)
+      : id(std::move(i)), item(std::move(t)), repeatable(r), movable(m) {}
 };
 
 // Errors: those of validate(); invalid_argument/bad_id.
@@ -30,6 +32,7 @@ struct SubmitBatch {
   bool repeatable;
   std::size_t bytes = 0;
   std::vector<std::size_t> places;
+  std::vector<bool> movable;
   std::vector<script::Submit::Item> items;
   SubmitBatch(core::Partition p, bool r) : partition(p), repeatable(r) {}
 };
@@ -37,7 +40,11 @@ struct SubmitBatch {
 // Groups planned submissions (with their places) into batches of at most kBatchItems and about kBatchBytes, in order.
 std::vector<SubmitBatch> into_batches(std::vector<std::pair<std::size_t, PlannedSubmit>> planned);
 
-// Errors: conflict/idempotency_mismatch, invalid_argument/bad_policy, corrupt.
+// The partition that has the lane of a submission which came to another one.
+std::optional<core::Partition> elsewhere(const script::Submit::Row& row, std::size_t partitions);
+
+// Errors: conflict/idempotency_mismatch, lane_draining, exhausted/lane_full, unknown_outcome/lean_lane,
+// invalid_argument/bad_policy, bad_id, corrupt.
 core::Result<Submitted> answer_of(core::Partition partition, const script::Submit::Row& row);
 
 // {"key":"value",…}, "" when there are none. Precondition: validate_tags accepts them.

@@ -35,15 +35,26 @@ std::string instance_name(std::string name) {
   return fmt::format("{}{}-{}-{}", lead, safe, ::getpid(), core::Ulid::make().str().substr(16));
 }
 
+// Calls of an instance are numbered from its start on, so that an earlier one of the same name lies behind.
+std::int64_t first_seq() {
+  using std::chrono::system_clock;
+  return std::chrono::duration_cast<std::chrono::microseconds>(system_clock::now().time_since_epoch()).count();
+}
+
 }  // namespace
 
 Worker::Impl::Impl(std::shared_ptr<script::Deployment> deployment, WorkerOptions options)
     : options_(std::move(options)), deployment_(std::move(deployment)),
       executor_(deployment_->connection()->executor()),
-      planner_(deployment_->keys().partitions(), steady_clock::now() + kFirstLook), look_(executor_, SteadyTime::max()),
-      lease_alarm_(executor_), handlers_done_(executor_), ended_(executor_, SteadyTime::max()) {
+      lanes_(std::vector<std::int64_t>(std::max<std::size_t>(1, options_.lanes.size()), 1)),
+      planner_(deployment_->keys().partitions(), steady_clock::now() + kFirstLook),
+      allowances_([this](const core::LimitName& l) { return deployment_->keys().home_of_limit(options_.ns, l); },
+                  allowance_ttl(), options_.lease / 3, first_seq()),
+      look_(executor_, SteadyTime::max()), lease_alarm_(executor_), handlers_done_(executor_),
+      ended_(executor_, SteadyTime::max()) {
   options_.name = instance_name(std::move(options_.name));
   for (const auto& lane : options_.lanes) queues_.push_back(options_.ns + "/" + lane);
+  capabilities_.assign(options_.capabilities.begin(), options_.capabilities.end());
   if (!options_.handler_executor) options_.handler_executor = executor_;
 }
 
@@ -52,12 +63,21 @@ core::Result<void> Worker::Impl::check_options() const {
     auto queue = core::Queue::make(options_.ns, lane);
     if (!queue) return std::move(queue).error();
   }
+  for (const auto& capability : options_.capabilities) {
+    if (auto good = core::validate_capability(capability, "capabilities"); !good) return good;
+  }
   auto name = core::validate_worker(options_.name, "name");
   if (!name) return name;
   const auto refuse = [](std::string_view field, auto value, std::string_view allowed) {
     return Error(Code::invalid_argument, "bad_option", fmt::format("{} is {}, allowed are {}", field, value, allowed));
   };
   if (options_.lanes.empty()) return refuse("lanes", "empty", "one or more lanes");
+  for (const auto& [lane, weight] : options_.weights) {
+    if (weight < 1 || weight > core::limits::kWeightMax) return refuse("weights." + lane, weight, "1 to 1000");
+  }
+  if (options_.capabilities.size() > core::limits::kCapabilitiesMax) {
+    return refuse("capabilities", options_.capabilities.size(), "at most 64 of them");
+  }
   if (options_.concurrency < 1 || options_.concurrency > kPlacesMax) {
     return refuse("concurrency", options_.concurrency, "1 to 4096");
   }
@@ -87,6 +107,10 @@ void Worker::Impl::spawn(asio::awaitable<void> operation) {
 asio::awaitable<core::Result<void>> Worker::Impl::run(Self self) {
   auto good = self->check_options();
   if (!good) co_return good;
+  for (std::size_t i = 0; i < self->options_.lanes.size(); ++i) {
+    const auto given = self->options_.weights.find(self->options_.lanes[i]);
+    if (given != self->options_.weights.end()) self->lanes_.set_weight(i, given->second);
+  }
   self->subscribe();
   asio::co_spawn(self->executor_, keep_leases(self), [self](std::exception_ptr) { self->schedule_pump(); });
   self->schedule_pump();
@@ -103,6 +127,7 @@ void Worker::Impl::stop() {
   asio::post(executor_, [self = shared_from_this()] {
     if (self->stopping_) return;
     self->stopping_ = true;
+    self->allowances_.drain();
     self->spawn(drain(self));
   });
 }
@@ -132,6 +157,7 @@ void Worker::Impl::pump() {
     start_handlers();
   }
   send_completions();
+  keep_allowances();
   if (!stopping_) make_claims();
   pass_wakes_on();
   stats_.running = running_;

@@ -3,6 +3,9 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <algorithm>
+
+#include "ff/core/limits.hpp"
 #include "worker_impl.hpp"
 
 namespace ff::sdk {
@@ -11,6 +14,7 @@ using core::SteadyTime;
 using std::chrono::steady_clock;
 
 namespace {
+constexpr core::Millis kWeightsEvery{10'000};
 constexpr core::Millis kLookAgain{500};  // After a failed claim; the connection has backed off before that.
 }  // namespace
 
@@ -36,7 +40,8 @@ void Worker::Impl::on_gap(core::Partition partition) {
   schedule_pump();
 }
 
-// "ready <queue>", "lost <ulid> <epoch>", "cancelled <ulid> <epoch>", "cancelling <ulid> <epoch> <grace ms>".
+// "ready <queue>", "limit <id>", "lost <ulid> <epoch>", "cancelled <ulid> <epoch>", "cancelling <ulid> <epoch> <grace
+// ms>".
 void Worker::Impl::on_message(core::Partition partition, std::string_view message) {
   const auto word_end = message.find(' ');
   if (word_end == std::string_view::npos || over_) return;
@@ -49,6 +54,7 @@ void Worker::Impl::on_message(core::Partition partition, std::string_view messag
     schedule_pump();
     return;
   }
+  if (word == "limit") return on_limit(message);
   const auto ulid = message.substr(0, message.find(' '));
   message.remove_prefix(std::min(ulid.size() + 1, message.size()));
   auto attempt = find(ulid, message.substr(0, message.find(' ')));
@@ -86,14 +92,16 @@ void Worker::Impl::pass_wakes_on() {
 void Worker::Impl::make_claims() {
   while (auto plan = planner_.next(steady_clock::now(), room())) {
     reserved_ += plan->want;
-    spawn(claim(shared_from_this(), plan->partition, plan->want, core::Ulid::make().str(), steady_clock::now(), false));
+    spawn(claim(shared_from_this(), plan->partition, plan->want, core::Ulid::make().str(),
+                offer(plan->partition, plan->want), steady_clock::now(), false));
   }
   arm_look();
 }
 
 // Wakes pump() when the next partition is to be looked at.
 void Worker::Impl::arm_look() {
-  const auto at = planner_.next_look();
+  auto at = planner_.next_look();
+  if (const auto look = allowances_.next_look(); look && (!at || *look < *at)) at = look;
   if (!at || *at == look_.expiry()) return;
   look_.expires_at(*at);
   std::weak_ptr<Impl> weak = shared_from_this();
@@ -103,27 +111,71 @@ void Worker::Impl::arm_look() {
   });
 }
 
+std::vector<std::string> Worker::Impl::queues_in(const std::vector<std::size_t>& order) const {
+  std::vector<std::string> queues;
+  for (const auto lane : order) queues.push_back(queues_[lane]);
+  return queues;
+}
+
+void Worker::Impl::count_lanes(const std::vector<std::size_t>& order, const std::vector<script::Claim::Row>& rows) {
+  if (queues_.size() == 1 || rows.empty()) return;
+  std::vector<std::size_t> counts(queues_.size());
+  for (const auto& row : rows) {
+    const auto lane = std::find(queues_.begin(), queues_.end(), row.queue);
+    if (lane != queues_.end()) ++counts[static_cast<std::size_t>(lane - queues_.begin())];
+  }
+  lanes_.taken(order, counts);
+  refresh_weights();
+}
+
+// A worker of one lane has nothing to share, and an idle one does not ask.
+void Worker::Impl::refresh_weights() {
+  const auto now = steady_clock::now();
+  if (weights_asked_ != SteadyTime{} && now - weights_asked_ < kWeightsEvery) return;
+  weights_asked_ = now;
+  spawn(ask_weights(shared_from_this()));
+}
+
+asio::awaitable<void> Worker::Impl::ask_weights(Self self) {
+  script::Lanes::Args args;
+  args.ns = self->options_.ns;
+  auto found = co_await self->deployment_->call_root<script::Lanes>(std::move(args), self->deadline());
+  if (!found) co_return;  // The weights stay; the next look comes.
+  for (std::size_t i = 0; i < self->queues_.size(); ++i) {
+    if (self->options_.weights.contains(self->options_.lanes[i])) continue;
+    std::int64_t weight = 1;
+    for (const auto& row : found->rows) {
+      if (row.queue == self->queues_[i]) weight = std::clamp<std::int64_t>(row.weight, 1, core::limits::kWeightMax);
+    }
+    self->lanes_.set_weight(i, weight);
+  }
+}
+
 script::Claim::Args Worker::Impl::claim_args(std::size_t want, std::string lease) const {
   script::Claim::Args args;
   args.worker = options_.name;
   args.lease = std::move(lease);
   args.lease_ms = options_.lease.count();
   args.want = static_cast<std::int64_t>(want);
-  args.queues = queues_;
+  args.capabilities = capabilities_;
   return args;
 }
 
 // One claim. When its reply is lost, what it had given is asked for by the lease id, so that it need not expire.
 asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, std::size_t want, std::string lease,
-                                          SteadyTime sent_at, bool again) {
+                                          Offer offer, SteadyTime sent_at, bool again) {
   auto args = self->claim_args(want, lease);
+  args.allowances = offer.words();
+  const auto order = self->lanes_.order();
+  args.queues = self->queues_in(order);
   args.again = again;
   int round = 0;
   while (true) {
     ++self->stats_.claims;
     auto answer = co_await self->deployment_->call<script::Claim>(partition, args, self->deadline());
     if (answer) {
-      self->take_over(partition, want, lease, sent_at, *answer);
+      self->count_lanes(order, answer->rows);
+      self->take_over(partition, want, lease, offer, sent_at, *answer);
       co_return;
     }
     auto error = std::move(answer).error();
@@ -132,6 +184,8 @@ asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, 
         args.again && co_await pause_before_repeat(self, error, round++, sent_at + self->options_.lease);
     if (repeat) continue;
     self->log(core::LogLevel::warn, "claim failed", error);
+    if (args.again) self->allowances_.abandoned(offer.allowances, sent_at + 2 * self->options_.lease);
+    else self->withdraw(offer);
     self->reserved_ -= want;
     self->planner_.unanswered(partition, steady_clock::now() + kLookAgain);
     co_return;
@@ -141,35 +195,46 @@ asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, 
 // Takes what a claim, or the claim that went along with a complete, has given.
 template <class Answer>
 void Worker::Impl::take_over(core::Partition partition, std::size_t wanted, const std::string& lease,
-                             SteadyTime sent_at, Answer& answer) {
+                             const Offer& offer, SteadyTime sent_at, Answer& answer) {
   scheduler::ClaimAnswer told;
   told.wanted = wanted;
   told.taken = answer.rows.size();
   told.left = answer.left;
   told.head = answer.head;
   told.check_in = core::Millis(answer.check_in_ms);
-  for (auto& row : answer.rows) accept(partition, std::move(row), lease, sent_at);
+  std::vector<std::string> given;
+  for (const auto& row : answer.rows) given.push_back(row.requirements);
+  settle_offer(partition, offer, given, answer.lacking, answer.rows.size() >= wanted);
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const bool accepted = accept(partition, std::move(answer.rows[i]), lease, sent_at);
+    if (!accepted && core::limited(given[i])) allowances_.ended(given[i]);
+  }
   reserved_ -= wanted;
   planner_.answered(partition, told, steady_clock::now());
   schedule_pump();
 }
-template void Worker::Impl::take_over(core::Partition, std::size_t, const std::string&, SteadyTime, script::Claim::Ok&);
-template void Worker::Impl::take_over(core::Partition, std::size_t, const std::string&, SteadyTime,
+template void Worker::Impl::take_over(core::Partition, std::size_t, const std::string&, const Offer&, SteadyTime,
+                                      script::Claim::Ok&);
+template void Worker::Impl::take_over(core::Partition, std::size_t, const std::string&, const Offer&, SteadyTime,
                                       script::Complete::Ok&);
 
-void Worker::Impl::accept(core::Partition partition, script::Claim::Row row, const std::string& lease,
+// Whether it is ours to run: damaged rows are not, nor what a repeated answer gives again.
+bool Worker::Impl::accept(core::Partition partition, script::Claim::Row row, const std::string& lease,
                           SteadyTime sent_at) {
   auto ulid = core::Ulid::parse(row.id);
-  if (!ulid) return;  // Damaged: its lease expires.
+  if (!ulid) return false;  // Damaged: its lease expires.
   if (const auto held = held_.find(row.id); held != held_.end()) {
     auto older = held->second;
-    if (older->epoch() >= row.epoch) return;  // Given again after a lost reply.
+    if (older->epoch() >= row.epoch) return false;  // Given again after a lost reply.
     lose(std::move(older));
   }
   std::optional<core::Resumption> resumption;
   if (!row.resumption.empty()) {
     auto parsed = core::parse_resumption(row.resumption);
-    if (!parsed) return log(core::LogLevel::error, "resumption not readable; its lease expires", parsed.error());
+    if (!parsed) {
+      log(core::LogLevel::error, "resumption not readable; its lease expires", parsed.error());
+      return false;
+    }
     resumption = std::move(*parsed);
   }
   core::ExecutionId id(partition, std::move(ulid).value());
@@ -182,6 +247,7 @@ void Worker::Impl::accept(core::Partition partition, script::Claim::Row row, con
   held_.insert_or_assign(attempt->id().ulid().str(), attempt);
   queued_.push_back(std::move(attempt));
   ++stats_.claimed;
+  return true;
 }
 
 }  // namespace ff::sdk

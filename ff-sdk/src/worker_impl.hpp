@@ -8,6 +8,7 @@
 //   worker_suspensions.cpp  suspend, waitpoints
 //   worker_frames.cpp   what handlers append to their streams
 //   worker_leases.cpp   renewal, lost leases, the drain
+//   worker_limits.cpp   allowances of quotas and budgets, usage
 
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
@@ -19,7 +20,9 @@
 #include <unordered_map>
 
 #include "attempt_stream.hpp"
+#include "ff/scheduler/allowances.hpp"
 #include "ff/scheduler/claim_planner.hpp"
+#include "ff/scheduler/lane_picker.hpp"
 #include "ff/sdk/worker.hpp"
 
 namespace ff::sdk {
@@ -38,6 +41,9 @@ class Attempt final : public Task {
   AttemptStream* stream_if_used() const noexcept {
     return has_stream_.load(std::memory_order_acquire) ? stream_.get() : nullptr;
   }
+  asio::awaitable<core::Result<Usage>> report_usage(std::string key, core::Amounts used) override;
+  core::Result<Usage> report_usage_and_wait(std::string key, core::Amounts used) override;
+  const std::string& requirements() const noexcept { return row_.requirements; }
   void request_stop() { stop_.request_stop(); }
   core::Partition partition() const noexcept { return id_.partition(); }
   std::int64_t timeout_ms() const noexcept { return row_.timeout_ms; }
@@ -50,6 +56,12 @@ class Attempt final : public Task {
   bool reporting = false;          // The handler has ended; the answer to its report decides, not the lease.
   bool lost = false;               // Nothing it says counts any more.
   bool has_waitpoints = false;     // The handler has opened some.
+
+  const bool limited;              // By quotas or a budget.
+  bool uses_allowance;
+  std::map<core::LimitName, core::Amounts> reported;      // Usage that came out of what is reserved for it.
+  std::map<std::string, Usage, std::less<>> usages;       // Reports that were answered, by key.
+  std::optional<Usage> breach;                            // A hard limit was met.
 
   // The latest progress that was not sent yet.
   std::int64_t percent = -1;
@@ -88,6 +100,9 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
       Self self, AttemptPtr attempt, std::vector<core::Waitpoint> waitpoints);
   std::unique_ptr<AttemptStream> make_stream(std::function<void()> kick) const;
   void send_frames_of(AttemptPtr attempt);
+  static asio::awaitable<core::Result<Usage>> report_usage(Self self, AttemptPtr attempt, std::string key,
+                                                           core::Amounts used);
+  const asio::any_io_executor& executor() const noexcept { return executor_; }
 
   std::map<std::string, Handler, std::less<>> handlers_;
   WorkerStats stats_;
@@ -105,6 +120,28 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   bool drained() const;
   std::size_t room() const;
 
+  // worker_limits.cpp
+  struct Offer {
+    std::vector<scheduler::Allowance> allowances;
+    std::vector<AttemptPtr> ending;  // Attempts that end in the same call, whose allowances are among those.
+    Offer() = default;
+    std::vector<std::string> words() const;
+  };
+  Offer offer(core::Partition partition, std::size_t want);
+  Offer offer_along(core::Partition partition, std::size_t want, const std::vector<Finished>& batch);
+  void withdraw(Offer& offer);
+  void settle_offer(core::Partition partition, const Offer& offer, const std::vector<std::string>& given,
+                    const std::vector<std::string>& waiting, bool filled);
+  void begin_use(const AttemptPtr& attempt);
+  void end_use(const AttemptPtr& attempt);
+  void keep_allowances();
+  static asio::awaitable<void> ask(Self self, scheduler::AskCall call);
+  void on_limit(std::string_view id);
+  void warn_too_large(const core::LimitName& limit);
+  core::Amounts covered(const Attempt& attempt, const core::LimitName& limit, const core::Amounts& used) const;
+  static HandlerResult after_breach(const Attempt& attempt, HandlerResult result);
+  core::Millis allowance_ttl() const { return 2 * options_.lease; }
+
   // worker_claims.cpp
   void subscribe();
   void on_message(core::Partition partition, std::string_view message);
@@ -112,13 +149,17 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   void make_claims();
   void pass_wakes_on();
   script::Claim::Args claim_args(std::size_t want, std::string lease) const;
+  std::vector<std::string> queues_in(const std::vector<std::size_t>& order) const;
+  void count_lanes(const std::vector<std::size_t>& order, const std::vector<script::Claim::Row>& rows);
+  void refresh_weights();
+  static asio::awaitable<void> ask_weights(Self self);
   // `sent_at`: when the call left that may have been given leases under this id; `again`: its reply was lost.
   static asio::awaitable<void> claim(Self self, core::Partition partition, std::size_t want, std::string lease,
-                                     core::SteadyTime sent_at, bool again);
+                                     Offer offer, core::SteadyTime sent_at, bool again);
   template <class Answer>
-  void take_over(core::Partition partition, std::size_t wanted, const std::string& lease, core::SteadyTime sent_at,
-                 Answer& answer);
-  void accept(core::Partition partition, script::Claim::Row row, const std::string& lease, core::SteadyTime sent_at);
+  void take_over(core::Partition partition, std::size_t wanted, const std::string& lease, const Offer& offer,
+                 core::SteadyTime sent_at, Answer& answer);
+  bool accept(core::Partition partition, script::Claim::Row row, const std::string& lease, core::SteadyTime sent_at);
   static asio::awaitable<void> pass_wake(Self self, core::Partition partition, std::string queue);
 
   // worker_results.cpp
@@ -128,11 +169,12 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   void send_completions();
   static std::vector<Finished> take_batch(std::vector<Finished>& all);
   static asio::awaitable<void> complete(Self self, core::Partition partition, std::vector<Finished> batch,
-                                        std::size_t want);
+                                        std::size_t want, Offer offer);
   static asio::awaitable<core::Result<void>> deliver(Self self, core::Partition partition,
-                                                     const std::vector<Finished>& batch, std::size_t want,
+                                                     const std::vector<Finished>& batch, std::size_t want, Offer offer,
                                                      core::SteadyTime sent_at);
-  script::Complete::Args complete_args(const std::vector<Finished>& batch, std::size_t want) const;
+  script::Complete::Args complete_args(const std::vector<Finished>& batch, std::size_t want,
+                                       const Offer& offer) const;
   void settle_completions(const std::vector<Finished>& batch, const std::vector<std::string>& outcomes);
   static asio::awaitable<void> fail(Self self, AttemptPtr attempt, Failure failure);
   static asio::awaitable<void> suspend(Self self, AttemptPtr attempt, Suspend how);
@@ -167,8 +209,11 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
 
   std::shared_ptr<script::Deployment> deployment_;
   asio::any_io_executor executor_;
-  std::vector<std::string> queues_;
+  std::vector<std::string> queues_, capabilities_;
+  scheduler::LanePicker lanes_;
+  core::SteadyTime weights_asked_{};
   scheduler::ClaimPlanner planner_;
+  scheduler::Allowances allowances_;
   std::vector<std::unique_ptr<script::Connection::Subscription>> subscriptions_;
 
   std::unordered_map<std::string, AttemptPtr> held_;             // By ULID: queued, running, or being reported.

@@ -115,6 +115,7 @@ void Worker::Impl::lose(AttemptPtr attempt) {
 
 // A later attempt of the same execution may have taken its place.
 void Worker::Impl::forget(const AttemptPtr& attempt) {
+  end_use(attempt);
   const auto found = held_.find(attempt->id().ulid().str());
   if (found != held_.end() && found->second == attempt) held_.erase(found);
 }
@@ -130,6 +131,7 @@ asio::awaitable<void> Worker::Impl::leave(Self self, core::Partition partition) 
   script::Leave::Args args;
   args.worker = self->options_.name;
   args.queues = self->queues_;
+  args.capabilities = self->capabilities_;
   auto left = co_await self->deployment_->call<script::Leave>(partition, args, self->deadline());
   if (!left) self->log(core::LogLevel::debug, "idle entry left behind", left.error());
 }

@@ -92,7 +92,7 @@ std::vector<Worker::Impl::Finished> Worker::Impl::take_batch(std::vector<Finishe
 
 Attempt::Attempt(std::weak_ptr<Worker::Impl> worker, core::ExecutionId id, script::Claim::Row row, std::string lease_id)
     : Task(std::move(id), std::move(row)), lease(std::move(lease_id)), epoch_text(std::to_string(epoch())),
-      worker_(std::move(worker)) {}
+      limited(core::limited(requirements())), uses_allowance(limited), worker_(std::move(worker)) {}
 
 // Nothing begins under a lease that may be over: this process may have stood still.
 void Worker::Impl::start_handlers() {
@@ -146,7 +146,7 @@ void Worker::Impl::handler_ended(AttemptPtr attempt, HandlerResult result) {
   schedule_pump();
   if (attempt->lost) return;
   attempt->reporting = true;
-  result = checked(std::move(result));
+  result = checked(after_breach(*attempt, std::move(result)));
   if (auto* payload = std::get_if<core::Payload>(&result)) {
     finished_[attempt->partition()].emplace_back(std::move(attempt), std::move(*payload));
   } else if (auto* failure = std::get_if<Failure>(&result)) {
@@ -172,7 +172,8 @@ void Worker::Impl::send_completions() {
     completing_[partition] = true;
     const auto want = stopping_ ? 0 : planner_.keep_at(partition, room());
     reserved_ += want;
-    spawn(complete(shared_from_this(), partition, std::move(batch), want));
+    auto offer = offer_along(partition, want, batch);
+    spawn(complete(shared_from_this(), partition, std::move(batch), want, std::move(offer)));
   }
 }
 
@@ -190,13 +191,13 @@ asio::awaitable<bool> Worker::Impl::pause_before_repeat(Self self, core::Error e
 }
 
 asio::awaitable<void> Worker::Impl::complete(Self self, core::Partition partition, std::vector<Finished> batch,
-                                             std::size_t want) {
-  auto delivered = co_await deliver(self, partition, batch, want, steady_clock::now());
+                                             std::size_t want, Offer offer) {
+  auto delivered = co_await deliver(self, partition, batch, want, std::move(offer), steady_clock::now());
   if (!delivered && delivered.error().code == core::Code::corrupt && batch.size() > 1) {
     // One damaged record must not cost the others their results.
     for (auto& finished : batch) {
       std::vector<Finished> one(1, std::move(finished));
-      auto ignored = co_await deliver(self, partition, one, 0, steady_clock::now());
+      auto ignored = co_await deliver(self, partition, one, 0, Offer(), steady_clock::now());
       if (!ignored) self->settle_completions(one, {});
     }
   } else if (!delivered) {
@@ -209,8 +210,10 @@ asio::awaitable<void> Worker::Impl::complete(Self self, core::Partition partitio
 // it: when the reply was lost, what it gave is asked for by its lease id.
 asio::awaitable<core::Result<void>> Worker::Impl::deliver(Self self, core::Partition partition,
                                                           const std::vector<Finished>& batch, std::size_t want,
-                                                          SteadyTime sent_at) {
-  auto args = self->complete_args(batch, want);
+                                                          Offer offer, SteadyTime sent_at) {
+  auto args = self->complete_args(batch, want, offer);
+  const auto order = self->lanes_.order();
+  args.queues = self->queues_in(order);
   const auto lease = args.next_lease;
   auto outcome = core::Result<void>();
   bool claimed = false, claim_unknown = false;
@@ -220,11 +223,13 @@ asio::awaitable<core::Result<void>> Worker::Impl::deliver(Self self, core::Parti
     if (answer) {
       self->settle_completions(batch, answer->outcomes);
       claimed = args.want > 0;
-      if (claimed) self->take_over(partition, want, lease, sent_at, *answer);
+      if (claimed) self->count_lanes(order, answer->rows);
+      if (claimed) self->take_over(partition, want, lease, offer, sent_at, *answer);
       break;
     }
     auto error = std::move(answer).error();
     claim_unknown = claim_unknown || (args.want > 0 && error.code == core::Code::unknown_outcome);
+    if (!claim_unknown) self->withdraw(offer);
     args.want = 0;
     const bool repeat = co_await pause_before_repeat(self, error, round, sent_at + 2 * self->options_.lease);
     if (repeat) continue;
@@ -233,7 +238,7 @@ asio::awaitable<core::Result<void>> Worker::Impl::deliver(Self self, core::Parti
     break;
   }
   if (want > 0 && claim_unknown) {
-    self->spawn(claim(self, partition, want, lease, sent_at, true));
+    self->spawn(claim(self, partition, want, lease, std::move(offer), sent_at, true));
   } else if (want > 0 && !claimed) {
     self->reserved_ -= want;
     // Nothing was claimed: look there again, but carefully if even the results did not arrive.
@@ -243,13 +248,15 @@ asio::awaitable<core::Result<void>> Worker::Impl::deliver(Self self, core::Parti
   co_return outcome;
 }
 
-script::Complete::Args Worker::Impl::complete_args(const std::vector<Finished>& batch, std::size_t want) const {
+script::Complete::Args Worker::Impl::complete_args(const std::vector<Finished>& batch, std::size_t want,
+                                                   const Offer& offer) const {
   script::Complete::Args args;
   args.worker = options_.name;
   args.next_lease = core::Ulid::make().str();
   args.lease_ms = options_.lease.count();
   args.want = static_cast<std::int64_t>(want);
-  args.queues = queues_;
+  args.capabilities = capabilities_;
+  args.allowances = offer.words();
   args.items.reserve(batch.size());
   for (const auto& finished : batch) {
     auto& item = args.items.emplace_back();

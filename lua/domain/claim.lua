@@ -20,15 +20,17 @@ local function read_payloads(at, heads, i, count)
 end
 
 -- Reads all of a ready execution that a claim needs, and counts its attempt and its epoch on; raises when it cannot.
--- nil when it is none of this queue.
-local function fetch(at, ulid, queue, payload)
+-- nil when it does not wait in this line.
+local function fetch(at, ulid, line, payload)
   local core = ff.load(at, ulid)
-  if not core or core.s ~= "ready" or core.q ~= queue then return nil end
+  if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
+  if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
   local attempts, epoch = tonumber(core.a or 0), tonumber(core.e or 0)
-  if not attempts or not epoch or (core.t and not tonumber(core.t)) then
+  if not attempts or not epoch or not tonumber(core.p or 0) or (core.t and not tonumber(core.t)) then
     ff.corrupt("core " .. at.tag .. ":e:" .. ulid)
   end
   core.a, core.e = attempts + 1, epoch < at.now_us and at.now_us or epoch + 1
+  if core.rq then core.required = ff.requirements_of(at, ulid, core) end
   if not payload then payload = redis.call("GET", ff.key(at, ulid, "p")) end
   if not core.j then return core, payload, "", "", "" end
   return core, payload, satellites(at, ulid, core)
@@ -40,58 +42,94 @@ local function append_row(rows, ulid, core, ready_at, payload, policy, tags, res
   rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or "0"
   rows[n + 5], rows[n + 6], rows[n + 7] = core.g or "0", core.a, core.e
   rows[n + 8], rows[n + 9], rows[n + 10] = core.c, ready_at, core.f or "0"
-  rows[n + 11], rows[n + 12] = core.t or "0", core.d or "0"
-  rows[n + 13], rows[n + 14] = policy, tags
-  rows[n + 15], rows[n + 16], rows[n + 17] = core.ct or "", payload or "", resumption
+  rows[n + 11], rows[n + 12] = core.t or core.tl or "0", core.d or "0"
+  rows[n + 13], rows[n + 14], rows[n + 15] = core.required and core.required.text or "", policy, tags
+  rows[n + 16], rows[n + 17], rows[n + 18] = core.ct or "", payload or "", resumption
 end
 
--- The caller takes the execution out of its queue.
-local function begin_attempt(at, ulid, core, c)
-  ff.move(at, ulid, core, "active", at.now + c.lease_ms,
-    { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now, nil, nil }, true)
+-- The attempt timeout in force: the execution's own, or the lane's of now (which the core keeps for this attempt).
+local function attempt_timeout(at, ulid, core, lane, changes)
+  if core.t then return tonumber(core.t) end
+  local ms = lane.policy.attempt_timeout_ms
+  if ms and ms > 0 then
+    core.tl = string.format("%d", ms)
+    changes[#changes + 1] = "tl"
+    changes[#changes + 1] = core.tl
+    return ms
+  end
+  if core.tl then ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "tl" }) end
+  core.tl = nil
+  return nil
+end
+
+-- The caller takes the execution out of its line.
+local function begin_attempt(at, ulid, core, c, lane)
+  local changes = { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now, nil, nil }
+  local timeout
+  if core.t or core.tl or lane.policy.attempt_timeout_ms then
+    timeout = attempt_timeout(at, ulid, core, lane, changes)
+  end
+  ff.move(at, ulid, core, "active", at.now + c.lease_ms, changes, true)
   if core.o then ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "o" }) end -- It was the holder's before.
-  if core.t then
-    local ends = at.now + tonumber(core.t)
-    ff.add(at, ":timeouts", ulid, ends)
-    ff.arm(at, ends)
+  if timeout then
+    ff.add(at, ":timeouts", ulid, at.now + timeout)
+    ff.arm(at, at.now + timeout)
   end
 end
 
 -- One answer carries about this much payload at the most; what is left waits for the next call.
 local answer_bytes_max, claim_max = 4194304, 256
 
--- Plans the claim of up to `room` from one queue. Returns how many, how many entries that takes from the queue, and the
--- rank of the first one left behind.
-local function take(at, queue, c, room, rows)
-  local index = ff.queue_index(queue)
-  local heads = redis.call("ZRANGE", at.tag .. index, 0, room, "WITHSCORES")
-  local taken, gone, rank = 0, 0, nil
+function ff.answer_full(c)
+  return c.bytes >= answer_bytes_max
+end
+
+-- Whether an entry of a line that prefers others has waited for long enough.
+local function may_go(at, line, core, rank)
+  line.waits = ff.ready_at(line.lane, tonumber(core.p or 0), rank) + ff.patience_ms > at.now
+  return not line.waits
+end
+
+-- The ranks of the entries of a line with fairness keys, whose scores are none.
+local function ranks_of(at, line, heads)
+  local ulids = {}
+  for i = 1, #heads, 2 do ulids[#ulids + 1] = heads[i] end
+  if #ulids == 0 then return ulids end
+  return redis.call("ZMSCORE", at.tag .. ":waiting:" .. line.queue, unpack(ulids))
+end
+
+-- Plans the claim of up to `room` from a line, as far as `limit` (a rank). Returns how many; line.rank is then that of
+-- the first one left behind, line.gone how many entries leave in all. line.waits: that one may not be taken yet.
+function ff.take_queue(at, line, c, room, limit, rows)
+  local first, taken, i, lane = line.gone, 0, 1, line.lane
+  local heads = redis.call("ZRANGE", at.tag .. line.index, first, first + room, "WITHSCORES")
+  local ranks = line.fair and ranks_of(at, line, heads)
   local payloads, next_payload = nil, payloads_at_once + 1
-  for i = 1, #heads, 2 do
+  local rank = tonumber(ranks and ranks[1] or heads[2])
+  while rank and taken < room and rank <= limit and c.bytes < answer_bytes_max do
     local ulid = heads[i]
-    rank = tonumber(heads[i + 1])
-    if taken == room or c.bytes >= answer_bytes_max then break end
-    gone = gone + 1
     if next_payload > payloads_at_once then
       payloads, next_payload = read_payloads(at, heads, i, room - taken), 1
     end
-    local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, queue, payloads[next_payload])
-    next_payload = next_payload + 1
+    local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, line, payloads[next_payload])
     if readable and core then
-      begin_attempt(at, ulid, core, c)
-      append_row(rows, ulid, core, ff.ready_at(rank), payload, policy, tags, resumption)
+      if line.patient and not may_go(at, line, core, rank) then break end
+      if line.fair then ff.note_service(at, line, core, tonumber(heads[i + 1])) end
+      begin_attempt(at, ulid, core, c, lane)
+      append_row(rows, ulid, core, ff.ready_at(lane, tonumber(core.p or 0), rank), payload, policy, tags, resumption)
       c.bytes = c.bytes + (payload and #payload or 0) + #resumption
       taken = taken + 1
     elseif not readable then
       ff.set_aside(at, ":delayed", ulid, core)
     end -- Else an entry without a ready execution behind it: it goes like the others.
+    if line.name then ff.remove(at, ":waiting:" .. line.queue, ulid) end
+    next_payload, i, line.gone = next_payload + 1, i + 2, line.gone + 1
+    rank = tonumber(ranks and ranks[(i + 1) / 2] or heads[i + 1])
   end
-  if gone > 0 then
-    ff.check_queue(at, queue)
-    ff.remove_first(at, index, gone)
-  end
-  if 2 * gone == #heads and gone <= room then rank = nil end -- Nothing was left out, and nothing is behind.
-  return taken, gone, rank
+  -- Entries without anything behind them may have hidden others.
+  if not rank and taken < room and #heads > 2 * room then rank = 0 end
+  line.rank = rank
+  return taken
 end
 
 -- What an earlier call with the same lease id was given, when its reply was lost: looked for among the newest leases.
@@ -102,6 +140,7 @@ local function given_before(at, c, rows)
     local lease = redis.call("HMGET", at.tag .. ":e:" .. held[i], "l", "s")
     if lease[1] == c.lease and lease[2] == "active" then
       local core = ff.load(at, held[i])
+      if core.rq then core.required = ff.requirements_of(at, held[i], core) end
       append_row(rows, held[i], core, 0, redis.call("GET", ff.key(at, held[i], "p")), satellites(at, held[i], core))
       found = found + 1
     end
@@ -111,17 +150,17 @@ end
 
 local engine_silent_ms, look_ms, engine_look_ms, off_duty = 30000, 1000, 60000, 20
 
--- When the caller should look again without being woken. While an engine runs the timers, one idle worker of a queue
+-- When the caller should look again without being woken. While an engine runs the timers, one idle worker of an index
 -- is on duty: it looks once a minute, the others a twentieth as often, so that a large fleet is as quiet as a small
 -- one. Without an engine, whoever is idle looks at the next timer, or shares a look a second with the others.
-local function next_look(at, queue, worker)
-  local m, idle = at.memory, redis.call("ZCARD", at.tag .. ff.idle_index(queue))
+local function next_look(at, index, worker)
+  local m, idle = at.memory, redis.call("ZCARD", at.tag .. index)
   if at.now - m.engine_seen >= engine_silent_ms then
     return math.max(5, math.min(m.next_due - at.now, look_ms * math.max(1, idle)))
   end
-  local duty = m.duty[queue]
+  local duty = m.duty[index]
   if duty and duty.worker ~= worker and at.now < duty.ends then return engine_look_ms * off_duty end
-  m.duty[queue] = { worker = worker, ends = at.now + 2 * engine_look_ms }
+  m.duty[index] = { worker = worker, ends = at.now + 2 * engine_look_ms }
   return engine_look_ms
 end
 
@@ -129,32 +168,62 @@ end
 local function register_idle(at, c, room)
   local look = engine_look_ms * off_duty
   for i = 1, #c.queues do
-    local index = ff.idle_index(c.queues[i])
-    look = math.min(look, next_look(at, c.queues[i], c.worker))
+    local index = ff.idle_index(c.queues[i], ff.set_of(c.capabilities).suffix)
+    look = math.min(look, next_look(at, index, c.worker))
     ff.add(at, index, c.worker, room)
   end
   return look
 end
 
+local sets_kept_ms = 3600000 -- Idle workers look at least every twenty minutes.
+
+-- Notes that a worker with these capabilities lives, at most once in ten seconds.
+local function note_set(at, lane, queue, set)
+  local seen = lane.seen[set.text]
+  if seen and at.now - seen < 10000 then return end
+  lane.seen[set.text] = at.now
+  ff.add(at, ":sets:" .. queue, set.text, at.now)
+  ff.write(at, { "ZREMRANGEBYSCORE", at.tag .. ":sets:" .. queue, "-inf", at.now - sets_kept_ms })
+  ff.forget_lane(at, queue)
+end
+
+-- Claims up to `room` from one lane. Returns how many, how many it could still take, and the rank of the first of them.
+local function take(at, queue, c, room, rows)
+  local lane = ff.lane(at, queue)
+  if lane.paused then return 0, 0, nil end
+  local own = lane.own
+  own.gone, own.rank, own.best = 0, nil, nil
+  local taken, left
+  if lane.line_count > 0 or c.capabilities then
+    own.set = ff.set_of(c.capabilities)
+    note_set(at, lane, queue, own.set)
+  end
+  if lane.line_count == 0 then
+    taken, left = ff.take_queue(at, own, c, room, math.huge, rows), 0
+  else
+    taken, left = ff.take_lines(at, own, c, room, rows)
+  end
+  if own.gone > 0 then ff.remove_first(at, own.index, own.gone) end
+  if taken > 0 then ff.note_starts(at, lane, taken) end
+  if own.rank then left = left + redis.call("ZCARD", at.tag .. own.index) - own.gone end
+  return taken, left, own.best or own.rank
+end
+
 -- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and
--- returns left (how many stay ready), head (rank of the first of them, -1: none) and check_in_ms (0: do not wait,
--- there is more).
+-- returns left (how many stay ready that it could take), head (rank of the first of them, -1: none), check_in_ms (0: do
+-- not wait, there is more) and lacking (what it has no allowance for).
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
-  if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0 end
-  local taken, left, head, want = 0, 0, -1, math.max(0, math.min(c.want, claim_max))
   c.bytes = 0
+  if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, "" end
+  local taken, left, head, want = 0, 0, -1, math.max(0, math.min(c.want, claim_max))
   for i = 1, #c.queues do
-    local queue = c.queues[i]
-    local got, gone, rank = take(at, queue, c, want - taken, rows)
-    taken = taken + got
-    if rank then
-      left = left + redis.call("ZCARD", at.tag .. ff.queue_index(queue)) - gone
-      if head < 0 or rank < head then head = rank end
-    end
+    local got, more, rank = take(at, c.queues[i], c, want - taken, rows)
+    taken, left = taken + got, left + more
+    if rank and (head < 0 or rank < head) then head = rank end
   end
   local check_in_ms = 0
   if taken < want and head < 0 then check_in_ms = register_idle(at, c, want - taken) end
   ff.commit(at)
-  return left, head, check_in_ms
+  return left, head, check_in_ms, c.lacking and table.concat(c.lacking, ",") or ""
 end

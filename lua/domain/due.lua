@@ -23,7 +23,7 @@ end
 local function time_out(at, ulid, core)
   if core.s ~= "active" then return false end
   ff.revoke(at, ulid, core, "lost")
-  local text = "the attempt ran longer than its timeout of " .. (core.t or "?") .. " ms"
+  local text = "the attempt ran longer than its timeout of " .. (core.t or core.tl or "?") .. " ms"
   ff.fail_attempt(at, ulid, core, { class = "timeout", text = text, retry_after_ms = -1 })
   return true
 end
@@ -116,6 +116,7 @@ local function earliest(at)
   end
   for i = 1, #timers do look(timers[i].index) end
   look("handoffs")
+  look("limits_due")
   return first
 end
 
@@ -133,6 +134,7 @@ end
 -- is due (nil: nothing waits for a time).
 function ff.run_due(at, limit)
   local counts, touched, done, readable = {}, {}, 0, true
+  local limits = ff.due_limits(at, limit)
   for i = 1, #timers do
     if done >= limit or not readable then break end
     local items
@@ -142,6 +144,7 @@ function ff.run_due(at, limit)
   if not readable then counts = {} end -- Nothing was done but that; the rest is still due.
   if readable then ff.renew_handoffs(at, 8) end
   ff.commit(at)
+  done = done + ff.run_due_limits(at, limits, limit - done, counts)
   local m, next_ms = at.memory, earliest(at)
   m.looked = at.now
   m.next_due = next_ms or math.huge

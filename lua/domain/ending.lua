@@ -1,7 +1,7 @@
 -- How attempts and executions end: one routine for each way, shared by verbs and timers.
 
 local function purge_at(at, core)
-  return at.now + tonumber(core.r or ff.default_retention_ms)
+  return at.now + tonumber(core.r or ff.policy_at_end(at, core.q).retention_ms or ff.default_retention_ms)
 end
 
 -- Ends an execution in the terminal state `to`. `changes` are further core fields to set.

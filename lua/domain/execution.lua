@@ -83,7 +83,7 @@ function ff.delete(at, ulid, core)
   ff.unlink(at, base .. ":p")
   if core.m ~= "lean" then ff.unlink(at, base .. ":r") end
   if not core.j then return end
-  for _, satellite in ipairs({ ":x", ":y", ":t", ":o", ":h", ":f", ":s" }) do ff.unlink(at, base .. satellite) end
+  for _, satellite in ipairs({ ":x", ":y", ":t", ":o", ":h", ":n", ":f", ":s" }) do ff.unlink(at, base .. satellite) end
   if core.h then ff.delete_steps(at, ulid, core) end
   local generations = tonumber(core.g or 0)
   for generation = math.max(0, generations - ff.results_kept), generations - 1 do

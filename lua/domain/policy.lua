@@ -10,22 +10,33 @@ local default_crash = { max = 3, delay_ms = 1000, max_delay_ms = 60000 }
 
 ff.default_retention_ms = 86400000
 
--- The policy of an execution: its own where given, else the defaults, field by field.
+local shape = { "strategy", "delay_ms", "factor", "max_delay_ms", "delays_ms", "jitter" }
+
+-- Whose word counts on the delays, and whose on the classes: they only make sense together.
+local function given(retry, fields)
+  for i = 1, #fields do
+    if retry[fields[i]] ~= nil then return true end
+  end
+  return false
+end
+
+-- The policy of an execution: its own where given, else its lane's of now, else the defaults.
 function ff.policy(at, ulid, core)
   local own = {}
   if core.j then
     local text = redis.call("GET", ff.key(at, ulid, "y"))
     if text then own = cjson.decode(text) end
   end
-  local retry, crash = own.retry or {}, own.crash or {}
-  local never = retry.never
-  if not never then never = retry.only and {} or default_retry.never end
-  local policy = { retry = { never = never, only = retry.only, delays_ms = retry.delays_ms }, crash = {} }
-  for _, field in ipairs({ "strategy", "delay_ms", "factor", "max_delay_ms", "jitter", "max_attempts" }) do
-    policy.retry[field] = retry[field] or default_retry[field]
-  end
+  local lane = ff.lane(at, core.q).policy
+  local retry, crash, lane_retry, lane_crash = own.retry or {}, own.crash or {}, lane.retry or {}, lane.crash or {}
+  local delays = given(retry, shape) and retry or lane_retry
+  local classes = given(retry, { "only", "never" }) and retry or lane_retry
+  local policy = { retry = { only = classes.only, never = classes.never }, crash = {} }
+  if not classes.never then policy.retry.never = classes.only and {} or default_retry.never end
+  for i = 1, #shape do policy.retry[shape[i]] = delays[shape[i]] or default_retry[shape[i]] end
+  policy.retry.max_attempts = retry.max_attempts or lane_retry.max_attempts or default_retry.max_attempts
   for _, field in ipairs({ "max", "delay_ms", "max_delay_ms" }) do
-    policy.crash[field] = crash[field] or default_crash[field]
+    policy.crash[field] = crash[field] or lane_crash[field] or default_crash[field]
   end
   return policy
 end
@@ -64,6 +75,15 @@ function ff.policy_fits(policy)
     and fits(policy.retry, { strategy = "string", delay_ms = "ms", factor = "number", max_delay_ms = "ms",
                              jitter = "number", max_attempts = "ms", delays_ms = "numbers", only = "strings",
                              never = "strings" })
+end
+
+local orderings = { strict = true, spread = true }
+
+-- The same of a lane's policy, which has a few fields more.
+function ff.lane_policy_fits(policy)
+  if not ff.policy_fits(policy) then return false end
+  if policy.ordering ~= nil and not orderings[policy.ordering] then return false end
+  return fits(policy, { weight = "ms", depth = "ms", aging_ms = "ms" })
 end
 
 local function contains(list, word)

@@ -6,7 +6,8 @@
 local memory = {}
 
 -- Index keys a verb may write without having read them: [key, type]. Checked once a second, so that a key damaged from
--- outside is refused by name before the first write. Queues are checked one by one, where they are written.
+-- outside is refused by name before the first write. Keys of a lane are checked where they are
+-- written (ff.lane).
 local guarded = {
   { ":delayed", "zset" }, { ":active", "zset" }, { ":suspended", "zset" }, { ":blocked", "zset" },
   { ":completed", "zset" }, { ":failed", "zset" }, { ":cancelled", "zset" }, { ":expired", "zset" },

@@ -50,6 +50,17 @@ function ff.remove_first(at, index, count)
   list[#list + 1] = count
 end
 
+-- Like ff.remove, but after all else: the entry by which others are found.
+function ff.remove_last(at, index, member)
+  local list = at.closed
+  if not list then
+    list = {}
+    at.closed = list
+  end
+  local n = #list
+  list[n + 1], list[n + 2] = index, member
+end
+
 -- Sets fields of a hash: `fields` is { field, value, … }.
 function ff.set_fields(_, key, fields)
   local n = cores.count
@@ -144,6 +155,10 @@ local function remove_heads(at, list)
   for i = 1, #list, 2 do redis.call("ZREMRANGEBYRANK", at.tag .. list[i], 0, list[i + 1] - 1) end
 end
 
+local function remove_closed(at, list)
+  for i = 1, #list, 2 do redis.call("ZREM", at.tag .. list[i], list[i + 1]) end
+end
+
 local function write_strings(list)
   for i = 1, #list, at_once do redis.call("MSET", unpack(list, i, math.min(i + at_once - 1, #list))) end
 end
@@ -179,6 +194,7 @@ local function announce_timer(at, ms)
 end
 
 function ff.clear_plan()
+  ff.clear_offers()
   added.count, removed.count, cores.count, events.count = 0, 0, 0, 0
 end
 
@@ -192,9 +208,14 @@ function ff.discard(at)
   if at.hdel then at.hdel = nil end
   if at.gone then at.gone = nil end
   if at.heads then at.heads = nil end
+  if at.closed then at.closed = nil end
   if at.ready then at.ready = nil end
   if at.messages then at.messages = nil end
   if at.earliest then at.earliest = nil end
+  if at.ends then at.ends = nil end
+  if at.opened then at.opened = nil end
+  if at.depths then at.depths = nil end
+  if at.old_lanes then at.old_lanes = nil end
 end
 
 -- The truth: clears fields, then sets fields (the state is in the last write of a core).
@@ -228,7 +249,9 @@ function ff.commit(at)
   if at.gone then delete(at.gone) end
   write_index(at, "ZREM", removed)
   if at.heads then remove_heads(at, at.heads) end
+  if at.closed then remove_closed(at, at.closed) end
   write_events(at)
+  if at.old_lanes then ff.forget_lanes(at) end
   if at.save_clock then save_clock(at) end
   if at.ready then ff.wake_workers(at) end
   if at.earliest then announce_timer(at, at.earliest) end

@@ -25,7 +25,7 @@ local function leave_index(at, ulid, core)
     ff.dequeue(at, ulid, core)
   else
     ff.remove(at, ":" .. from, ulid)
-    if from == "active" and core.t then ff.remove(at, ":timeouts", ulid) end
+    if from == "active" and (core.t or core.tl) then ff.remove(at, ":timeouts", ulid) end
   end
 end
 

@@ -9,7 +9,7 @@
 --   }, function(at, a) … end)
 --
 -- Types: ulid, int (decimal, exact below 2^53), bool (0 or 1), bytes, words (joined by commas), names (the same, each
--- counted once).
+-- counted once), maybe and some (bytes and names that are mostly empty, and then nil).
 -- The body gets the partition `at` (clock read, tag known) and the named arguments; items are in a.items.
 
 local function integer(text, name)
@@ -45,11 +45,15 @@ local convert = {
 -- third of what a loop over the declaration costs. Most integers are 0 and most ids well formed: that is seen without
 -- a call. Field names are the library's own words.
 local function unpacker(fields)
-  local checks, values = {}, {}
+  local checks, values, rare = {}, {}, {}
   for i, field in ipairs(fields) do
     local name, kind = field[1], field[2]
     local value = "argv[base + " .. i .. "]"
-    if convert[kind] then
+    if kind == "maybe" then
+      rare[#rare + 1] = "if " .. value .. ' ~= "" then t.' .. name .. " = " .. value .. " end"
+    elseif kind == "some" then
+      rare[#rare + 1] = "if " .. value .. ' ~= "" then t.' .. name .. " = convert.names(" .. value .. ") end"
+    elseif convert[kind] then
       local raw = "v" .. i
       local check = raw .. " = convert." .. kind .. "(" .. raw .. ', "' .. name .. '")'
       if kind == "int" then check = "if " .. raw .. ' == "0" then ' .. raw .. " = 0 else " .. check .. " end" end
@@ -57,10 +61,10 @@ local function unpacker(fields)
       checks[#checks + 1] = "local " .. raw .. " = " .. value .. " " .. check
       value = raw
     end
-    values[i] = name .. " = " .. value
+    if kind ~= "maybe" and kind ~= "some" then values[#values + 1] = name .. " = " .. value end
   end
-  local code = "local convert = ... return function(argv, base) " .. table.concat(checks, " ") .. " return { "
-    .. table.concat(values, ", ") .. " } end"
+  local code = "local convert = ... return function(argv, base) " .. table.concat(checks, " ") .. " local t = { "
+    .. table.concat(values, ", ") .. " } " .. table.concat(rare, " ") .. " return t end"
   return assert(loadstring(code))(convert) -- ff-style: allow the code is made of declared names only
 end
 

@@ -37,7 +37,8 @@ for line in io.lines("lua/bundle.txt") do
 end
 
 local cpp_types = { ulid = "std::string", int = "std::int64_t", bool = "bool", bytes = "std::string",
-                    names = "std::vector<std::string>", words = "std::vector<std::string>" }
+                    names = "std::vector<std::string>", words = "std::vector<std::string>",
+                    maybe = "std::string", some = "std::vector<std::string>" }
 local initial = { int = " = 0", bool = " = false" }
 
 -- Words of ours that C++ keeps for itself, as ff-core spells them.

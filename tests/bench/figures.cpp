@@ -78,6 +78,22 @@ void add_drains(Table& table) {
   add_cost(table, "drain.record.batched", "drain, record mode, 1x256 with as many prefetched");
 }
 
+void add_limits(Table& table) {
+  for (const std::string places : {"x16", "x100"}) {
+    add_cost(table, "limits.none." + places, "drain without limits, " + places);
+    for (const auto& [name, text] : {std::pair("one_quota", "one quota on all"), std::pair("keyed", "1000 quotas"),
+                                     std::pair("one_rate", "one rate on all")}) {
+      add_cost(table, fmt::format("limits.{}.{}", name, places), fmt::format("drain, {}, {}", text, places));
+      const auto share = fmt::format("limits.share.{}.{}", name, places);
+      higher(table, share, fmt::format("  of the rate without, {}, {}", text, places), "x");
+    }
+    for (const std::string name : {"one_quota", "keyed"}) {
+      wanted(table[fmt::format("limits.share.{}.{}", name, places)], 0.7, 0.9);
+    }
+    higher(table, "limits.share.bullmq." + places, "BullMQ under its limiter, of its rate without, " + places, "x");
+  }
+}
+
 void add_latencies(Table& table) {
   wanted(lower(table, "start.p50", "submit to handler start, 200/s, idle engine: p50", "ms"), 0.5, 0.25);
   wanted(lower(table, "start.p99", "submit to handler start, 200/s, idle engine: p99", "ms"), 2, 1);
@@ -151,6 +167,27 @@ void add_million(Table& table) {
   lower(table, "million.left_mb", "one million: memory beyond the start when all is purged", "MB");
 }
 
+void add_routes(Table& table) {
+  const std::pair<std::string, std::string> cases[] = {{"empty_lane", "in a lane of plain work"},
+                                                       {"behind_100k", "100,000 of another route ahead"},
+                                                       {"one_route", "of a route"},
+                                                       {"keys_1", "of one fairness key"},
+                                                       {"keys_1000", "of 1,000 fairness keys"}};
+  for (const auto& [name, how] : cases) {
+    for (const std::string batch : {"1", "16"}) {
+      const auto id = "routes." + name + "." + batch;
+      lower(table, id + ".claim_us", fmt::format("claim in batches of {}, {}: Valkey CPU", batch, how), "us");
+      lower(table, id + ".ratio", "  against a lane of plain work", "x");
+    }
+  }
+  for (const std::string batch : {"1", "16"}) {
+    table["routes.behind_100k." + batch + ".ratio"].bar = 1.2;
+    table["routes.keys_1000." + batch + ".ratio"].bar = 1.3;
+  }
+  lower(table, "routes.fair_share_error", "two equal keys, 64 partitions: largest difference", "executions");
+  lower(table, "routes.priority_inversions", "two priorities, 64 partitions: lower ones begun first", "executions");
+}
+
 void add_connections(Table& table) {
   for (const std::string way : {"unix", "tcp"}) {
     for (const int depth : {1, 10, 50, 500}) {
@@ -172,6 +209,7 @@ Table make_table() {
     add_cost(table, "submit.many" + size, "Client::submit_many of " + size + ", one at a time");
   }
   add_drains(table);
+  add_limits(table);
   add_latencies(table);
   add_streams(table);
   add_memory(table);
@@ -179,6 +217,7 @@ Table make_table() {
   add_circumstances(table);
   add_million(table);
   add_connections(table);
+  add_routes(table);
   return table;
 }
 

@@ -33,6 +33,7 @@ constexpr std::array kScenarios{
     Scenario{"lifecycle", "submit, claim, complete: Valkey CPU", run_lifecycle},
     Scenario{"submit", "submits of the SDK", run_submit},
     Scenario{"drain", "a backlog run by workers, and BullMQ", run_drain},
+    Scenario{"limits", "drains under quotas", run_limits},
     Scenario{"start", "submit to handler start", run_start},
     Scenario{"delayed", "how late a delayed execution starts", run_delayed},
     Scenario{"stream", "frames appended, and to a client of server-sent events", run_stream},
@@ -42,6 +43,7 @@ constexpr std::array kScenarios{
     Scenario{"partitions", "1 to 256 partitions", run_partitions},
     Scenario{"aof", "AOF off, everysec, always", run_aof},
     Scenario{"transport", "unix socket, TCP, 1 ms more", run_transport},
+    Scenario{"routes", "routes and fairness keys", run_routes},
     Scenario{"million", "one million submitted, drained, purged", run_million},
 };
 

@@ -26,34 +26,6 @@ constexpr DrainShape kShapes[] = {{"1x1", 1, 1, 16'000}, {"1x16", 1, 16, 48'000}
                                   {"4x25", 4, 25, 64'000}};
 constexpr int kLimitSeconds = 180;
 
-// The npm project is there, and installed.
-bool peer_there(const Settings& settings) {
-  return std::filesystem::exists(std::filesystem::path(settings.peer) / "node_modules" / "bullmq");
-}
-
-void measure_peer(const Settings& settings, Report& report, BenchServer& server, const DrainShape& shape, bool keep) {
-  server.fresh();
-  const long jobs = settings.amount(shape.executions) / 2;
-  const auto script = (std::filesystem::path(settings.peer) / "drain.mjs").string();
-  const auto output = test::run_program(
-      {"node", script, server.unix_socket(), std::to_string(jobs), std::to_string(shape.processes),
-       std::to_string(shape.concurrency), keep ? "keep" : "remove"},
-      std::chrono::seconds(kLimitSeconds));
-  const auto line = output.substr(output.find('{'));
-  const auto result = boost::json::parse(line.substr(0, line.find('\n')));
-  Cost cost;
-  cost.rate = static_cast<double>(jobs) / result.at("seconds").to_number<double>();
-  cost.valkey_us = result.at("valkey_us").to_number<double>() / static_cast<double>(jobs);
-  cost.client_us = result.at("client_us").to_number<double>() / static_cast<double>(jobs);
-  sample_cost(report, fmt::format("drain.bullmq_{}.{}", keep ? "keep" : "remove", shape.name), cost);
-  const auto ended = result.at("ended").to_number<long>();
-  const auto left = result.at("left").to_number<long>();
-  report.audit(fmt::format("BullMQ {}: every job ended once", shape.name), ended == jobs && left == 0,
-               fmt::format("{} ended, {} left", ended, left));
-  report.note("BullMQ " + std::string(result.at("version").as_string()) + " on node " +
-              std::string(result.at("node").as_string()));
-}
-
 void sample_drain(const Settings& settings, Report& report, BenchServer& server, core::Mode mode,
                   const DrainShape& shape) {
   const auto cost = drain(server, report, over_unix(server), mode, shape.processes, shape.concurrency, 0,
@@ -70,7 +42,45 @@ void report_ratios(Report& report, const DrainShape& shape) {
                 report.median("drain.lean." + name + ".rate") / report.median("drain.bullmq_remove." + name + ".rate"));
 }
 
+void measure_peer(const Settings& settings, Report& report, BenchServer& server, const DrainShape& shape,
+                  const char* mode) {
+  PeerDrain drain;
+  drain.figure = fmt::format("drain.bullmq_{}.{}", mode, shape.name);
+  drain.mode = mode;
+  drain.processes = shape.processes;
+  drain.concurrency = shape.concurrency;
+  drain.jobs = settings.amount(shape.executions) / 2;
+  drain_peer(settings, report, server, drain);
+}
+
 }  // namespace
+
+// The npm project is there, and installed.
+bool peer_there(const Settings& settings) {
+  return std::filesystem::exists(std::filesystem::path(settings.peer) / "node_modules" / "bullmq");
+}
+
+void drain_peer(const Settings& settings, Report& report, BenchServer& server, const PeerDrain& drain) {
+  server.fresh();
+  const auto script = (std::filesystem::path(settings.peer) / "drain.mjs").string();
+  const auto output = test::run_program(
+      {"node", script, server.unix_socket(), std::to_string(drain.jobs),
+       std::to_string(drain.processes), std::to_string(drain.concurrency), drain.mode},
+      std::chrono::seconds(kLimitSeconds));
+  const auto line = output.substr(output.find('{'));
+  const auto result = boost::json::parse(line.substr(0, line.find('\n')));
+  Cost cost;
+  cost.rate = static_cast<double>(drain.jobs) / result.at("seconds").to_number<double>();
+  cost.valkey_us = result.at("valkey_us").to_number<double>() / static_cast<double>(drain.jobs);
+  cost.client_us = result.at("client_us").to_number<double>() / static_cast<double>(drain.jobs);
+  sample_cost(report, drain.figure, cost);
+  const auto ended = result.at("ended").to_number<long>();
+  const auto left = result.at("left").to_number<long>();
+  report.audit(drain.figure + ": every job ended once", ended == drain.jobs && left == 0,
+               fmt::format("{} ended, {} left", ended, left));
+  report.note("BullMQ " + std::string(result.at("version").as_string()) + " on node " +
+              std::string(result.at("node").as_string()));
+}
 
 Cost drain(BenchServer& server, Report& report, const script::ConnectionOptions& workers_way, core::Mode mode,
            int processes, std::size_t concurrency, std::size_t prefetch, long executions) {
@@ -106,9 +116,9 @@ void run_drain(const Settings& settings, Report& report, BenchServer& server) {
   for (int run = 0; run < settings.runs; ++run) {
     for (const auto& shape : kShapes) {
       sample_drain(settings, report, server, core::Mode::record, shape);
-      if (peer) measure_peer(settings, report, server, shape, true);
+      if (peer) measure_peer(settings, report, server, shape, "keep");
       sample_drain(settings, report, server, core::Mode::lean, shape);
-      if (peer) measure_peer(settings, report, server, shape, false);
+      if (peer) measure_peer(settings, report, server, shape, "remove");
     }
     for (const auto mode : {core::Mode::lean, core::Mode::record}) {
       const auto cost = drain(server, report, over_unix(server), mode, 1, 256, 256, settings.amount(96'000));

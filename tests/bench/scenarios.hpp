@@ -2,6 +2,7 @@
 // The scenarios, in the order in which a whole run goes through them.
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "bench/report.hpp"
@@ -20,6 +21,7 @@ void run_floor(const Settings& settings, Report& report, BenchServer& server);
 void run_lifecycle(const Settings& settings, Report& report, BenchServer& server);
 void run_submit(const Settings& settings, Report& report, BenchServer& server);
 void run_drain(const Settings& settings, Report& report, BenchServer& server);
+void run_limits(const Settings& settings, Report& report, BenchServer& server);
 void run_start(const Settings& settings, Report& report, BenchServer& server);
 void run_delayed(const Settings& settings, Report& report, BenchServer& server);
 void run_stream(const Settings& settings, Report& report, BenchServer& server);
@@ -30,12 +32,25 @@ void run_partitions(const Settings& settings, Report& report, BenchServer& serve
 void run_aof(const Settings& settings, Report& report, BenchServer& server);
 void run_transport(const Settings& settings, Report& report, BenchServer& server);
 void run_million(const Settings& settings, Report& report, BenchServer& server);
+void run_routes(const Settings& settings, Report& report, BenchServer& server);
 void run_connection(const Settings& settings, Report& report, BenchServer& server);
 
 // Empties the server, submits `executions` of 100 B and lets `processes` workers, which reach it by `workers_way`, run
 // them to their end. Audits that each ended once.
 Cost drain(BenchServer& server, Report& report, const script::ConnectionOptions& workers_way, core::Mode mode,
            int processes, std::size_t concurrency, std::size_t prefetch, long executions);
+
+// Whether the npm project of BullMQ is there, and installed.
+bool peer_there(const Settings& settings);
+struct PeerDrain {
+  std::string figure;          // Name of the figure.
+  std::string mode = "keep";   // keep, remove, or limited: kept, under BullMQ's own rate limiter.
+  int processes = 1;
+  std::size_t concurrency = 16;
+  long jobs = 0;
+  PeerDrain() = default;
+};
+void drain_peer(const Settings& settings, Report& report, BenchServer& server, const PeerDrain& drain);
 
 // What must hold when `ended` executions have ended and nothing else is there.
 void audit_ended(Report& report, Session& session, core::Mode mode, long ended, const std::string& what);

@@ -93,7 +93,7 @@ core::Partition Lifecycles::next_partition(std::size_t& turn) {
   return static_cast<core::Partition>(turn++ % session_.partitions());
 }
 
-script::Submit::Args Lifecycles::submit_args() const {
+script::Submit::Args Lifecycles::submit_args() {
   script::Submit::Args args;
   args.ns = kNamespace;
   args.items.resize(static_cast<std::size_t>(shape_.batch));
@@ -103,6 +103,9 @@ script::Submit::Args Lifecycles::submit_args() const {
     item.kind = kKind;
     item.policy = policy_;
     item.payload = payload_;
+    item.requirements = shape_.requirements;
+    if (shape_.fairness_keys > 0) item.fairness_key = "key" + std::to_string(key_turn_++ % shape_.fairness_keys);
+    if (shape_.quotas > 0) item.requirements = fmt::format("#q{}", quota_turn_++ % shape_.quotas);
   }
   return args;
 }
@@ -114,6 +117,7 @@ script::Claim::Args Lifecycles::claim_args() const {
   args.lease_ms = kLeaseMs;
   args.want = shape_.batch;
   args.queues.push_back(std::string(kNamespace) + "/" + kLane);
+  if (!shape_.capability.empty()) args.capabilities.push_back(shape_.capability);
   return args;
 }
 

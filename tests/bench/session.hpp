@@ -63,6 +63,10 @@ struct Shape {
   int in_flight = 1;
   std::size_t payload = 100;
   core::Millis retention{0};  // 0: the default.
+  int quotas = 0;             // The executions name so many quotas, q0, q1, … in turn; 0: none.
+  std::string requirements;   // Of each execution, and what the claimer has.
+  std::string capability;
+  int fairness_keys = 0;      // In turn; 0: none.
   Shape() = default;
   Shape(core::Mode m, int b) : mode(m), batch(b) {}
 };
@@ -97,7 +101,7 @@ class Lifecycles {
   static boost::asio::awaitable<void> submitter(Lifecycles* self);
   static boost::asio::awaitable<void> claimer(Lifecycles* self, std::vector<double>* latencies);
   static boost::asio::awaitable<void> completer(Lifecycles* self, bool chained);
-  script::Submit::Args submit_args() const;
+  script::Submit::Args submit_args();
   script::Claim::Args claim_args() const;
   script::Complete::Args complete_args(const Held& held, bool chained) const;
   core::Partition next_partition(std::size_t& turn);
@@ -107,7 +111,9 @@ class Lifecycles {
   Shape shape_;
   std::string policy_, payload_;
   long calls_left_ = 0;
+  int quota_turn_ = 0;
   std::size_t submit_turn_ = 0, claim_turn_ = 0;
+  int key_turn_ = 0;
   std::vector<Held> held_;
   std::size_t next_held_ = 0;
 };

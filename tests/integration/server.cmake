@@ -1,6 +1,6 @@
 if(TARGET ff_server_lib)
   ff_test(NAME server_api KIND integration LINK server_lib test_support TIMEOUT 300 LABELS threads SOURCES
-          server_api_test.cpp server_process.cpp ${PROJECT_SOURCE_DIR}/tests/unit/server_lab.cpp)
+          server_api_test.cpp server_limits_test.cpp server_process.cpp ${PROJECT_SOURCE_DIR}/tests/unit/server_lab.cpp)
   ff_test(NAME server_process KIND integration LINK server_lib test_support TIMEOUT 300 SOURCES
           server_process_test.cpp server_process.cpp ${PROJECT_SOURCE_DIR}/tests/unit/server_lab.cpp)
   ff_test(NAME server_signals KIND integration LINK server_lib test_support TIMEOUT 300 SOURCES

@@ -209,6 +209,35 @@ TEST_CASE("listing walks through everything once; counts agree") {
   CHECK(counts.json.at("ready").as_array().at(0).at("lane") == "l");
 }
 
+TEST_CASE("a lane is given a policy, paused, explained and resumed") {
+  Lab lab;
+  EchoWorker worker(lab.valkey);
+  CHECK(lab.http.get("/v1/lanes").json.at("lanes").as_array().empty());
+  CHECK(lab.http.ask("PUT", "/v1/lanes/default/policy", R"({"weight":3,"depth":64})").status == 200);
+  const auto paused = lab.http.post("/v1/lanes/default/pause", R"({"by":"ops","why":"a look"})");
+  CHECK(paused.status == 200);
+  CHECK(paused.text("state") == "paused");
+  const auto id = lab.http.submit(R"({"kind":"echo","payload":1})");
+  const auto path = "/v1/executions/" + id;
+
+  CHECK(lab.http.get(path + "/result?wait_ms=500").text("state") == "ready");
+  const auto why = lab.http.get(path + "/explain");
+  CHECK(why.text("reason") == "lane_paused");
+  CHECK(why.text("text").find("paused") != std::string::npos);
+  const auto lane = lab.http.get("/v1/lanes/default");
+  CHECK(lane.json.at("waiting") == 1);
+  CHECK(lane.json.at("policy").at("weight") == 3);
+  CHECK(lane.text("why") == "a look");
+  CHECK(lab.http.get("/v1/lanes").json.at("lanes").as_array().size() == 1);
+
+  CHECK(lab.http.post("/v1/lanes/default/resume", "").text("state") == "running");
+  CHECK(lab.http.get(path + "/result?wait_ms=20000").text("state") == "completed");
+  CHECK(lab.http.post("/v1/lanes/default/drain", "{}").text("state") == "draining");
+  CHECK(lab.http.post("/v1/executions", R"({"kind":"echo"})").reason() == "lane_draining");
+  CHECK(lab.http.ask("PUT", "/v1/lanes/default/policy", R"({"weight":0})").reason() == "bad_policy");
+  CHECK(lab.http.post("/v1/lanes/UPPER/pause", "{}").reason() == "bad_lane");
+}
+
 TEST_CASE("a namespace does not see another's executions") {
   Lab lab;
   const std::string id = lab.http.submit(R"({"kind":"k"})");

@@ -215,7 +215,8 @@ TEST_CASE("exactly the verbs that only read can be called read-only") {
 const std::set<std::string> kRefusedWithoutMemory = {
     "ff1_submit",  "ff1_claim",           "ff1_progress", "ff1_replay",        "ff1_join",       "ff1_open",
     "ff1_suspend", "ff1_open_waitpoints", "ff1_signal",   "ff1_publish_event", "ff1_await_event",
-    "ff1_append_frames"};
+    "ff1_append_frames", "ff1_set_quota", "ff1_pause_quota", "ff1_set_budget", "ff1_set_resets", "ff1_report_usage",
+    "ff1_reserve"};
 
 TEST_CASE("without memory what adds work is refused before anything, and what ends it runs") {
   for (const auto& scenario : scenarios()) {

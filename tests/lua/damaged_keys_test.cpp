@@ -15,7 +15,7 @@ using Words = std::vector<std::string>;
 // Keys of one kind differ in ids only: ":e:*:h", ":q:*".
 std::string kind_of(const std::string& name) {
   if (name.starts_with(":e:")) return ":e:*" + name.substr(3 + 26);
-  for (const char* prefix : {":q:", ":i:", ":idle:", ":n:"}) {
+  for (const char* prefix : {":q:", ":i:", ":idle:", ":n:", ":fair:", ":b:ns/b:k:"}) {
     if (name.starts_with(prefix)) return std::string(prefix) + "*";
   }
   return name;
@@ -89,7 +89,7 @@ Met meet(Prepared& prepared, const Scenario& scenario, const std::string& kind, 
   const auto word = reply.text.substr(0, reply.text.find(' '));
   CHECK((word == "FF_CORRUPT" || word == "WRONGTYPE"));
   // Due work that comes before a claim is done by itself, and saves the clock.
-  if (scenario.verb == "ff1_claim") before.contents[""] = after.contents.at("");
+  if (scenario.verb == "ff1_claim" || scenario.verb == "ff1_reserve") before.contents[""] = after.contents.at("");
   CHECK(LuaFixture::changes(before.contents, after.contents) == "");
   for (const auto& [key, dump] : originals) lua.text({"RESTORE", key, "0", dump, "REPLACE"});
   return Met::refused;

@@ -8,6 +8,7 @@
 
 #include "ff/core/ids.hpp"
 #include "library_source.hpp"
+#include "support/limit_checker.hpp"
 
 namespace ff::test {
 namespace {
@@ -268,8 +269,9 @@ bool is_terminal(const std::string& state) {
 std::set<std::string> belongs_to(const std::map<std::string, std::string>& core) {
   std::set<std::string> indexes;
   const auto state = core.count("s") ? core.at("s") : "";
-  indexes.insert(state == "ready" ? "q:" + core.at("q") : state);
-  if (state == "active" && core.count("t")) indexes.insert("timeouts");
+  const bool routed = core.count("rq") || core.count("fk");
+  indexes.insert(state != "ready" ? state : (routed ? "waiting:" : "q:") + core.at("q"));
+  if (state == "active" && (core.count("t") || core.count("tl"))) indexes.insert("timeouts");
   if (!is_terminal(state) && (core.count("d") || core.count("u"))) indexes.insert("deadlines");
   // May be in these, by what its step says.
   if (!is_terminal(state) && core.count("h")) indexes.insert({"waitpoints", "awaits"});
@@ -323,7 +325,7 @@ std::vector<std::string> lost_of(const Keys& all, Model<Keys>& model) {
       if (index == "waitpoints" || index == "awaits") continue;
       if (!model.indexes[index].count(id)) found.push_back(id + " is not in " + index);
     }
-    for (const char* satellite : {":x", ":y", ":t", ":o", ":h", ":f", ":s"}) {
+    for (const char* satellite : {":x", ":y", ":t", ":o", ":h", ":n", ":f", ":s"}) {
       const bool there = all.count(":e:" + id + satellite) != 0;
       if (there && !fields.count("j")) found.push_back(id + " does not know its " + satellite);
     }
@@ -341,12 +343,16 @@ std::vector<std::string> stray_of(const Keys& all, Model<Keys>& model) {
   }
   for (const auto& [index, entries] : model.indexes) {
     const bool of_state = std::find(kStateIndexes.begin(), kStateIndexes.end(), index) != kStateIndexes.end();
+    const bool line = index.starts_with("q:") && index.find('|') != std::string::npos;
+    const bool ready = (index.starts_with("q:") && !line) || index.starts_with("waiting:");
     const bool beside = index == "timeouts" || index == "deadlines" || index == "waitpoints" || index == "awaits";
-    if (!of_state && !beside && !index.starts_with("q:")) continue;
+    if (!of_state && !beside && !ready && !line) continue;
     for (const auto& [id, score] : entries) {
       const auto core = model.cores.find(id);
       if (core == model.cores.end()) {
         if (!all.count(":e:" + id)) found.push_back(index + " has " + id + ", which has no core");
+      } else if (line) {
+        if (core->second["s"] != "ready") found.push_back(index + " has " + id + ", which is " + core->second["s"]);
       } else if (!model.aside.count(id) && !belongs_to(core->second).count(index)) {
         found.push_back(index + " has " + id + ", which is " + core->second["s"]);
       }
@@ -357,6 +363,20 @@ std::vector<std::string> stray_of(const Keys& all, Model<Keys>& model) {
 
 }  // namespace
 
+// What is reserved and not held, or held without an end.
+std::vector<std::string> LuaFixture::lost_of_limits() {
+  auto& client = shared().clients.at(owner(home_));
+  std::vector<Violation> violations;
+  check_limits(read_snapshot(client, tag(), SnapshotScope()), violations);
+  std::vector<std::string> found;
+  for (const auto& violation : violations) {
+    const bool lost = violation.expected.find(" reserved: ") != std::string::npos ||
+                      violation.expected.starts_with("the end of ");
+    if (lost) found.push_back(violation.text());
+  }
+  return found;
+}
+
 LuaFixture::Snapshot LuaFixture::look() {
   const auto all = read_all();
   Model<Keys> model(all, now());
@@ -364,6 +384,7 @@ LuaFixture::Snapshot LuaFixture::look() {
   snapshot.contents = contents_of(all);
   snapshot.lost = lost_of(all, model);
   snapshot.stray = stray_of(all, model);
+  for (auto& line : lost_of_limits()) snapshot.lost.push_back(std::move(line));
   return snapshot;
 }
 

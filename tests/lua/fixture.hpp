@@ -151,6 +151,7 @@ class LuaFixture {
   using Keys = std::map<std::string, Key>;
   Keys read_all();
   static Contents contents_of(const Keys& keys);
+  std::vector<std::string> lost_of_limits();
   std::vector<RespValue> pipeline(const std::vector<std::vector<std::string>>& commands);
   std::size_t owner(core::Partition partition);
 

@@ -57,7 +57,7 @@ bool writes(const std::string& command) {
   static const std::set<std::string> reading = {"EXISTS", "TIME",   "HGET", "HMGET",  "HGETALL",  "HLEN",
                                                 "TYPE",   "GET",    "MGET", "ZRANGE", "ZCARD",    "ZSCORE",
                                                 "ZRANK",  "ZCOUNT", "LLEN", "LRANGE", "SMEMBERS", "SPUBLISH",
-                                                "XLEN",   "XRANGE", "XREVRANGE", "XINFO"};
+                                                "XLEN",   "XRANGE", "XREVRANGE", "XINFO",  "ZMSCORE"};
   return reading.count(command) == 0;
 }
 
@@ -98,17 +98,19 @@ void settle(LuaFixture& lua) {
   lua.ok<script::TakeRelays>(relays);
   auto args = LuaFixture::claim_args(100);
   args.queues = {"ns/lane", "ns/other"};
+  args.capabilities = {kLongCapability, "gpu"};
+  args.allowances = {"100 #q +gpu"};
   lua.ok<script::Claim>(args);
 }
 
 // A submit's executions are all there with all they were given.
 void check_submitted(LuaFixture& lua, const Words& words) {
-  constexpr std::size_t kHeadWords = 5, kItemWords = 15;
+  constexpr std::size_t kHeadWords = 6, kItemWords = 18;
   for (std::size_t at = kHeadWords; at + kItemWords <= words.size(); at += kItemWords) {
     const auto& id = words[at];
     CHECK_FALSE(lua.core(id).empty());
-    CHECK(lua.text({"GET", lua.key("e:" + id + ":p")}) == words[at + 14]);
-    CHECK(lua.describe(id).tags == words[at + 12]);
+    CHECK(lua.text({"GET", lua.key("e:" + id + ":p")}) == words[at + 17]);
+    CHECK(lua.describe(id).tags == words[at + 15]);
     if (!words[at + 8].empty()) CHECK(lua.text({"GET", lua.key("i:ns/" + words[at + 8])}).starts_with(id));
   }
 }

@@ -132,7 +132,7 @@ TEST_CASE("an unstarted release spends no attempt and returns to the front of it
   CHECK(described.state == "ready");
   CHECK(described.attempt == 0);
   CHECK(described.failures == 0);
-  CHECK(described.timer_at == 0);
+  CHECK(described.timer_at == described.created_at);
   CHECK(described.position == 1);
   CHECK(described.rows.empty());
   CHECK(lua.lost().empty());

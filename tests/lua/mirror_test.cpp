@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "ff/core/capability.hpp"
 #include "ff/core/limits.hpp"
 #include "ff/core/policy.hpp"
 #include "ff/core/state.hpp"
@@ -35,9 +36,9 @@ ff.probe("probe_terminal", function()
 end)
 -- Cases of five: policy, class, failures, crashes, random. Answers of three: retries, retry delay, crash delay.
 ff.probe("probe_policy", function(keys, args)
-  local at, found = { tag = keys[1] }, {}
+  local at, found = ff.enter(keys[1]), {}
   for i = 1, #args, 5 do
-    local core = {}
+    local core = { q = "ns/lane" }
     if args[i] ~= "" then
       redis.call("SET", ff.key(at, "probe", "y"), args[i])
       core.j = "1"
@@ -56,10 +57,24 @@ end)
 ff.probe("probe_retention", function()
   return string.format("%d", ff.default_retention_ms)
 end)
+-- Record of the lane, priority, time or nothing, time of creation.
 ff.probe("probe_rank", function(_, args)
-  local ms = args[2] ~= "" and tonumber(args[2]) or nil
-  local rank = ff.rank(tonumber(args[1]), ms)
-  return { string.format("%.17g", rank), string.format("%.17g", ff.ready_at(rank)) }
+  local lane, priority = ff.decode_lane(args[1]), tonumber(args[2])
+  local rank = ff.rank(lane, priority, tonumber(args[3]), tonumber(args[4]))
+  return { string.format("%.17g", rank), string.format("%.17g", ff.ready_at(lane, priority, rank)) }
+end)
+-- Cases of two: capabilities joined by commas, a requirement.
+ff.probe("probe_satisfies", function(_, args)
+  local found = {}
+  for i = 1, #args, 2 do
+    found[#found + 1] = ff.satisfies(ff.capability_set(args[i]).has, args[i + 1]) and 1 or 0
+  end
+  return found
+end)
+ff.probe("probe_versions", function(_, args)
+  local found = {}
+  for i = 1, #args, 2 do found[#found + 1] = ff.order_versions(args[i], args[i + 1]) end
+  return found
 end)
 ff.probe("probe_random", function(_, args)
   return string.format("%.17g", ff.random({ now_us = tonumber(args[1]) }, args[2]))
@@ -211,16 +226,19 @@ TEST_CASE("the crash cap by default is survived and one more is not") {
   }
 }
 
-TEST_CASE("ranks order by priority, then by time, and give the time back exactly until 2042") {
+constexpr std::int64_t kRankBegin = 1'735'689'600'000, kStrictSpan = 549'755'813'888;
+
+TEST_CASE("strict ranks order by priority, then by time, and give the time back exactly until 2042") {
   LuaFixture lua(probe_library(kProbes));
   const auto rank = [&lua](std::int64_t priority, const std::string& ms) {
-    return probe(lua, "rank", {std::to_string(priority), ms});
+    return probe(lua, "rank", {R"({"state":"running","policy":"{\"aging_ms\":0}","version":1})",
+                               std::to_string(priority), ms, std::to_string(kRankBegin + 5)});
   };
-  constexpr std::int64_t begin = 1'735'689'600'000, span = 549'755'813'888;
   for (const std::int64_t priority : {0, 1, 4500, 8999, 9000}) {
     double before = std::stod(rank(priority, "").elements.at(0).text);
     CHECK(rank(priority, "").elements.at(1).text == "0");
-    for (const std::int64_t ms : {begin + 1, begin + 2, begin + 1'000'000'000, begin + span - 2, begin + span - 1}) {
+    for (const std::int64_t ms : {kRankBegin + 1, kRankBegin + 2, kRankBegin + 1'000'000'000,
+                                  kRankBegin + kStrictSpan - 2, kRankBegin + kStrictSpan - 1}) {
       const auto found = rank(priority, std::to_string(ms));
       CHECK(std::stod(found.elements.at(0).text) > before);
       before = std::stod(found.elements.at(0).text);
@@ -228,6 +246,84 @@ TEST_CASE("ranks order by priority, then by time, and give the time back exactly
     }
     if (priority > 0) CHECK(before < std::stod(rank(priority - 1, "").elements.at(0).text));
     CHECK(before <= 9007199254740992.0);
+  }
+}
+
+TEST_CASE("a step of priority is worth the lane's aging, a minute by default, and ranks give the time back exactly") {
+  LuaFixture lua(probe_library(kProbes));
+  const std::int64_t week = 7LL * 24 * 3600 * 1000, now = kRankBegin + 60'000'000'000;
+  for (const std::int64_t aging : {std::int64_t{0}, std::int64_t{1}, std::int64_t{1000}, week}) {
+    const std::string record = aging == 0 ? "" : fmt::format(R"({{"state":"running","policy":"{{\"aging_ms\":{}}}"}})",
+                                                             aging);
+    const std::int64_t step = aging == 0 ? 60'000 : aging;
+    for (const std::int64_t priority : {0, 1, 4500, 8999, 9000}) {
+      INFO(aging << " " << priority);
+      const auto found = probe(lua, "rank", {record, std::to_string(priority), std::to_string(now), "1"});
+      CHECK(found.elements.at(0).text == std::to_string((9000 - priority) * step + now - kRankBegin));
+      CHECK(found.elements.at(1).text == std::to_string(now));
+      const auto front = probe(lua, "rank", {record, std::to_string(priority), "", std::to_string(now)});
+      CHECK(front.elements.at(0).text == found.elements.at(0).text);  // As if it had waited since it was created.
+    }
+  }
+}
+
+std::string some_version(Rng& rng) {
+  static const char* parts[] = {"0", "1", "2", "9", "10", "012", "12", "99999999999999999999", "beta", "b2"};
+  std::string version = parts[rng.below(10)];
+  while (version.size() < 30 && rng.chance(0.4)) version.append(".").append(parts[rng.below(10)]);
+  return version;
+}
+
+std::string some_key(Rng& rng) {
+  static const char* keys[] = {"cuda", "gpu", "zone", "ssd"};
+  return keys[rng.below(4)];
+}
+
+TEST_CASE("versions are ordered in Lua as in C++") {
+  Rng rng(seed());
+  LuaFixture lua(probe_library(kProbes));
+  std::vector<std::string> words;
+  for (int i = 0; i < 1000; ++i) {
+    words.push_back(some_version(rng));
+    words.push_back(rng.chance(0.2) ? words.back() + ".0" : some_version(rng));
+  }
+
+  const auto found = probe(lua, "versions", words);
+
+  for (std::size_t i = 0; i < found.elements.size(); ++i) {
+    INFO(words[2 * i] << " " << words[2 * i + 1]);
+    CHECK(found.elements[i].text == std::to_string(core::order_versions(words[2 * i], words[2 * i + 1])));
+    CHECK(core::order_versions(words[2 * i], words[2 * i + 1]) ==
+          -core::order_versions(words[2 * i + 1], words[2 * i]));
+  }
+}
+
+TEST_CASE("capabilities answer requirements in Lua as in C++") {
+  Rng rng(seed());
+  LuaFixture lua(probe_library(kProbes));
+  std::vector<std::string> words;
+  std::vector<bool> wanted;
+  for (int i = 0; i < 2000; ++i) {
+    core::Capabilities has;
+    for (auto count = rng.below(5); count > 0; --count) {
+      has.insert(rng.chance(0.3) ? some_key(rng) : some_key(rng) + "=" + some_version(rng));
+    }
+    static const char* signs[] = {"=", ">=", "<=", ">", "<"};
+    const auto requirement = rng.chance(0.3) ? some_key(rng) : some_key(rng) + signs[rng.below(5)] + some_version(rng);
+    REQUIRE(core::validate_requirement(requirement));
+    std::string joined;
+    for (const auto& one : has) joined += (joined.empty() ? "" : ",") + one;
+    words.push_back(joined);
+    words.push_back(requirement);
+    wanted.push_back(core::satisfies(has, requirement));
+  }
+
+  const auto found = probe(lua, "satisfies", words);
+
+  REQUIRE(found.elements.size() == wanted.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    INFO(words[2 * i] << " against " << words[2 * i + 1]);
+    CHECK((found.elements[i].text == "1") == wanted[i]);
   }
 }
 

@@ -1,11 +1,24 @@
 #include "lua/scenarios.hpp"
 
+#include "lua/holder.hpp"
 #include "lua/suspending.hpp"
 
 namespace ff::test {
 namespace {
 
 using Words = std::vector<std::string>;
+
+script::ReportUsage::Args usage(const std::string& key) {
+  script::ReportUsage::Args args;
+  args.ns = "ns";
+  args.name = "b";
+  args.key = key;
+  args.known_ms = 60'000;
+  args.holder = "holder";
+  args.used = "tokens=5,usd=1";
+  args.covered = "tokens=5";
+  return args;
+}
 
 script::Submit::Item rich() {
   auto item = LuaFixture::item();
@@ -16,10 +29,43 @@ script::Submit::Item rich() {
   return item;
 }
 
+// The library's digest of the capabilities "gpu".
+constexpr const char* kGpu = "7786424beaf68478";
+
 script::Submit::Item delayed() {
   auto item = rich();
   item.delay_ms = 60'000;
   return item;
+}
+
+// A quota and a budget, with a holder, one that waits, a reported use and resets to come.
+void populate_limits(LuaFixture& lua) {
+  set_quota(lua, 2, 10, 1000, 5);
+  auto budget = budget_args(50, 100);
+  budget.period = "some";
+  for (const int days : {1, 2, 3}) budget.resets.push_back(std::to_string(lua.now() + days * 86'400'000));
+  lua.ok<script::SetBudget>(budget);
+  for (const char* name : {"holder", "waiter"}) {
+    Holder holder(lua, name);
+    holder.slots(0, 2, 1);
+    holder.reserve("budget", "b", "", "tokens=60", 1);
+  }
+  lua.ok<script::ReportUsage>(usage("known"));
+}
+
+// With a route of every kind.
+std::vector<script::Submit::Item> routed() {
+  std::vector<script::Submit::Item> items(4, rich());
+  for (auto& item : items) {
+    item.id = LuaFixture::new_id();
+    item.priority = 0;  // Behind what the scenarios claim.
+  }
+  items[0].requirements = "+gpu";
+  items[1].fairness_key = "A";
+  items[2].requirements = "#q +gpu";
+  items[2].fairness_key = "B";
+  items[3].requirements = "+" + std::string(kLongCapability) + " +gpu";
+  return items;
 }
 
 // Suspended and between suspensions, with signals, and with an event on its way.
@@ -100,10 +146,14 @@ void populate(LuaFixture& lua) {
   lua.submit(keyed);
   lua.text({"ZADD", lua.key("idle:ns/lane"), "5", "idle"});
   lua.text({"ZADD", lua.key("handoffs"), std::to_string(lua.now() + 60'000), "ns/lane"});
+  lua.submit(routed());
+  lua.text({"ZADD", lua.key(std::string("idle:ns/lane|") + kGpu), "5", "able"});
+  lua.text({"ZADD", lua.key("sets:ns/lane"), std::to_string(lua.now()), "gpu"});
   script::Join::Args join;
   join.server = "server";
   join.ttl_ms = 60'000;
   lua.ok<script::Join>(join);
+  populate_limits(lua);
 }
 
 template <class Args>
@@ -143,6 +193,47 @@ Words claim_again(LuaFixture& lua) {
   lua.ok<script::Claim>(args);
   args.again = true;
   return lua.words<script::Claim>(args);
+}
+
+// Everything there is at once, of which some runs out.
+Words claim_routes(LuaFixture& lua) {
+  lua.submit(routed());
+  auto args = LuaFixture::claim_args(20);
+  args.capabilities = {kLongCapability, "gpu"};
+  args.allowances = {"1 #q +gpu"};
+  return lua.words<script::Claim>(args);
+}
+
+Words submit_routes(LuaFixture& lua) {
+  script::Submit::Args args;
+  args.ns = "ns";
+  args.items = routed();
+  args.items.push_back(routed()[1]);
+  args.items.back().priority = 5;
+  return lua.words<script::Submit>(args);
+}
+
+Words change_lane(LuaFixture& lua) {
+  script::ChangeLane::Args args;
+  args.queue = "ns/lane";
+  args.policy_given = true;
+  args.policy = R"({"depth":5,"aging_ms":1000})";
+  args.state = "running";
+  return lua.words<script::ChangeLane>(args);
+}
+
+// The lane runs again, and ranks anew what waits.
+Words set_lanes(LuaFixture& lua) {
+  script::SetLanes::Args args;
+  auto& item = args.items.emplace_back();
+  item.queue = "ns/lane";
+  item.version = 1;
+  item.record = R"({"version":1,"state":"paused","policy":""})";
+  lua.ok<script::SetLanes>(args);
+  lua.submit(routed());
+  item.version = 2;
+  item.record = R"({"version":2,"state":"running","policy":"{\"aging_ms\":1000}"})";
+  return lua.words<script::SetLanes>(args);
 }
 
 Words complete(LuaFixture& lua) {
@@ -488,6 +579,109 @@ Words read_events(LuaFixture& lua) {
   return lua.words<script::ReadEvents>(args);
 }
 
+Words reserve(LuaFixture& lua) {
+  script::Reserve::Args args;
+  args.ns = "ns";
+  args.holder = "waiter";
+  args.ttl_ms = 60'000;
+  args.items.resize(3);
+  const char* names[] = {"q", "b", "undefined"};
+  for (std::size_t i = 0; i < 3; ++i) {
+    auto& item = args.items[i];
+    item.kind = i == 1 ? "budget" : "quota";
+    item.name = names[i];
+    item.seq = 100;
+    item.unit = i == 1 ? "tokens=10" : "slots=1";
+    item.count = 1;
+    item.starts = i == 0 ? 1 : 0;
+  }
+  return lua.words<script::Reserve>(args);
+}
+
+// What the holder gives back is room for the waiter.
+Words keep(LuaFixture& lua) {
+  script::Keep::Args args;
+  args.ns = "ns";
+  args.holder = "holder";
+  args.ttl_ms = 60'000;
+  args.items.resize(2);
+  args.items[0].kind = "quota";
+  args.items[0].name = "q";
+  args.items[0].hold = "slots=1";
+  args.items[0].spare = 1;
+  args.items[1].kind = "budget";
+  args.items[1].name = "b";
+  for (auto& item : args.items) item.seq = 100;
+  return lua.words<script::Keep>(args);
+}
+
+template <class Args>
+Args of_limit(const std::string& kind, const std::string& name) {
+  Args args;
+  args.ns = "ns";
+  args.kind = kind;
+  args.name = name;
+  return args;
+}
+
+Words change_quota(LuaFixture& lua) {
+  script::SetQuota::Args args;
+  args.ns = "ns";
+  args.name = "q";
+  args.slots = 5;
+  args.period_ms = 1;
+  args.burst = 1;
+  return lua.words<script::SetQuota>(args);
+}
+
+Words pause_quota(LuaFixture& lua) {
+  script::PauseQuota::Args args;
+  args.ns = "ns";
+  args.name = "q";
+  args.pause_ms = 1000;
+  return lua.words<script::PauseQuota>(args);
+}
+
+Words change_budget(LuaFixture& lua) {
+  auto args = budget_args(-1, 200);
+  args.items.pop_back();
+  args.period = "other";
+  args.resets = {"1", std::to_string(lua.now() + 1000), std::to_string(lua.now() + 2000)};
+  return lua.words<script::SetBudget>(args);
+}
+
+Words set_resets(LuaFixture& lua) {
+  script::SetResets::Args args;
+  args.ns = "ns";
+  args.name = "b";
+  args.period = "some";
+  args.began_at = describe_limit(lua, "budget", "b").began_at;
+  args.resets = {std::to_string(lua.now() + 1000), std::to_string(lua.now() + 2000)};
+  return lua.words<script::SetResets>(args);
+}
+
+// A timer of a limit that is due; a budget's reset is in its record, too.
+Words due_limit(LuaFixture& lua, const std::string& timer) {
+  if (timer.starts_with("r ")) lua.text({"HSET", lua.key("b:ns/b"), "z", std::to_string(lua.now() - 1000)});
+  lua.text({"ZADD", lua.key("limits_due"), std::to_string(lua.now() - 1000), timer});
+  script::RunDue::Args args;
+  args.limit = 100;
+  return lua.words<script::RunDue>(args);
+}
+
+template <class Verb>
+Words on_limit(LuaFixture& lua, const std::string& kind, const std::string& name) {
+  return lua.words<Verb>(of_limit<typename Verb::Args>(kind, name));
+}
+
+Words list_limits(LuaFixture& lua) {
+  script::ListLimits::Args args;
+  args.ns = "ns";
+  args.kind = "budget";
+  args.limit = 10;
+  return lua.words<script::ListLimits>(args);
+}
+
 std::vector<Scenario> make() {
   std::vector<Scenario> all;
   const auto add = [&all](const char* name, const char* verb, std::function<Words(LuaFixture&)> prepare) {
@@ -499,6 +693,30 @@ std::vector<Scenario> make() {
   add("submit", "submit", submit);
   add("claim", "claim", claim);
   add("claim again", "claim", claim_again);
+  add("submit routes", "submit", submit_routes);
+  add("claim routes", "claim", claim_routes);
+  add("cancel in a line", "cancel", [](LuaFixture& lua) { return cancel(lua, lua.submit(routed()), 0); });
+  add("change_priority of a key", "change_priority", [](LuaFixture& lua) {
+    const auto items = routed();
+    lua.submit(items);
+    auto args = of<script::ChangePriority::Args>(items[1].id);
+    args.priority = 9;
+    return lua.words<script::ChangePriority>(args);
+  });
+  add("change_lane", "change_lane", change_lane);
+  add("set_lanes", "set_lanes", set_lanes);
+  add("lanes", "lanes", [](LuaFixture& lua) {
+    lua.command(change_lane(lua));
+    return lua.words<script::Lanes>(script::Lanes::Args());
+  });
+  add("lane_status", "lane_status", [](LuaFixture& lua) {
+    script::LaneStatus::Args args;
+    args.queue = "ns/lane";
+    return lua.words<script::LaneStatus>(args);
+  });
+  add("explain", "explain", [](LuaFixture& lua) {
+    return lua.words<script::Explain>(of<script::Explain::Args>(lua.submit(routed())));
+  });
   add("complete and claim", "complete", complete);
   add("complete lean", "complete", complete_lean);
   add("fail, retried", "fail", [](LuaFixture& lua) { return fail_with(lua, "internal"); });
@@ -545,6 +763,20 @@ std::vector<Scenario> make() {
   add("result", "result", on_finished<script::Result>);
   add("list", "list", list);
   add_suspensions(add);
+  add("reserve", "reserve", reserve);
+  add("keep", "keep", keep);
+  add("set_quota", "set_quota", change_quota);
+  add("pause_quota", "pause_quota", pause_quota);
+  add("set_budget", "set_budget", change_budget);
+  add("set_resets", "set_resets", set_resets);
+  add("report_usage", "report_usage", [](LuaFixture& lua) { return lua.words<script::ReportUsage>(usage("new")); });
+  for (const char* timer : {"h u:ns/q holder", "h b:ns/b holder", "w u:ns/q", "r b:ns/b"}) {
+    add("run_due of a limit", "run_due", [timer](LuaFixture& lua) { return due_limit(lua, timer); });
+  }
+  add("drop_limit", "drop_limit", [](LuaFixture& lua) { return on_limit<script::DropLimit>(lua, "budget", "b"); });
+  add("describe_limit", "describe_limit",
+      [](LuaFixture& lua) { return on_limit<script::DescribeLimit>(lua, "quota", "q"); });
+  add("list_limits", "list_limits", list_limits);
   add("count", "count", [](LuaFixture& lua) { return lua.words<script::Count>(script::Count::Args()); });
   return all;
 }

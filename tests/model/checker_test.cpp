@@ -36,42 +36,46 @@ void call(RespClient& client, const std::string& verb, const Words& args) {
 }
 
 void add_item(Words& words, std::size_t number, const Words& changes) {
-  Words item = {id(number), "mail", "send", "0", "0", "0", "0", "0", "", "0", "", "", "", "", "payload"};
+  Words item = {id(number), "mail", "send", "0", "0", "0", "0", "0", "", "0", "", "",
+               "", "1", "", "", "", "payload"};
   for (std::size_t i = 0; i + 1 < changes.size(); i += 2) item[std::stoul(changes[i])] = changes[i + 1];
   words.insert(words.end(), item.begin(), item.end());
 }
 
 // Fields of a submitted item.
-const std::string kDelay = "5", kDeadline = "7", kKey = "8", kPolicy = "11";
+const std::string kDelay = "5", kDeadline = "7", kKey = "8", kRequirements = "11", kFairness = "12", kPolicy = "14";
 
 // 5: suspended, with a signal.
 void suspend(RespClient& client) {
-  Words items = {"acme"};
+  Words items = {"acme", "0"};
   add_item(items, 5, {});
   call(client, "submit", items);
-  call(client, "claim", {"w2", id(903), "60000", "1", "0", "acme/mail"});
+  call(client, "claim", {"w2", id(903), "60000", "1", "0", "acme/mail", "", ""});
   auto epoch = client.command({"HGET", kTag + ":e:" + id(5), "e"}).text;
   call(client, "suspend", {id(5), id(903), epoch, "{\"count\":3}", "0", "fail", "0", "", "w", "go", "0", "0", "90000",
                            "", ""});
   call(client, "signal", {"acme", id(5), "1.w", "s1", "go", "", "", "payload"});
 }
 
-// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed, 5 suspended.
+// One execution of every kind of standing: 1 active with everything, 2 ready, 3 delayed, 4 completed, 5 suspended,
+// 6 and 7 ready in lines of routes, 6 with a fairness key.
 void fill(RespClient& client) {
   ask(client, {"FUNCTION", "LOAD", "REPLACE", std::string(ff::script::kLibrarySource)});
-  Words items = {"acme"};
+  Words items = {"acme", "0"};
   add_item(items, 1, {kDeadline, "600000", kKey, "order-1", kPolicy,
       R"({"crash":{"max":5},"attempt_timeout_ms":90000})"});
   add_item(items, 4, {});
   call(client, "submit", items);
-  call(client, "claim", {"w1", id(900), "60000", "2", "0", "acme/mail"});
+  call(client, "claim", {"w1", id(900), "60000", "2", "0", "acme/mail", "", ""});
   auto epoch = client.command({"HGET", kTag + ":e:" + id(4), "e"}).text;
-  call(client, "complete", {"w1", id(901), "60000", "0", "acme/mail", id(4), id(900), epoch, "", "result"});
-  call(client, "claim", {"w2", id(902), "60000", "3", "0", "acme/mail"});
+  call(client, "complete", {"w1", id(901), "60000", "0", "acme/mail", "", "", id(4), id(900), epoch, "", "result"});
+  call(client, "claim", {"w2", id(902), "60000", "3", "0", "acme/mail", "", ""});
   suspend(client);
-  items = {"acme"};
+  items = {"acme", "0"};
   add_item(items, 2, {});
   add_item(items, 3, {kDelay, "600000"});
+  add_item(items, 6, {kRequirements, "+gpu", kFairness, "tenant"});
+  add_item(items, 7, {kRequirements, "+gpu"});
   call(client, "submit", items);
 }
 
@@ -80,6 +84,10 @@ struct Damage {
   Words command;
   std::string found_at;  // Part of the violation's text.
 };
+
+// The library's digest of "+gpu".
+const std::string kLine = "1e0892754396af74";
+std::string line() { return kTag + ":q:acme/mail|" + kLine; }
 
 std::string core(std::size_t number) { return kTag + ":e:" + id(number); }
 
@@ -92,6 +100,14 @@ std::vector<Damage> damages() {
       {"not in its queue", {"ZREM", queue, id(2)}, id(2)},
       {"a rank of another priority", {"ZADD", queue, "12345", id(2)}, "rank of priority 0"},
       {"a priority that is not the rank's", {"HSET", core(2), "p", "9"}, "rank of priority 9"},
+      {"not in its line", {"ZREM", line() + "|", id(6)}, id(6)},
+      {"not among those that wait", {"ZREM", kTag + ":waiting:acme/mail", id(6)}, "waiting"},
+      {"in the waiting index without a route", {"ZADD", kTag + ":waiting:acme/mail", "5", id(2)}, "routes"},
+      {"a line that is not open", {"DEL", kTag + ":open:acme/mail"}, "the line"},
+      {"a line that is not known", {"DEL", kTag + ":routes:acme/mail"}, "the line"},
+      {"a rank of its line that is too high", {"ZADD", kTag + ":open:acme/mail", "9000000000000000", kLine},
+          "no rank above"},
+      {"in the line without keys", {"ZADD", line(), "5", id(6)}, "only ready executions of this queue"},
       {"an entry without a core", {"ZADD", kTag + ":delayed", "5", id(77)}, "a core behind the entry"},
       {"a core without a queue in lanes", {"SREM", kTag + ":lanes", "acme/mail"}, "lanes"},
       {"a deleted core", {"DEL", core(3)}, "a core behind the entry"},

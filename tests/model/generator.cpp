@@ -205,6 +205,7 @@ void Generator::submit_item(const Model& model, Words& words) {
   words.push_back(key ? pick({"k1", "k2", "key 3"}) : "");
   words.push_back(number({0, 10, 1000, 60000}));
   words.push_back(rng_.chance(0.8) ? "print" : "other print");
+  words.insert(words.end(), {"", "", "0"});  // No requirements, no fairness key.
   words.push_back(rng_.chance(0.3) ? "" : policies[rng_.below(policies.size())].text);
   words.push_back(rng_.chance(0.2) ? R"({"team":"a"})" : "");
   words.push_back(rng_.chance(0.3) ? "application/json" : "");
@@ -212,7 +213,7 @@ void Generator::submit_item(const Model& model, Words& words) {
 }
 
 Generator::Words Generator::submit(const Model& model) {
-  Words words = {pick(kNamespaces)};
+  Words words = {pick(kNamespaces), "0"};
   do submit_item(model, words);
   while (rng_.chance(0.35));
   return words;
@@ -220,7 +221,7 @@ Generator::Words Generator::submit(const Model& model) {
 
 Generator::Words Generator::claim(const Model& model) {
   Words words = {pick(workers()), fresh_lease(), number({1, 30, 100, 1000, 30000}), number({0, 1, 1, 2, 5}), "0",
-      queues()};
+      queues(), "", ""};
   if (!rng_.chance(0.15)) return words;
   words[4] = "1";
   auto old = lease(model);
@@ -229,7 +230,7 @@ Generator::Words Generator::claim(const Model& model) {
 }
 
 Generator::Words Generator::complete(const Model& model) {
-  Words words = {pick(workers()), fresh_lease(), number({30, 1000}), number({0, 0, 1, 2}), queues()};
+  Words words = {pick(workers()), fresh_lease(), number({30, 1000}), number({0, 0, 1, 2}), queues(), "", ""};
   add_leases(model, words, true);
   return words;
 }
@@ -281,7 +282,7 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
   if (verb == "count") return {};
   if (verb == "run_due") return {number({0, 1, 2, 8, 100}), number({0, 1})};
   if (verb == "pass_wake") return {pick(kNamespaces) + "/" + pick(kLanes)};
-  if (verb == "leave") return {pick(workers()), queues()};
+  if (verb == "leave") return {pick(workers()), queues(), ""};
   if (verb == "release") {
     Words words = {number({0, 1}), number({0, 0, 20, 500}), pick(kTexts)};
     add_leases(model, words, false);

@@ -42,8 +42,7 @@ std::optional<std::int64_t> Execution::deadline_entry() const {
 }
 
 std::int64_t rank(const Execution& execution) {
-  std::int64_t within = execution.timer == 0 ? 0 : execution.timer - kRankEpochMs;
-  return (kPriorityMax - execution.priority) * kRankSpan + within;
+  return (kPriorityMax - execution.priority) * kStepMs + std::max<std::int64_t>(1, execution.timer - kRankEpochMs);
 }
 
 double chance(std::int64_t now_us, const std::string& id) {
@@ -137,7 +136,7 @@ void Model::move(Execution& execution, State to, std::int64_t timer) {
     tells_.emplace_back("f:" + execution.id, "ended " + std::string(ff::core::to_string(to)));
     counters_.count("tailed end");
   }
-  if (to == State::ready) offer(execution.queue(), 1);
+  if (to == State::ready) offer(execution.queue(), 1, execution.worker);
   if (!execution.lean) {
     commit_events_.push_back(execution.id);
     commit_events_.push_back(std::string(ff::core::to_string(to)) + " " + execution.queue());
@@ -342,7 +341,7 @@ std::int64_t Model::do_due(std::int64_t limit, std::map<std::string, std::int64_
     handoffs_.erase(queue);
     counters_.count("timer handoff");
     if (waiting[queue] == 0) continue;
-    offer(queue, waiting[queue]);
+    offer(queue, waiting[queue], "");
     unanswered_.push_back(queue);
   }
   commit();
@@ -366,26 +365,34 @@ void Model::fire(const std::string& index, Execution& execution) {
     crash(execution);
   } else if (index == "delayed") {
     // A resumed one stands in front, however long its resume was put off.
-    move(execution, State::ready, execution.outcome == "suspended" ? 0 : execution.timer);
+    move(execution, State::ready, execution.outcome == "suspended" ? execution.created : execution.timer);
   } else {
     erase(std::string(execution.id));
   }
 }
 
-void Model::offer(const std::string& queue, std::int64_t count) {
-  for (auto& [known, have] : offers_) {
-    if (known != queue) continue;
-    have += count;
-    return;
-  }
-  offers_.emplace_back(queue, count);
+void Model::offer(const std::string& queue, std::int64_t count, const std::string& last) {
+  auto offer = std::find_if(offers_.begin(), offers_.end(), [&](const Offer& known) { return known.queue == queue; });
+  if (offer == offers_.end()) offer = offers_.insert(offer, Offer{queue, 0, ""});
+  offer->count += count;
+  if (offer->last.empty()) offer->last = last;
 }
 
-// Wakes idle workers for `count` executions, the ones with most room first; who is not heard of is dead and forgotten.
-Model::Woken Model::wake(const std::string& queue, std::int64_t count) {
+// Wakes idle workers for `count` executions, first the one that ran it last, then the ones with most room; who is not
+// heard of is dead and forgotten.
+Model::Woken Model::wake(const Offer& offer) {
+  const auto& queue = offer.queue;
+  auto count = offer.count;
   auto idle = idle_.find(queue);
   Woken woken;
-  for (int i = 0; i < kWakeTries; ++i) {
+  if (idle != idle_.end() && idle->second.erase(offer.last) != 0 && listened_.count(offer.last) != 0) {
+    messages_.emplace_back("w:" + offer.last, "ready " + queue);
+    counters_.count("last worker woken");
+    woken.any = true;
+    --count;
+  }
+  if (count <= 0) woken.more = true;
+  for (int i = 0; i < kWakeTries && count > 0; ++i) {
     woken.more = idle != idle_.end() && !idle->second.empty();
     if (!woken.more) break;
     auto best = idle->second.begin();
@@ -402,7 +409,6 @@ Model::Woken Model::wake(const std::string& queue, std::int64_t count) {
     counters_.count("worker woken");
     woken.any = true;
     count -= room;
-    if (count <= 0) break;
   }
   if (idle != idle_.end() && idle->second.empty()) idle_.erase(idle);
   return woken;
@@ -418,10 +424,10 @@ void Model::commit() {
   }
   // Somebody looks again in a second: what was woken may be dead. Where nobody was idle, who gets free claims by
   // itself.
-  for (const auto& [queue, count] : offers_) {
-    auto woken = wake(queue, count);
-    bool stays = std::find(unanswered_.begin(), unanswered_.end(), queue) != unanswered_.end();
-    if (woken.any || woken.more || stays) handoffs_[queue] = now_ + kHandoffMs;
+  for (const auto& offer : offers_) {
+    auto woken = wake(offer);
+    bool stays = std::find(unanswered_.begin(), unanswered_.end(), offer.queue) != unanswered_.end();
+    if (woken.any || woken.more || stays) handoffs_[offer.queue] = now_ + kHandoffMs;
   }
   offers_.clear();
   unanswered_.clear();

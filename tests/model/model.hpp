@@ -87,7 +87,7 @@ struct Execution {
   std::string id, ns, lane, kind, payload, content_type, tags, policy_text;
   ff::core::Policy policy;
   State state = State::ready;
-  std::int64_t timer = 0;  // Of its index: start, lease end, purge; of a ready one the time it ranks by, 0 in front.
+  std::int64_t timer = 0;  // Of its index: start, lease end, purge; of a ready one the time it ranks by.
   std::int64_t created = 0, priority = 0, generation = 0, attempts = 0, failures = 0, crashes = 0, epoch = 0,
       began = 0;
   std::optional<std::int64_t> ended, deadline, cancel_requested, cancel_by;
@@ -244,11 +244,16 @@ class Model {
   std::int64_t do_due(std::int64_t limit, std::map<std::string, std::int64_t>& fired);
   void fire(const std::string& index, Execution& execution);
   void end_by_deadline(Execution& execution);
-  void offer(const std::string& queue, std::int64_t count);
+  struct Offer {
+    std::string queue;
+    std::int64_t count;
+    std::string last;  // Who ran it before; empty: nobody.
+  };
+  void offer(const std::string& queue, std::int64_t count, const std::string& last);
   struct Woken {
     bool any = false, more = false;  // Whether somebody was; whether others may be idle.
   };
-  Woken wake(const std::string& queue, std::int64_t count);
+  Woken wake(const Offer& offer);
   void tell(const std::string& worker, const std::string& text);
   void commit();
 
@@ -265,7 +270,7 @@ class Model {
   Counters counters_;
   // Of the commit under way.
   std::vector<std::string> commit_events_;
-  std::vector<std::pair<std::string, std::int64_t>> offers_;
+  std::vector<Offer> offers_;
   std::vector<std::string> unanswered_;  // Queues whose handoff was due.
   std::vector<Message> tells_;
   std::vector<Message> messages_;

@@ -10,7 +10,8 @@
 
 namespace ff::model {
 
-constexpr std::int64_t kRankSpan = std::int64_t(1) << 39, kRankEpochMs = 1735689600000, kPriorityMax = 9000;
+// A step of priority is worth a minute of waiting: the model's lanes have no policy.
+constexpr std::int64_t kStepMs = 60'000, kRankEpochMs = 1735689600000, kPriorityMax = 9000;
 
 std::int64_t rank(const Execution& execution);
 // The jitter's chance, in [0, 1): the library's own, so that even delays with jitter are exact.
@@ -77,7 +78,7 @@ struct Model::Claim {
   std::int64_t lease_ms = 0, want = 0;
   bool again = false;
   std::vector<std::string> queues;
-  std::size_t slot = 0;  // Of `left` in the reply; `head` and `check_in_ms` follow.
+  std::size_t slot = 0;  // Of `left` in the reply; `head`, `check_in_ms` and `lacking` follow.
   Claim() = default;
 };
 

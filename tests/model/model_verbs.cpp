@@ -66,10 +66,11 @@ Reply Model::apply(const Op& op) {
 
 Reply Model::submit(Args& args) {
   std::string ns = args.bytes();
+  args.flag();
   Args look = args;
   while (look.more()) {
     const auto& id = look.bytes();
-    for (int i = 0; i < 14; ++i) look.bytes();
+    for (int i = 0; i < 17; ++i) look.bytes();
     bool good = std::all_of(id.begin(), id.end(), [](unsigned char c) { return std::isalnum(c) != 0; });
     if (good) continue;
     counters_.count("whole batch refused");
@@ -100,6 +101,7 @@ std::pair<std::string, std::string> Model::submit_one(const std::string& ns, Arg
   std::string key = args.bytes();
   auto ttl_ms = args.integer();
   std::string fingerprint = args.bytes();
+  for (int i = 0; i < 3; ++i) args.bytes();  // Requirements, fairness key and weight: none.
   item.policy_text = args.bytes();
   item.tags = args.bytes();
   item.content_type = args.bytes();
@@ -142,7 +144,7 @@ std::pair<std::string, std::string> Model::submit_one(const std::string& ns, Arg
   auto& execution = executions_[item.id] = item;
   execution.state = state;
   execution.timer = state == State::delayed ? start : now_;
-  if (state == State::ready) offer(execution.queue(), 1);
+  if (state == State::ready) offer(execution.queue(), 1, "");
   if (!execution.lean) {
     commit_events_.push_back(execution.id);
     commit_events_.push_back(word(state) + " " + execution.queue());
@@ -157,7 +159,7 @@ void Model::hand_over(Execution& execution, std::int64_t ready_at, Reply& reply)
        {execution.id, execution.queue(), execution.kind, text(execution.priority), text(execution.generation),
         text(execution.attempts), text(execution.epoch), text(execution.created), text(ready_at),
             text(execution.failures),
-        text(execution.timeout_ms()), text(execution.deadline.value_or(0)),
+        text(execution.timeout_ms()), text(execution.deadline.value_or(0)), std::string(),
         execution.stores_policy() ? execution.policy_text : "", execution.tags, execution.content_type,
             execution.payload, resumption_of(execution)}) {
     out.push_back(field);
@@ -172,8 +174,10 @@ Reply Model::claim(Args& args) {
   claim.want = args.integer();
   claim.again = args.flag();
   claim.queues = args.names();
+  args.bytes();  // Neither capabilities nor allowances.
+  args.bytes();
   claim.slot = 1;
-  Reply reply = ok(std::string("0"), std::string("-1"), std::string("0"));
+  Reply reply = ok(std::string("0"), std::string("-1"), std::string("0"), std::string());
   do_claim(claim, reply);
   return reply;
 }
@@ -249,6 +253,8 @@ Reply Model::complete(Args& args) {
   claim.lease_ms = args.integer();
   claim.want = args.integer();
   claim.queues = args.names();
+  args.bytes();
+  args.bytes();
   claim.slot = 2;
   std::vector<std::string> outcomes;
   std::map<std::string, std::pair<Lease, std::string>> batch;
@@ -266,7 +272,7 @@ Reply Model::complete(Args& args) {
     }
   }
   commit();
-  Reply reply = ok(joined(outcomes), std::string("0"), std::string("-1"), std::string("0"));
+  Reply reply = ok(joined(outcomes), std::string("0"), std::string("-1"), std::string("0"), std::string());
   if (claim.want > 0) do_claim(claim, reply);
   return reply;
 }
@@ -358,7 +364,7 @@ std::string Model::release_one(const Lease& lease, bool started, std::int64_t de
   if (!started) {
     counters_.count("released unstarted");
     --execution->attempts;
-    move(*execution, State::ready, 0);
+    move(*execution, State::ready, execution->created);
     return "released";
   }
   Entry more;
@@ -551,7 +557,7 @@ Reply Model::describe(Args& args) {
       text(have.cancel_requested.value_or(0)), text(have.timeout_ms()), std::string(have.lean ? "lean" : "record"),
       have.failure_class.value_or(""), have.text, have.content_type, have.result_type,
       have.stores_policy() ? have.policy_text : "", have.tags, text(progress.percent), progress.message,
-      text(progress.at), text(now_));
+      text(progress.at), text(now_), std::string(), std::string(), std::string("1"));
   reply.json_from = reply.fields.size();
   for (const auto& entry : have.history) {
     std::string line;
@@ -657,8 +663,8 @@ Reply Model::run_due(Args& args) {
   std::map<std::string, std::int64_t> fired;
   auto done = do_due(limit, fired);
   auto next = earliest();
-  Reply reply = ok(text(done), text(next ? std::max<std::int64_t>(0, *next - now_) : -1), text(-1));
-  reply.rows_from = 4;
+  Reply reply = ok(text(done), text(next ? std::max<std::int64_t>(0, *next - now_) : -1), std::string("0"), text(-1));
+  reply.rows_from = 5;
   reply.row_size = 2;
   for (const auto& [scanner, items] : fired) {
     reply.fields.push_back(scanner);
@@ -670,7 +676,7 @@ Reply Model::run_due(Args& args) {
 Reply Model::pass_wake(Args& args) {
   std::string queue = args.bytes();
   auto waiting = static_cast<std::int64_t>(in_queue(queue).size());
-  bool woken = waiting > 0 && wake(queue, waiting).any;
+  bool woken = waiting > 0 && wake(Offer{queue, waiting, ""}).any;
   if (woken) counters_.count("wake passed on");
   commit();
   return ok(std::string(woken ? "1" : "0"));

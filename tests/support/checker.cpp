@@ -1,10 +1,14 @@
 #include "support/checker.hpp"
 
+#include "support/limit_checker.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -18,19 +22,20 @@ using std::string;
 using std::string_view;
 
 constexpr std::int64_t kDefaultRetentionMs = 24LL * 3600 * 1000;
-constexpr std::int64_t kRankSpan = std::int64_t(1) << 39;
+constexpr std::int64_t kStrictStep = std::int64_t(1) << 39, kDefaultStepMs = 60'000, kRankEpochMs = 1735689600000;
 constexpr std::int64_t kPriorityMax = 9000;
 constexpr std::size_t kFieldBytes = 64, kHistoryMax = 64, kEventsAbout = 4096, kEventsSlack = 256;
 
 // The fields of a core in the order of their enumerators.
-enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, h, i, ct, rt, fields };
+enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, h, i, ct, rt, rq, fk,
+                           fw, tl, fields };
 constexpr std::array<string_view, fields> kFieldNames = {
     "s", "q", "k", "c", "p", "g", "a", "f", "n", "e", "l", "w", "b",
-    "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "h", "i", "ct", "rt"};
-constexpr std::array kNumbers = {c, p, g, a, f, n, e, b, z, d, u, t, r, h};
+    "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "h", "i", "ct", "rt", "rq", "fk", "fw", "tl"};
+constexpr std::array kNumbers = {c, p, g, a, f, n, e, b, z, d, u, t, r, h, fw, tl};
 constexpr std::array<string_view, 6> kOutcomes = {"completed", "failed",    "retried",
                                                   "released",  "cancelled", "suspended"};
-constexpr string_view kSatellites = "prxytofs";  // And h, r<generation>, and s, m and d of a step.
+constexpr string_view kSatellites = "prxytofsn";  // And h, r<generation>, and s, m and d of a step.
 constexpr std::int64_t kStepsKept = 8, kNever = 99'999'999'999'999;
 constexpr std::int64_t kFramesMax = 10000 + 1, kStreamBytesMax = 8 << 20;  // One more: a closing marker of a replay.
 
@@ -75,8 +80,9 @@ struct Step {
 
 // The field of this name; `fields` when there is none.
 std::size_t field_of(string_view name) {
-  if (name == kFieldNames[ct]) return ct;
-  if (name == kFieldNames[rt]) return rt;
+  for (auto field : {ct, rt, rq, fk, fw, tl}) {
+    if (name == kFieldNames[field]) return field;
+  }
   if (name.size() != 1) return fields;
   constexpr string_view letters = "sqkcpgafnelwbozxduvmtrjhi";  // In the order of the enumerators.
   return std::min<std::size_t>(letters.find(name[0]), fields);
@@ -90,12 +96,14 @@ struct Execution {
   string_view policy;
   bool more_satellites = false, result = false, history = false, progress = false, text = false;
   bool frames = false, stream = false;
-  std::size_t in_its_index = 0, in_timeouts = 0, in_deadlines = 0;
+  std::size_t in_its_index = 0, in_timeouts = 0, in_deadlines = 0, in_waiting = 0;
   std::unordered_map<std::int64_t, Step> steps;
   bool readable = true;
   Execution() = default;
   bool has(Field field) const { return core[field].data() != nullptr; }
   bool active() const { return state == ff::core::State::active; }
+  bool routed() const { return has(rq) || has(fk); }
+  std::int64_t timeout() const { return has(t) ? number[t] : number[tl]; }
   bool ended() const { return state && ff::core::is_terminal(*state); }
 };
 
@@ -112,6 +120,9 @@ void read_fields(const Snapshot& snapshot, const StoredKey& key, Execution& exec
 
 string_view rest_after(string_view text, std::size_t prefix) { return text.substr(prefix); }
 bool starts(string_view text, string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
+bool limit_key(string_view rest) {
+  return starts(rest, "u:") || starts(rest, "b:") || rest == "limits" || rest == "limits_due";
+}
 
 class Checker {
  public:
@@ -128,6 +139,8 @@ class Checker {
     for (const auto& key : snapshot_.keys()) other_key(key);
     for (const auto& key : snapshot_.keys()) index_key(key);
     for (auto& [_, execution] : executions_) check(execution);
+    check_limits(snapshot_, report_.violations);
+    check_lines();
     report_.executions = executions_.size();
     return std::move(report_);
   }
@@ -166,6 +179,11 @@ class Checker {
   void index_key(const StoredKey& key);
   void state_index(const StoredKey& key, ff::core::State state);
   void queue_index(const StoredKey& key);
+  void waiting_index(const StoredKey& key);
+  void lane_key(const StoredKey& key);
+  void check_rank(const StoredKey& key, const Execution& execution, string_view queue, string_view score);
+  void check_lines();
+  std::int64_t step_of(string_view queue) const;
   void side_index(const StoredKey& key, std::size_t Execution::*seen);
   void idle_index(const StoredKey& key);
   void check(Execution& execution);
@@ -185,14 +203,20 @@ class Checker {
   CheckReport report_;
   std::unordered_map<string_view, Execution> executions_;
   std::unordered_set<string_view> lanes_;
+  std::int64_t hi_ = 0;
+  std::map<string_view, string_view> records_;               // Lane records by queue.
+  std::map<string, std::set<string, std::less<>>> members_;  // Of routes: and open:, by rest.
+  std::map<string, std::int64_t> lines_;                     // Lines with something waiting, and its lowest rank.
 };
 
 void Checker::root_key(const StoredKey& key) {
   no_ttl(key);
   if (key.rest == "servers") return void(of_type(key, "zset"));
+  if (key.rest == "records") return void(of_type(key, "hash"));
   if (!key.rest.empty()) return complain({}, key.rest, "no such key under the root tag", string(key.type));
   if (!of_type(key, "hash")) return;
-  constexpr std::array<string_view, 6> known = {"partitions", "history", "hi", "skew", "ring", "ringv"};
+  constexpr std::array<string_view, 7> known = {"partitions", "history",       "hi", "skew",
+                                                "ring",       "ringv", "lanes_version"};
   auto values = snapshot_.values(key);
   std::size_t of_ring = 0;
   for (std::size_t i = 0; i < values.size(); i += 2) {
@@ -238,9 +262,10 @@ void Checker::other_key(const StoredKey& key) {
     if (rest.find(':', 2) != string_view::npos) satellite_key(key);
     return;
   }
-  no_ttl(key);
+  if (!limit_key(rest)) no_ttl(key);  // Reports of usage are remembered for a while.
   if (rest.empty()) return partition_hash(key);
   if (rest == "lanes") return void(of_type(key, "set"));
+  lane_key(key);
   if (rest == "absent" || rest == "gone") return complain({}, rest, "never to exist", string(key.type));
   if (rest != "ev") return;
   if (of_type(key, "stream") && number(key.note).value_or(0) > std::int64_t(kEventsAbout + kEventsSlack)) {
@@ -252,8 +277,9 @@ void Checker::partition_hash(const StoredKey& key) {
   if (!of_type(key, "hash")) return;
   auto values = snapshot_.values(key);
   for (std::size_t i = 0; i < values.size(); i += 2) {
-    bool known = values[i] == "hi" || values[i] == "skew";
-    if (!known) complain({}, "", "the fields hi and skew", string(values[i]));
+    bool known = values[i] == "hi" || values[i] == "skew" || values[i] == "lv";
+    if (values[i] == "hi") hi_ = number(values[i + 1]).value_or(0);
+    if (!known) complain({}, "", "the fields hi, skew and lv", string(values[i]));
     if (number(values[i + 1]).value_or(-1) < 0) complain({}, "", "milliseconds in " + string(values[i]),
         string(values[i + 1]));
   }
@@ -395,6 +421,10 @@ void Checker::check_stream(const StoredKey& key, Execution& execution) {
 void Checker::index_key(const StoredKey& key) {
   auto rest = key.rest;
   if (starts(rest, "q:")) return queue_index(key);
+  if (starts(rest, "waiting:")) return waiting_index(key);
+  for (auto kind : {"lane:", "routes:", "open:", "fair:", "sets:"}) {
+    if (starts(rest, kind)) return;
+  }
   if (starts(rest, "idle:")) return idle_index(key);
   if (rest == "timeouts") return side_index(key, &Execution::in_timeouts);
   if (rest == "waitpoints" || rest == "awaits") return step_index(key);
@@ -404,7 +434,8 @@ void Checker::index_key(const StoredKey& key) {
     if (!of_type(key, "zset")) return;
     auto values = snapshot_.values(key);
     for (std::size_t i = 0; i < values.size(); i += 2) {
-      if (lanes_.count(values[i]) == 0) complain({}, rest, "a queue of lanes", string(values[i]));
+      bool known = lanes_.count(values[i].substr(0, values[i].find('|'))) != 0;
+      if (!known) complain({}, rest, "a queue of lanes", string(values[i]));
       if (number(values[i + 1]).value_or(0) <= 0) complain({}, rest, "a time", string(values[i + 1]));
     }
     return;
@@ -412,6 +443,7 @@ void Checker::index_key(const StoredKey& key) {
   auto state = state_of(rest);
   if (state && *state != ff::core::State::ready) return state_index(key, *state);
   bool known = rest.empty() || rest == "lanes" || rest == "ev" || rest == "absent" || rest == "gone" ||
+      limit_key(rest) ||
       starts(rest, "e:") ||
                starts(rest, "i:") || starts(rest, "n:");
   if (!known) complain({}, rest, "no such key", string(key.type));
@@ -455,28 +487,104 @@ void Checker::check_score(const Execution& execution, const StoredKey& key, std:
       string(execution.core[b]));
   if (ff::core::is_terminal(state)) {
     auto purged = execution.number[z] + (execution.has(r) ? execution.number[r] : kDefaultRetentionMs);
-    want(score == purged, "its end and its retention, " + std::to_string(purged));
+    // A lane's retention was what it was then.
+    bool of_lane = !execution.has(r) && records_.count(execution.core[q]) != 0 && score >= execution.number[z];
+    want(of_lane || score == purged, "its end and its retention, " + std::to_string(purged));
   }
 }
 
+// What lanes have beside their executions.
+void Checker::lane_key(const StoredKey& key) {
+  auto rest = key.rest;
+  if (starts(rest, "lane:") && of_type(key, "string") && key.count == 1) {
+    records_[rest_after(rest, 5)] = snapshot_.values(key)[0];
+  }
+  if (starts(rest, "sets:") || starts(rest, "fair:")) return void(of_type(key, "zset"));
+  bool hash = starts(rest, "routes:");
+  if (!hash && !starts(rest, "open:")) return;
+  if (!of_type(key, hash ? "hash" : "zset")) return;
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) members_[string(rest)].emplace(values[i]);
+}
+
+std::int64_t Checker::step_of(string_view queue) const {
+  auto found = records_.find(queue);
+  if (found == records_.end()) return kDefaultStepMs;
+  auto record = found->second;
+  bool strict = record.find("strict") != string_view::npos;
+  auto step = json_number(record, "\\\"aging_ms\\\":", strict ? 0 : kDefaultStepMs);
+  return step == 0 ? kStrictStep : step;
+}
+
+void Checker::check_rank(const StoredKey& key, const Execution& execution, string_view queue, string_view score) {
+  auto rank = number(score).value_or(-1), step = step_of(queue);
+  auto within = rank - (kPriorityMax - execution.number[p]) * step;
+  auto ready = within + kRankEpochMs;
+  bool front = within == 0 && step == kStrictStep;
+  bool good = front || (ready >= execution.number[c] && (hi_ == 0 || ready <= hi_ + 2000));
+  if (good) return;
+  complain(execution.ulid, key.rest, "a rank of priority " + std::to_string(execution.number[p]), string(score));
+}
+
+// A line is named by a digest, which is the library's, and ends in | if its executions have fairness keys: then its
+// scores are not their ranks.
 void Checker::queue_index(const StoredKey& key) {
   if (!of_type(key, "zset")) return;
-  auto queue = rest_after(key.rest, 2);
+  auto rest = rest_after(key.rest, 2);
+  auto queue = rest.substr(0, rest.find('|'));
+  auto name = rest.substr(std::min(queue.size() + 1, rest.size()));
+  bool own = rest.size() == queue.size(), keyed = name.ends_with('|');
   if (lanes_.count(queue) == 0) complain({}, key.rest, "its queue in lanes", "not there");
   auto values = snapshot_.values(key);
   for (std::size_t i = 0; i < values.size(); i += 2) {
     auto* execution = member(key, values[i]);
     if (execution == nullptr || !execution->readable) continue;
-    if (execution->state != ff::core::State::ready || execution->core[q] != queue) {
+    bool here = execution->state == ff::core::State::ready && execution->core[q] == queue &&
+        execution->has(fk) == keyed && execution->has(rq) == (name.size() > (keyed ? 1u : 0u));
+    if (!here) {
       complain(values[i], key.rest, "only ready executions of this queue",
                string(execution->core[s]) + " in " + string(execution->core[q]));
       continue;
     }
     ++execution->in_its_index;
-    auto rank = number(values[i + 1]).value_or(-1);
-    if (rank < 0 || rank / kRankSpan != kPriorityMax - execution->number[p]) {
-      complain(values[i], key.rest, "a rank of priority " + std::to_string(execution->number[p]),
-          string(values[i + 1]));
+    if (!keyed) check_rank(key, *execution, queue, values[i + 1]);
+    if (own) continue;
+    auto rank = keyed ? std::int64_t(0) : number(values[i + 1]).value_or(0);
+    auto [line, fresh] = lines_.emplace(string(rest), rank);
+    if (!fresh) line->second = std::min(line->second, rank);
+  }
+}
+
+void Checker::waiting_index(const StoredKey& key) {
+  if (!of_type(key, "zset")) return;
+  auto queue = rest_after(key.rest, 8);
+  auto values = snapshot_.values(key);
+  for (std::size_t i = 0; i < values.size(); i += 2) {
+    auto* execution = member(key, values[i]);
+    if (execution == nullptr || !execution->readable) continue;
+    bool here = execution->state == ff::core::State::ready && execution->core[q] == queue && execution->routed();
+    if (!here) complain(values[i], key.rest, "only ready executions of routes", string(execution->core[s]));
+    ++execution->in_waiting;
+    check_rank(key, *execution, queue, values[i + 1]);
+  }
+}
+
+// A line with something waiting is open and known; entries too many are dropped by a claim.
+void Checker::check_lines() {
+  for (const auto& [line, rank] : lines_) {
+    auto bar = line.find('|');
+    auto queue = line.substr(0, bar), name = line.substr(bar + 1);
+    if (members_["open:" + queue].count(name) == 0) complain({}, "open:" + queue, "the line " + name, "not there");
+    if (members_["routes:" + queue].count(name) == 0) complain({}, "routes:" + queue, "the line " + name, "not there");
+  }
+  for (const auto& key : snapshot_.keys()) {
+    if (!starts(key.rest, "open:") || key.type != "zset") continue;
+    auto values = snapshot_.values(key);
+    for (std::size_t i = 0; i < values.size(); i += 2) {
+      auto line = lines_.find(string(rest_after(key.rest, 5)) + "|" + string(values[i]));
+      bool keyed = values[i].ends_with('|');  // Its rank is that of the one that was next at the last look.
+      if (keyed || line == lines_.end() || number(values[i + 1]).value_or(0) <= line->second) continue;
+      complain({}, key.rest, "no rank above the first of " + string(values[i]), string(values[i + 1]));
     }
   }
 }
@@ -491,7 +599,7 @@ void Checker::side_index(const StoredKey& key, std::size_t Execution::*seen) {
     auto score = number(values[i + 1]).value_or(-1);
     const auto& have = execution->number;
     bool good = true;
-    if (key.rest == "timeouts") good = score == have[b] + have[t];
+    if (key.rest == "timeouts") good = score == have[b] + execution->timeout();
     else if (!execution->has(u)) good = score == have[d];
     else good = score >= have[u] && (!execution->has(d) || score <= have[d] || score == have[u]);
     // A deadline may have passed before the cancel was asked for.
@@ -602,7 +710,8 @@ void Checker::check_membership(const Execution& execution) {
   };
   bool ready = execution.state == ff::core::State::ready;
   count(execution.in_its_index, 1, ready ? "q:" + string(execution.core[q]) : string(execution.core[s]));
-  count(execution.in_timeouts, execution.active() && execution.has(t) ? 1 : 0, "timeouts");
+  count(execution.in_waiting, ready && execution.routed() ? 1 : 0, "waiting:" + string(execution.core[q]));
+  count(execution.in_timeouts, execution.active() && execution.timeout() > 0 ? 1 : 0, "timeouts");
   count(execution.in_deadlines, !execution.ended() && (execution.has(d) || execution.has(u)) ? 1 : 0, "deadlines");
 }
 

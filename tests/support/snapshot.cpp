@@ -151,7 +151,7 @@ function read.list(key)
 end
 function read.string(key)
   local wanted = strings or string.sub(key, -2) == ':y' or string.sub(key, from, from + 1) == 'i:'
-    or string.find(key, ':s%d+$')
+    or string.sub(key, from, from + 4) == 'lane:' or string.find(key, ':s%d+$')
   if not wanted then return tostring(call('STRLEN', key)), {} end
   local bytes = call('GET', key)
   return tostring(#bytes), { bytes }
@@ -165,14 +165,15 @@ function read.stream(key)
   return tostring(call('XLEN', key)), values
 end
 local satellite = { o = 'hash', h = 'list', p = 'string', r = 'string', x = 'string', y = 'string', t = 'string',
-                    f = 'stream', s = 'hash' }
--- What the type must be by the key's name; nil: look.
+                    f = 'stream', s = 'hash', n = 'string' }
+-- What the type must be by the key's name; nil (old results, steps): look.
 local function by_name(key)
   local rest = string.sub(key, from)
   local kind = string.sub(rest, 1, 2)
-  if kind == 'e:' then return #rest == 28 and 'hash' or satellite[string.sub(rest, 30, 30)] end
+  if kind == 'e:' then return #rest == 28 and 'hash' or satellite[string.sub(rest, 30)] end
   if kind == 'i:' then return 'string' end
   if kind == 'q:' then return 'zset' end
+  if string.sub(rest, 1, 5) == 'lane:' then return 'string' end
 end
 for i = 1, #keys do
   local key = keys[i]

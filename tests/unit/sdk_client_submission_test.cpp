@@ -32,7 +32,7 @@ std::string refusal(sdk::Submission submission) {
 sdk::PlannedSubmit item(core::Partition partition, std::size_t bytes, bool repeatable = true) {
   script::Submit::Item result;
   result.payload = std::string(bytes, 'x');
-  return sdk::PlannedSubmit(core::ExecutionId(partition, core::Ulid::make()), std::move(result), repeatable);
+  return sdk::PlannedSubmit(core::ExecutionId(partition, core::Ulid::make()), std::move(result), repeatable, true);
 }
 
 std::vector<std::pair<std::size_t, sdk::PlannedSubmit>> numbered(std::vector<sdk::PlannedSubmit> items) {

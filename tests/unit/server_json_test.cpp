@@ -226,9 +226,13 @@ TEST_CASE("every field of a submission arrives") {
     "policy":{"retry":{"strategy":"explicit","delays_ms":[1,2],"jitter":0.5,"max_attempts":3,
                        "only":["timeout"],"never":[]},
               "crash":{"max":4,"delay_ms":5,"max_delay_ms":6},"attempt_timeout_ms":7,"retention_ms":8,"mode":"lean"},
+    "needs":["gpu","cuda>=12"],"prefers":["ssd"],"fairness_key":"tenant","fairness_weight":3,
     "tags":{"a":"b"}})");
 
   REQUIRE(s);
+  CHECK(ff::core::to_wire(s->requirements) == "+cuda>=12 +gpu ~ssd");
+  CHECK(s->fairness_key == "tenant");
+  CHECK(s->fairness_weight == 3);
   CHECK(s->kind == "k");
   CHECK(s->lane == "l");
   CHECK(s->payload == Payload("hü", "text/x"));
@@ -251,6 +255,18 @@ TEST_CASE("every field of a submission arrives") {
   CHECK(e->deadline.count() == 4);
   CHECK(e->policy.retry.factor == 3.0);
   CHECK(e->policy.retry.max_delay->count() == 2);
+}
+
+TEST_CASE("every field of a lane's policy arrives, and an unknown one is named") {
+  const auto policy = lane_policy_of_json(R"({"retry":{"max_attempts":2},"mode":"lean","weight":3,"depth":10,
+    "aging_ms":0,"ordering":"strict"})");
+  REQUIRE(policy);
+  CHECK(ff::core::to_wire(*policy) ==
+        R"({"retry":{"max_attempts":2},"mode":"lean","weight":3,"depth":10,"aging_ms":0,"ordering":"strict"})");
+  CHECK(ff::core::to_wire(*lane_policy_of_json(R"({"ordering":"spread"})")).empty());
+  CHECK(lane_policy_of_json(R"({"order":"strict"})").error().reason == "unknown_field");
+  CHECK(lane_policy_of_json(R"({"ordering":"random"})").error().reason == "bad_policy");
+  CHECK(lane_policy_of_json(R"({"weight":"3"})").error().reason == "wrong_type");
 }
 
 TEST_CASE("a batch names the wrong entry, and takes exact payloads") {

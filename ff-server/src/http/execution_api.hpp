@@ -58,6 +58,27 @@ class ExecutionApi {
   boost::asio::awaitable<Response> replay(Request request);
   boost::asio::awaitable<Response> change_priority(Request request);
   boost::asio::awaitable<Response> purge(Request request);
+  // lane_api.cpp
+  boost::asio::awaitable<Response> explain(Request request);
+  boost::asio::awaitable<Response> lanes(Request request);
+  boost::asio::awaitable<Response> lane(Request request);
+  boost::asio::awaitable<Response> set_lane_policy(Request request);
+  boost::asio::awaitable<Response> pause_lane(Request request);
+  boost::asio::awaitable<Response> resume_lane(Request request);
+  boost::asio::awaitable<Response> drain_lane(Request request);
+
+  // limit_api.cpp
+  boost::asio::awaitable<Response> list_quotas(Request request);
+  boost::asio::awaitable<Response> set_quota(Request request);
+  boost::asio::awaitable<Response> quota(Request request);
+  boost::asio::awaitable<Response> pause_quota(Request request);
+  boost::asio::awaitable<Response> drop_quota(Request request);
+  boost::asio::awaitable<Response> list_budgets(Request request);
+  boost::asio::awaitable<Response> set_budget(Request request);
+  boost::asio::awaitable<Response> budget(Request request);
+  boost::asio::awaitable<Response> report_usage(Request request);
+  boost::asio::awaitable<Response> drop_budget(Request request);
+
   boost::asio::awaitable<Response> counts(Request request);
   boost::asio::awaitable<Response> healthz(Request request);
   // stream_api.cpp
@@ -80,6 +101,7 @@ class ExecutionApi {
   boost::asio::awaitable<Response> revoke_key(Request request);
 
  private:
+  boost::asio::awaitable<Response> set_lane_state(Request request, core::LaneState state);
   core::Result<sdk::Client> client_for(const Request& request) const;
   void audit(const Request& request, std::string_view action, std::string_view object) const;
   Response keys_response() const;

@@ -91,7 +91,8 @@ std::string description_json(const core::ExecutionId& id, const sdk::Description
   write_text(writer, "text", fields.text);
   writer.key("progress").begin_object().field("percent", fields.percent).field("at", fields.progress_at);
   write_text(writer, "message", fields.message);
-  writer.end_object().key("policy");
+  writer.end_object().field("requirements", fields.requirements).field("fairness_key", fields.fairness_key);
+  writer.field("fairness_weight", fields.fairness_weight).key("policy");
   write_stored_json(writer, fields.policy.empty() ? "{}" : fields.policy);
   writer.key("tags");
   write_stored_json(writer, fields.tags.empty() ? "{}" : fields.tags);
@@ -125,12 +126,13 @@ std::string page_json(const sdk::Page& page) {
 }
 
 std::string counts_json(const std::map<std::string, std::int64_t>& counts) {
-  static constexpr std::string_view kReady = "ready:";
+  static constexpr std::string_view kReady = "ready:", kUnserved = "unserved:";
   JsonWriter states, ready;
   std::int64_t ready_total = 0;
   ready.begin_array();
   states.begin_object();
   for (const auto& [index, count] : counts) {
+    if (index.starts_with(kUnserved)) continue;
     if (!index.starts_with(kReady)) {
       if (index != "ready") states.field(index, count);
       continue;

@@ -82,10 +82,7 @@ void read_word(ObjectReader& reader, std::string_view name, Result<T> (*parse)(s
         Error(parsed.error().code, parsed.error().reason, reader.path_of(name) + ": " + parsed.error().message));
 }
 
-void read_policy(ObjectReader& outer, std::optional<Error>& error, core::Policy& policy) {
-  const json::object* object = outer.object("policy");
-  if (object == nullptr) return;
-  ObjectReader reader(*object, outer.path_of("policy"), error);
+void read_policy_fields(ObjectReader& reader, std::optional<Error>& error, core::Policy& policy) {
   if (const json::object* retry = reader.object("retry"); retry != nullptr) {
     ObjectReader inner(*retry, reader.path_of("retry"), error);
     read_word(inner, "strategy", core::parse_retry_strategy, policy.retry.strategy);
@@ -109,7 +106,25 @@ void read_policy(ObjectReader& outer, std::optional<Error>& error, core::Policy&
   read_millis(reader, "attempt_timeout_ms", policy.attempt_timeout);
   read_millis(reader, "retention_ms", policy.retention);
   read_word(reader, "mode", core::parse_mode, policy.mode);
+}
+
+void read_policy(ObjectReader& outer, std::optional<Error>& error, core::Policy& policy) {
+  const json::object* object = outer.object("policy");
+  if (object == nullptr) return;
+  ObjectReader reader(*object, outer.path_of("policy"), error);
+  read_policy_fields(reader, error, policy);
   reader.finish();
+}
+
+void read_terms(ObjectReader& reader, std::string_view name, std::set<std::string>& terms) {
+  std::optional<std::vector<std::string>> list;
+  read_classes(reader, name, list);
+  if (list) terms.insert(list->begin(), list->end());
+}
+
+Result<bool> parse_ordering(std::string_view text) {
+  if (text == "strict" || text == "spread") return text == "strict";
+  return bad("bad_policy", "ordering is " + core::shown(text) + ", must be strict or spread");
 }
 
 void read_tags(ObjectReader& reader, core::Tags& tags) {
@@ -168,6 +183,13 @@ sdk::Submission read_submission(const json::object& object, std::string_view tex
   read_millis(reader, "deadline_ms", submission.deadline);
   reader.text("idempotency_key", submission.idempotency_key);
   read_millis(reader, "idempotency_ttl_ms", submission.idempotency_ttl);
+  read_terms(reader, "needs", submission.requirements.needs);
+  read_terms(reader, "prefers", submission.requirements.prefers);
+  read_terms(reader, "quotas", submission.requirements.quotas);
+  reader.text("budget", submission.requirements.budget);
+  read_amounts(reader, "estimate", error, submission.requirements.estimate);
+  reader.text("fairness_key", submission.fairness_key);
+  reader.integer("fairness_weight", submission.fairness_weight);
   read_policy(reader, error, submission.policy);
   read_tags(reader, submission.tags);
   reader.finish();
@@ -188,6 +210,13 @@ Result<void> integer_query(const Request& request, std::string_view name, std::i
 }
 
 }  // namespace
+
+void read_amounts(ObjectReader& reader, std::string_view name, std::optional<Error>& error, core::Amounts& amounts) {
+  const json::object* object = reader.object(name);
+  if (object == nullptr) return;
+  ObjectReader inner(*object, reader.path_of(name), error);
+  for (const auto& member : *object) inner.integer(member.key(), amounts[std::string(member.key())]);
+}
 
 Result<sdk::Submission> submission_of_json(std::string_view body) {
   FF_TRY(root, parse_json(body));
@@ -225,6 +254,24 @@ Result<std::vector<sdk::Submission>> submissions_of_json(std::string_view body) 
   return submissions;
 }
 
+Result<core::LanePolicy> lane_policy_of_json(std::string_view body) {
+  FF_TRY(root, parse_json(body));
+  FF_TRY(object, root_object(root));
+  std::optional<Error> error;
+  ObjectReader reader(*object, "", error);
+  core::LanePolicy policy;
+  read_policy_fields(reader, error, policy.execution);
+  read_count(reader, "weight", policy.weight);
+  read_count(reader, "depth", policy.depth);
+  read_millis(reader, "aging_ms", policy.aging);
+  std::optional<bool> strict;
+  read_word(reader, "ordering", parse_ordering, strict);
+  policy.strict = strict.value_or(false);
+  reader.finish();
+  if (error) return std::move(*error);
+  return policy;
+}
+
 Result<sdk::Submission> submission_of_bytes(Request& request) {
   sdk::Submission submission;
   const std::string* kind = request.query("kind");
@@ -235,9 +282,11 @@ Result<sdk::Submission> submission_of_bytes(Request& request) {
   }
   submission.kind = *kind;
   if (const std::string* lane = request.query("lane"); lane != nullptr) submission.lane = *lane;
+  if (const std::string* key = request.query("fairness_key"); key != nullptr) submission.fairness_key = *key;
   std::int64_t delay = 0, deadline = 0, ttl = submission.idempotency_ttl.count(), start_at = 0, deadline_at = 0;
   const std::initializer_list<std::pair<std::string_view, std::int64_t*>> numbers = {
       {"priority", &submission.priority}, {"delay_ms", &delay},    {"deadline_ms", &deadline},
+      {"fairness_weight", &submission.fairness_weight},
       {"idempotency_ttl_ms", &ttl},       {"start_at", &start_at}, {"deadline_at", &deadline_at}};
   for (const auto& [name, value] : numbers) {
     if (auto read = integer_query(request, name, *value); !read) return std::move(read).error();

@@ -35,6 +35,9 @@ inline constexpr Info kHttpStreams{"ff_http_streams", Type::gauge, "", "", "Answ
 inline constexpr Info kExecutions{
     "ff_executions", Type::gauge, "", "state namespace lane",
     "Executions by state, ready ones by namespace and lane too; beyond 200 lanes the rest is (other)."};
+inline constexpr Info kUnserved{
+    "ff_executions_unserved", Type::gauge, "", "namespace lane",
+    "Ready executions whose requirements no worker seen lately fulfils."};
 inline constexpr Info kExecutionsAge{"ff_executions_age_seconds", Type::gauge, "seconds", "",
                                      "How old the counts in ff_executions are; -1 before the first."};
 inline constexpr Info kTimersRuns{"ff_timers_runs_total", Type::counter, "", "", "Looks at a partition for due work."};
@@ -64,8 +67,8 @@ inline constexpr Info kStartTime{"ff_start_time_seconds", Type::gauge, "seconds"
 
 inline constexpr std::array kCatalogue = {
     kHttpRequests, kHttpDuration, kHttpConnections, kHttpRefused, kTokensRefused, kHttpStreams, kExecutions,
-    kExecutionsAge, kTimersRuns, kTimersFailures, kTimersItems, kTimersLag, kTimersLagMax, kTimersPartitions, kServers,
-    kValkeyUp, kValkeyCommands, kValkeyReconnects, kValkeyRedirects, kValkeyRetries, kValkeyUnknown, kBuildInfo,
-    kStartTime};
+    kExecutionsAge, kUnserved, kTimersRuns, kTimersFailures, kTimersItems, kTimersLag, kTimersLagMax, kTimersPartitions,
+    kServers, kValkeyUp, kValkeyCommands, kValkeyReconnects, kValkeyRedirects, kValkeyRetries, kValkeyUnknown,
+    kBuildInfo, kStartTime};
 
 }  // namespace ff::server::metrics

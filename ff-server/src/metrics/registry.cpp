@@ -57,12 +57,13 @@ std::vector<prometheus::ClientMetric::Label> place(std::string state, std::strin
 }
 
 void write_executions(Families& families, const Snapshot& snapshot) {
-  static constexpr std::string_view kReady = "ready:";
+  static constexpr std::string_view kReady = "ready:", kUnserved = "unserved:";
   Writer executions(families, kExecutions);
   std::size_t lanes = 0;
   double others = 0;
   for (const auto& [index, count] : snapshot.counts) {
     const auto value = static_cast<double>(count);
+    if (index.starts_with(kUnserved)) continue;
     if (!index.starts_with(kReady)) {
       if (index != "ready") executions.add(value, place(index, "", ""));
       continue;
@@ -76,6 +77,19 @@ void write_executions(Families& families, const Snapshot& snapshot) {
   const auto age = [&snapshot] { return std::chrono::steady_clock::now() - *snapshot.counted_at; };
   Writer(families, kExecutionsAge)
       .add(snapshot.counted_at ? in_seconds(std::chrono::duration_cast<core::Millis>(age())) : -1);
+}
+
+void write_unserved(Families& families, const Snapshot& snapshot) {
+  static constexpr std::string_view kUnserved = "unserved:";
+  Writer unserved(families, metrics::kUnserved);
+  std::size_t lanes = 0;
+  for (const auto& [index, count] : snapshot.counts) {
+    if (!index.starts_with(kUnserved) || ++lanes > kLanesMax) continue;
+    const std::string queue = index.substr(kUnserved.size());
+    const std::size_t slash = std::min(queue.find('/'), queue.size());
+    unserved.add(static_cast<double>(count), {{"namespace", queue.substr(0, slash)},
+                                              {"lane", queue.substr(std::min(slash + 1, queue.size()))}});
+  }
 }
 
 void write_timers(Families& families, const engine::TimersStats& timers) {
@@ -177,6 +191,7 @@ std::string Registry::page() {
   {
     const std::lock_guard lock(mutex_);
     write_executions(families, snapshot_);
+    write_unserved(families, snapshot_);
     write_timers(families, snapshot_.timers);
     write_valkey(families, snapshot_);
   }

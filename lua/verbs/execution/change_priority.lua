@@ -8,10 +8,11 @@ ff.verb({
   if not core then return ff.refused("not_found") end
   if ff.terminal[core.s] then return ff.refused("already_finished") end
   if core.s == "ready" then
-    local queue = ff.queue_index(core.q)
-    local rank = redis.call("ZSCORE", at.tag .. queue, a.id)
-    local ready_at = rank and ff.ready_at(tonumber(rank)) or at.now
-    ff.add(at, queue, a.id, ff.rank(a.priority, ready_at > 0 and ready_at or nil))
+    local rank = ff.stored_rank(at, a.id, core)
+    local lane, before = ff.lane(at, core.q), tonumber(core.p or 0)
+    local ready_at = rank and ff.ready_at(lane, before, rank) or at.now
+    core.p = string.format("%d", a.priority)
+    ff.place(at, a.id, core, ready_at > 0 and ready_at or nil)
   end
   ff.set_fields(at, at.tag .. ":e:" .. a.id, { "p", a.priority })
   ff.commit(at)

@@ -1,8 +1,8 @@
 -- The time that the state's index holds: start, lease end, purge; for ready the time it ranks by.
 local function timer_of(at, ulid, core)
   if core.s == "ready" then
-    local rank = redis.call("ZSCORE", at.tag .. ff.queue_index(core.q), ulid)
-    return rank and ff.ready_at(tonumber(rank)) or 0
+    local rank = ff.stored_rank(at, ulid, core)
+    return rank and ff.ready_at(ff.lane(at, core.q), tonumber(core.p or 0), rank) or 0
   end
   local ms = tonumber(redis.call("ZSCORE", at.tag .. ":" .. core.s, ulid) or 0)
   return ms < ff.never and ms or 0
@@ -24,7 +24,7 @@ ff.verb({
     { "ended_at", "int", "ms, 0: not finished" },
     { "timer_at", "int", "ms: ready since (0: in front), starts at, lease ends, suspension times out "
       .. "(0: never), purged at, by state" },
-    { "position", "int", "how many are ahead in its queue when ready, else -1" },
+    { "position", "int", "how many are ahead in its line when ready, else -1" },
     { "deadline_at", "int", "ms, 0: none" }, { "cancel_requested_at", "int", "ms, 0: no" },
     { "attempt_timeout_ms", "int", "0: none" }, { "mode", "bytes", "record or lean" },
     { "class", "bytes", "failure class, empty: never failed" }, { "text", "bytes", "error text or reason of a cancel" },
@@ -34,6 +34,8 @@ ff.verb({
     { "percent", "int", "progress, -1: unknown" }, { "message", "bytes", "progress" },
     { "progress_at", "int", "ms, 0: never" },
     { "now", "int", "ms of Valkey's clock" },
+    { "requirements", "bytes", "as submitted, empty: none" }, { "fairness_key", "bytes", "empty: none" },
+    { "fairness_weight", "int", "" },
   },
   rows = { { "entry", "bytes", "JSON object" } },
   refusals = { "not_found" },
@@ -41,7 +43,7 @@ ff.verb({
   local core = ff.load_in(at, a.namespace, a.id)
   if not core then return ff.refused("not_found") end
   local position, text, policy, tags, progress, history = -1, "", "", "", {}, {}
-  if core.s == "ready" then position = redis.call("ZRANK", at.tag .. ff.queue_index(core.q), a.id) or -1 end
+  if core.s == "ready" then position = redis.call("ZRANK", at.tag .. ff.line_index(core), a.id) or -1 end
   if core.j then
     local found = redis.call("MGET", ff.key(at, a.id, "x"), ff.key(at, a.id, "y"), ff.key(at, a.id, "t"))
     text, policy, tags = found[1] or "", found[2] or "", found[3] or ""
@@ -53,6 +55,7 @@ ff.verb({
     core.e or "0", core.w or "", core.c, core.b or "0", core.z or "0", timer_of(at, a.id, core), position,
     core.d or "0", core.u or "0", core.t or "0", core.m or "record", core.x or "", text, core.ct or "", core.rt or "",
     policy, tags, progress[1] or "-1", progress[2] or "", progress[3] or "0", at.now,
+    ff.requirements_of(at, a.id, core).text, core.fk or "", core.fw or "1",
   }
   for i = 1, #history do reply[#reply + 1] = history[i] end
   return reply

@@ -14,6 +14,16 @@ local function first_rank(key, cursor)
   return redis.call("ZCOUNT", key, "-inf", "(" .. score)
 end
 
+-- Ready executions stand in the lane's own line, and those of its other lines together in a second index, whose cursors
+-- begin with a +.
+local begin_second = "+0 00000000000000000000000000"
+
+local function index_of(a, queue)
+  if a.state ~= "ready" then return ":" .. a.state, a.cursor, "" end
+  if string.sub(a.cursor, 1, 1) == "+" then return ":waiting:" .. queue, string.sub(a.cursor, 2), "+" end
+  return ff.queue_index(queue), a.cursor, ""
+end
+
 local function append(reply, ulid, core, timer_at)
   local n = #reply
   reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = ulid, core.q, core.k, core.p or "0"
@@ -39,8 +49,9 @@ ff.verb({
   if not states[a.state] then return ff.refused("bad_state") end
   if a.state == "ready" and a.lane == "" then return ff.refused("lane_needed") end
   local ready, queue = a.state == "ready", a.namespace .. "/" .. a.lane
-  local key = at.tag .. (ready and ff.queue_index(queue) or ":" .. a.state)
-  local first = first_rank(key, a.cursor)
+  local index, behind, mark = index_of(a, queue)
+  local key = at.tag .. index
+  local first = first_rank(key, behind)
   if not first then return ff.refused("bad_cursor") end
 
   local reply, looked, cursor, limit, more = { "ok", "" }, 0, "", math.max(1, a.limit), true
@@ -54,15 +65,21 @@ ff.verb({
         return reply
       end
       local ulid, score = page[i], tonumber(page[i + 1])
-      cursor = string.format("%d", score) .. " " .. ulid
+      cursor = mark .. string.format("%d", score) .. " " .. ulid
       local core = ff.load_in(at, a.namespace, ulid)
       if core and core.s == a.state and (a.lane == "" or core.q == queue) then
-        append(reply, ulid, core, ready and ff.ready_at(score) or score < ff.never and score or 0)
+        local timer_at = score < ff.never and score or 0
+        if ready then timer_at = ff.ready_at(ff.lane(at, queue), tonumber(core.p or 0), score) end
+        append(reply, ulid, core, timer_at)
         rows = rows + 1
       end
     end
     looked, more = looked + step, #page == 2 * step
   end
-  if more then reply[2] = cursor end
+  if more then
+    reply[2] = cursor
+  elseif ready and mark == "" and ff.lane(at, queue).line_count > 0 then
+    reply[2] = begin_second
+  end
   return reply
 end)

@@ -4,7 +4,10 @@ ff.verb({
   name = "submit", kind = "write",
   doc = "Creates executions; each item is answered by itself. A resend of the same id answers created again; a known "
     .. "idempotency key answers duplicate with the first id.",
-  args = { { "namespace", "bytes", "tenant of all items" } },
+  args = {
+    { "namespace", "bytes", "tenant of all items" },
+    { "again", "bool", "1: the reply of a call with these items was lost" },
+  },
   items = {
     { "id", "ulid", "made by the caller" },
     { "lane", "bytes", "lane within the namespace" },
@@ -17,21 +20,24 @@ ff.verb({
     { "idempotency_key", "bytes", "empty: none" },
     { "idempotency_ttl_ms", "int", "how long the key is known" },
     { "fingerprint", "bytes", "of what the key stands for; another one under the same key is refused" },
-    { "policy", "bytes", "canonical JSON, empty: defaults" },
+    { "requirements", "maybe", "of its route: terms in order, joined by spaces; empty: none" },
+    { "fairness_key", "maybe", "empty: none" }, { "fairness_weight", "int", "1 to 1000; 0: without a key" },
+    { "policy", "bytes", "canonical JSON, empty: the lane's" },
     { "tags", "bytes", "JSON object, empty: none" },
     { "content_type", "bytes", "empty: application/octet-stream" },
     { "payload", "bytes", "opaque" },
   },
   rows = {
-    { "outcome", "bytes", "created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy" },
-    { "id", "ulid", "the execution that now stands for the item" },
+    { "outcome", "bytes", "created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy, "
+      .. "unknown_outcome (it may have come and gone since the first call), lane_draining, elsewhere, lane_full" },
+    { "id", "ulid", "the execution that now stands for the item; elsewhere: the partition of its lane" },
   },
   refusals = {},
 }, function(at, a)
   local reply, seen = { "ok" }, {}
   local resent = ff.any_stored(at, a.items) -- Mostly none: then no item is looked up by itself.
   for i = 1, #a.items do
-    reply[2 * i], reply[2 * i + 1] = new_execution(at, a.namespace, a.items[i], seen, resent)
+    reply[2 * i], reply[2 * i + 1] = new_execution(at, a, a.items[i], seen, resent)
   end
   ff.commit(at)
   return reply
@@ -66,30 +72,24 @@ local function remember_key(at, item, key, seen)
   ff.write_last(at, { "SET", key, seen[key], "PX", ttl + 60000 })
 end
 
-local function set(core, fields, field, value)
-  local n = #fields
-  fields[n + 1], fields[n + 2] = field, value
-  core[field] = tostring(value)
-end
-
-local function core_fields(at, item, core, policy)
+local function core_fields(at, item, core, policy, lean)
   local fields = { "q", core.q, "k", item.kind, "c", at.now, nil, nil, nil, nil } -- Room for state and mode.
-  if item.priority ~= 0 then set(core, fields, "p", item.priority) end
-  if item.content_type ~= "" then set(core, fields, "ct", item.content_type) end
+  if lean then ff.set_field(core, fields, "m", "lean") end
+  if item.priority ~= 0 then ff.set_field(core, fields, "p", item.priority) end
+  if item.content_type ~= "" then ff.set_field(core, fields, "ct", item.content_type) end
   if policy then
     local timeout = policy.attempt_timeout_ms
-    if policy.mode == "lean" then set(core, fields, "m", "lean") end
-    if timeout and timeout > 0 then set(core, fields, "t", timeout) end
-    if policy.retention_ms then set(core, fields, "r", policy.retention_ms) end
+    if timeout and timeout > 0 then ff.set_field(core, fields, "t", timeout) end
+    if policy.retention_ms then ff.set_field(core, fields, "r", policy.retention_ms) end
   end
   local deadline = item.deadline_at
   if deadline == 0 and item.deadline_ms > 0 then deadline = at.now + item.deadline_ms end
-  if deadline ~= 0 then set(core, fields, "d", deadline) end
+  if deadline ~= 0 then ff.set_field(core, fields, "d", deadline) end
   return fields
 end
 
-new_execution = function(at, namespace, item, seen, resent)
-  local ulid, idempotency = item.id, nil
+new_execution = function(at, a, item, seen, resent)
+  local namespace, ulid, idempotency = a.namespace, item.id, nil
   if item.idempotency_key ~= "" then
     idempotency = at.tag .. ":i:" .. namespace .. "/" .. item.idempotency_key
     local first, fingerprint = known(at, idempotency, seen)
@@ -104,17 +104,20 @@ new_execution = function(at, namespace, item, seen, resent)
     return "created", ulid
   end
   if string.find(ulid, "%W") then ff.bad_call("id is not a ULID") end
-  local policy
-  if item.policy ~= "" then
-    policy = decode_policy(item.policy)
-    if not policy then return "bad_policy", ulid end
-  end
+  local policy = item.policy ~= "" and decode_policy(item.policy) or nil
+  if item.policy ~= "" and not policy then return "bad_policy", ulid end
 
   local queue = namespace .. "/" .. item.lane
-  local core = { q = queue }
+  local lane, core = ff.lane(at, queue), { q = queue }
+  local lean = (policy and policy.mode or lane.policy.mode) == "lean"
+  if lane.text ~= "" or a.again then
+    local refused, where = ff.refuses(at, a, item, lane, lean)
+    if refused then return refused, where end
+  end
   ff.note_lane(at, queue)
   seen[ulid] = queue
-  local fields = core_fields(at, item, core, policy)
+  local fields = core_fields(at, item, core, policy, lean)
+  if item.requirements or item.fairness_key then ff.set_route(at, item, core, fields) end
   if item.payload ~= "" then ff.store(at, key .. ":p", item.payload) end
   if policy and (policy.retry or policy.crash) then
     ff.satellite(at, core, fields, { "SET", key .. ":y", item.policy })
@@ -125,8 +128,7 @@ new_execution = function(at, namespace, item, seen, resent)
     ff.add(at, ":deadlines", ulid, core.d)
     ff.arm(at, tonumber(core.d))
   end
-  local start = item.start_at
-  if start == 0 then start = at.now + item.delay_ms end
+  local start = item.start_at == 0 and at.now + item.delay_ms or item.start_at
   if start > at.now then
     ff.move(at, ulid, core, "delayed", start, fields)
   else

@@ -12,6 +12,7 @@ ff.claim_rows = {
   { "failures", "int", "counted against the retry policy so far" },
   { "timeout_ms", "int", "of this attempt, from now; 0: none" },
   { "deadline_at", "int", "ms, 0: none" },
+  { "requirements", "bytes", "as submitted, empty: none; one allowance for it was used if it names limits" },
   { "policy", "bytes", "retry and crash policy as canonical JSON, empty: defaults" },
   { "tags", "bytes", "JSON object, empty: none" },
   { "content_type", "bytes", "empty: application/octet-stream" },
@@ -31,17 +32,19 @@ ff.verb({
     { "want", "int", "at most this many" },
     { "again", "bool", "1: the reply of a call with this lease id was lost; what it was given is returned" },
     { "queues", "names", "in order of preference" },
+    { "capabilities", "some", "of the worker, in order: words and key=value" },
+    { "allowances", "some", "<count> <requirements>: how many with just these limits it may take" },
   },
   ok = {
-    { "left", "int", "ready executions left in these queues" },
+    { "left", "int", "ready executions left that the caller can take; at least, where routes are used" },
     { "head", "int", "rank of the first of them, -1: none" },
     { "check_in_ms", "int", "look again after this time even if not woken; 0: there is more now" },
+    { "lacking", "words", "<waiting> <requirements> of what it could take with an allowance; the first 16" },
   },
   rows = ff.claim_rows,
   refusals = {},
 }, function(at, a)
-  local rows = { "ok", 0, 0, 0 }
-  local left, head, check_in_ms = ff.claim(at, a, rows)
-  rows[2], rows[3], rows[4] = left, head, check_in_ms
+  local rows = { "ok", 0, 0, 0, "" }
+  rows[2], rows[3], rows[4], rows[5] = ff.claim(at, a, rows)
   return rows
 end)

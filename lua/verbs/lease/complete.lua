@@ -9,6 +9,7 @@ ff.verb({
     { "lease_ms", "int", "how long the new leases last" },
     { "want", "int", "how many to claim, 0: none" },
     { "queues", "names", "to claim from" },
+    { "capabilities", "some", "as in claim" }, { "allowances", "some", "as in claim" },
   },
   items = {
     { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" },
@@ -17,6 +18,7 @@ ff.verb({
   ok = {
     { "outcomes", "words", "for each item completed (also when this holder had completed it before) or stale_lease" },
     { "left", "int", "as in claim" }, { "head", "int", "as in claim" }, { "check_in_ms", "int", "as in claim" },
+    { "lacking", "words", "as in claim" },
   },
   rows = ff.claim_rows,
   refusals = {},
@@ -24,13 +26,13 @@ ff.verb({
   local outcomes = ff.each_once(a.items, function(item) return complete_one(at, item) end)
   ff.commit(at)
 
-  local reply = { "ok", table.concat(outcomes, ","), 0, -1, 0 }
+  local reply = { "ok", table.concat(outcomes, ","), 0, -1, 0, "" }
   if a.want > 0 then
     a.lease = a.next_lease
     -- What is completed is completed: damage that a claim trips over must not hide that from the caller.
-    local okay, left, head, check_in_ms = pcall(ff.claim, at, a, reply)
-    if not okay then return { "ok", reply[2], 0, -1, 1000 } end
-    reply[3], reply[4], reply[5] = left, head, check_in_ms
+    local okay, left, head, check_in_ms, lacking = pcall(ff.claim, at, a, reply)
+    if not okay then return { "ok", reply[2], 0, -1, 1000, "" } end
+    reply[3], reply[4], reply[5], reply[6] = left, head, check_in_ms, lacking
   end
   return reply
 end)

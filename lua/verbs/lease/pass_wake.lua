@@ -5,8 +5,8 @@ ff.verb({
   ok = { { "woken", "bool", "1: another worker was told" } },
   refusals = {},
 }, function(at, a)
-  local waiting = redis.call("ZCARD", at.tag .. ff.queue_index(a.queue))
-  local woken = waiting > 0 and ff.wake(at, a.queue, waiting)
+  ff.offer_all(at, a.queue)
+  local woken = ff.wake_at_once(at)
   ff.commit(at)
   return { "ok", woken and 1 or 0 }
 end)

@@ -6,6 +6,7 @@ ff.verb({
   ok = {
     { "now", "int", "the deployment's clock, ms" },
     { "ring_version", "int", "of the sealed keys: who has older ones reads them (key_ring)" },
+    { "lanes_version", "int", "of the last change of any lane, 0: never" },
   },
   rows = { { "server", "bytes", "live, the caller among them; in order of name" } },
   refusals = {},
@@ -23,5 +24,6 @@ ff.verb({
   ff.write(at, { "ZREMRANGEBYSCORE", key, "-inf", at.now - a.ttl_ms })
   ff.commit(at)
   table.sort(names)
-  return { "ok", at.now, ring_version, unpack(names) }
+  local lanes_version = tonumber(redis.call("HGET", at.tag, "lanes_version") or 0)
+  return { "ok", at.now, ring_version, lanes_version, unpack(names) }
 end)

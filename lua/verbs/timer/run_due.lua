@@ -10,6 +10,7 @@ ff.verb({
   ok = {
     { "done", "int", "items done; as many as limit: there may be more" },
     { "next_in_ms", "int", "until the next timer is due, 0: now, -1: nothing waits for a time" },
+    { "lanes_version", "int", "up to which the partition has all lane records" },
     { "relay_in_ms", "int", "until take_relays has something, 0: now, -1: nothing waits; only told to an engine" },
   },
   rows = { { "scanner", "bytes", "name" }, { "items", "int", "it did" } },
@@ -20,7 +21,8 @@ ff.verb({
   local counts, done, next_ms = ff.run_due(at, a.limit)
   local relay_ms = a.engine and ff.next_relay(at) or nil
   if a.engine then m.engine_wakes = math.min(next_ms or math.huge, relay_ms or math.huge) end
-  local reply = { "ok", done, next_ms and math.max(0, next_ms - at.now) or -1,
+  local lanes_version = tonumber(redis.call("HGET", at.tag, "lv") or 0)
+  local reply = { "ok", done, next_ms and math.max(0, next_ms - at.now) or -1, lanes_version,
                   relay_ms and math.max(0, relay_ms - at.now) or -1 }
   for scanner, items in pairs(counts) do
     reply[#reply + 1] = scanner

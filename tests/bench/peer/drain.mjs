@@ -1,6 +1,6 @@
 // Fills a BullMQ queue and drains it; prints one line of JSON. Called by ff_bench, which owns the Valkey.
 //
-//   node drain.mjs SOCKET JOBS PROCESSES CONCURRENCY keep|remove
+//   node drain.mjs SOCKET JOBS PROCESSES CONCURRENCY keep|remove|limited
 //
 // The clock runs from the word to start until the last job is completed, acknowledged by Valkey. Valkey CPU is that of its
 // main thread over the same time, client CPU that of all worker processes.
@@ -15,7 +15,9 @@ const queueName = 'bench';
 const batch = 1000;
 const [socket, jobsText, processesText, concurrencyText, mode] = process.argv.slice(2);
 const jobs = Number(jobsText), processes = Number(processesText), concurrency = Number(concurrencyText);
-const keep = mode === 'keep';
+const keep = mode !== 'remove';
+// Far above any rate reached here: what it costs to ask.
+const limiter = mode === 'limited' ? { max: 1e6, duration: 1000 } : undefined;
 
 function connect() {
   return new IORedis({ path: socket, maxRetriesPerRequest: null });
@@ -23,7 +25,7 @@ function connect() {
 
 // A worker process: ready when connected, starts on a word, tells how far it is.
 async function work() {
-  const worker = new Worker(queueName, async () => {}, { connection: connect(), concurrency, autorun: false });
+  const worker = new Worker(queueName, async () => {}, { connection: connect(), concurrency, autorun: false, limiter });
   let completed = 0, told = 0, cpu;
   worker.on('completed', () => { ++completed; });
   worker.on('error', (error) => { console.error(error); process.exit(1); });

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "ff/core/admission.hpp"
 #include "ff/core/ids.hpp"
 #include "ff/core/names.hpp"
 #include "ff/core/result.hpp"
@@ -58,6 +59,10 @@ class Keyspace {
 
   // Where a named event meets those who wait for it: stable_hash("<namespace>/<name>/<key>") modulo partitions().
   Partition home_of_event(std::string_view ns, std::string_view name, std::string_view key) const;
+  // Where a quota or budget lives: stable_hash of its id, "u:<namespace>/<name>" or "b:…", modulo
+  // partitions().
+  Partition home_of_limit(std::string_view ns, const LimitName& limit) const;
+  static std::string limit_id(std::string_view ns, const LimitName& limit);
 
   // Sharded channels: a worker's wake-ups and cancels, the end of an execution, an earlier timer.
   std::string worker_channel(Partition p, std::string_view worker) const;
@@ -100,6 +105,9 @@ class Keyspace {
   std::string deliveries(Partition p) const;
   std::string event(Partition p, std::string_view ns, std::string_view name, std::string_view key) const;
   std::string events(Partition p) const;
+  std::string limits(Partition p) const;
+  std::string limits_due(Partition p) const;
+  std::string limit(std::string_view ns, const LimitName& limit) const;
   std::string absent(Partition p) const;
 
   // The deployment as a whole: tag and hash "{<prefix>}", the same for every partition count.

@@ -38,8 +38,9 @@ struct ClaimAnswer {
 // served. So the order error across partitions is what one look takes. What is known grows old: one that was not
 // looked at while kQuantum executions were taken elsewhere comes before all others, so nobody waits behind more than
 // that (and what is under way), and a head that got better unseen is found. The partition of finished executions is
-// kept (keep_at) while no other must be looked at and none has a known head of higher priority: that saves a round
-// trip, and among equal priorities the order is then only as exact as the quantum. Thread safety: none.
+// kept (keep_at) while no other must be looked at and none has a known head that is better by a minute of
+// waiting, which is what a step of priority is worth: that saves a round trip, and within it the order is only as exact
+// as the quantum. Thread safety: none.
 class ClaimPlanner {
  public:
   static constexpr std::size_t kQuantum = 256;      // Executions taken before what is known of others is old.

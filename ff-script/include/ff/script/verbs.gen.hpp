@@ -31,7 +31,10 @@ struct Submit {
     std::string idempotency_key;  // empty: none
     std::int64_t idempotency_ttl_ms = 0;  // how long the key is known
     std::string fingerprint;  // of what the key stands for; another one under the same key is refused
-    std::string policy;  // canonical JSON, empty: defaults
+    std::string requirements;  // of its route: terms in order, joined by spaces; empty: none
+    std::string fairness_key;  // empty: none
+    std::int64_t fairness_weight = 0;  // 1 to 1000; 0: without a key
+    std::string policy;  // canonical JSON, empty: the lane's
     std::string tags;  // JSON object, empty: none
     std::string content_type;  // empty: application/octet-stream
     std::string payload;  // opaque
@@ -39,12 +42,13 @@ struct Submit {
   };
   struct Args {
     std::string ns;  // tenant of all items
+    bool again = false;  // 1: the reply of a call with these items was lost
     std::vector<Item> items;
     Args() = default;
   };
   struct Row {
-    std::string outcome;  // created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy
-    std::string id;  // the execution that now stands for the item
+    std::string outcome;  // created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy, unknown_outcome (it may have come and gone since the first call), lane_draining, elsewhere, lane_full
+    std::string id;  // the execution that now stands for the item; elsewhere: the partition of its lane
     Row() = default;
   };
   struct Ok {
@@ -85,7 +89,7 @@ struct Describe {
     std::int64_t began_at = 0;  // ms, of the last attempt, 0: none
     std::int64_t ended_at = 0;  // ms, 0: not finished
     std::int64_t timer_at = 0;  // ms: ready since (0: in front), starts at, lease ends, suspension times out (0: never), purged at, by state
-    std::int64_t position = 0;  // how many are ahead in its queue when ready, else -1
+    std::int64_t position = 0;  // how many are ahead in its line when ready, else -1
     std::int64_t deadline_at = 0;  // ms, 0: none
     std::int64_t cancel_requested_at = 0;  // ms, 0: no
     std::int64_t attempt_timeout_ms = 0;  // 0: none
@@ -100,6 +104,9 @@ struct Describe {
     std::string message;  // progress
     std::int64_t progress_at = 0;  // ms, 0: never
     std::int64_t now = 0;  // ms of Valkey's clock
+    std::string requirements;  // as submitted, empty: none
+    std::string fairness_key;  // empty: none
+    std::int64_t fairness_weight = 0;
     std::vector<Row> rows;
     Ok() = default;
   };
@@ -204,7 +211,8 @@ struct List {
   static core::Result<Ok> decode(std::vector<Reply>& fields);
 };
 
-// How many executions are in each state of the partition, ready ones by queue.
+// How many executions are in each state of the partition, ready ones by queue. Unserved ones are
+// those of them that wait in routes which no worker seen lately can take.
 struct Count {
   static constexpr std::string_view kFunction = "ff1_count";
   static constexpr bool kReadOnly = true;
@@ -212,7 +220,7 @@ struct Count {
     Args() = default;
   };
   struct Row {
-    std::string index;  // a state, or ready:<namespace>/<lane>
+    std::string index;  // a state, ready:<namespace>/<lane> or unserved:<namespace>/<lane>
     std::int64_t executions = 0;
     Row() = default;
   };
@@ -317,6 +325,8 @@ struct Claim {
     std::int64_t want = 0;  // at most this many
     bool again = false;  // 1: the reply of a call with this lease id was lost; what it was given is returned
     std::vector<std::string> queues;  // in order of preference
+    std::vector<std::string> capabilities;  // of the worker, in order: words and key=value
+    std::vector<std::string> allowances;  // <count> <requirements>: how many with just these limits it may take
     Args() = default;
   };
   struct Row {
@@ -332,6 +342,7 @@ struct Claim {
     std::int64_t failures = 0;  // counted against the retry policy so far
     std::int64_t timeout_ms = 0;  // of this attempt, from now; 0: none
     std::int64_t deadline_at = 0;  // ms, 0: none
+    std::string requirements;  // as submitted, empty: none; one allowance for it was used if it names limits
     std::string policy;  // retry and crash policy as canonical JSON, empty: defaults
     std::string tags;  // JSON object, empty: none
     std::string content_type;  // empty: application/octet-stream
@@ -340,9 +351,10 @@ struct Claim {
     Row() = default;
   };
   struct Ok {
-    std::int64_t left = 0;  // ready executions left in these queues
+    std::int64_t left = 0;  // ready executions left that the caller can take; at least, where routes are used
     std::int64_t head = 0;  // rank of the first of them, -1: none
     std::int64_t check_in_ms = 0;  // look again after this time even if not woken; 0: there is more now
+    std::vector<std::string> lacking;  // <waiting> <requirements> of what it could take with an allowance; the first 16
     std::vector<Row> rows;
     Ok() = default;
   };
@@ -419,6 +431,8 @@ struct Complete {
     std::int64_t lease_ms = 0;  // how long the new leases last
     std::int64_t want = 0;  // how many to claim, 0: none
     std::vector<std::string> queues;  // to claim from
+    std::vector<std::string> capabilities;  // as in claim
+    std::vector<std::string> allowances;  // as in claim
     std::vector<Item> items;
     Args() = default;
   };
@@ -428,6 +442,7 @@ struct Complete {
     std::int64_t left = 0;  // as in claim
     std::int64_t head = 0;  // as in claim
     std::int64_t check_in_ms = 0;  // as in claim
+    std::vector<std::string> lacking;  // as in claim
     std::vector<Row> rows;
     Ok() = default;
   };
@@ -511,9 +526,428 @@ struct Leave {
   struct Args {
     std::string worker;  // worker instance
     std::vector<std::string> queues;  // it was idle for
+    std::vector<std::string> capabilities;  // as in claim
     Args() = default;
   };
   struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Reserves allowances of quotas and budgets of the partition for a holder, after a bounded piece of
+// due work. A holder that gets less than it asked for is told `limit <id>` on its channel when
+// there is room.
+struct Reserve {
+  static constexpr std::string_view kFunction = "ff1_reserve";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string kind;  // quota or budget
+    std::string name;
+    std::int64_t seq = 0;  // of this holder's calls for this limit; the same again gets the first answer
+    std::string hold;  // what the holder has and keeps, <dimension>=<amount>,…; a quota's dimension is slots
+    std::int64_t spare = 0;  // starts of the call before that were not used
+    std::string unit;  // amounts of one allowance
+    std::int64_t count = 0;  // units wanted
+    std::int64_t starts = 0;  // starts wanted
+    Item() = default;
+  };
+  struct Args {
+    std::string ns;  // tenant
+    std::string holder;  // worker instance
+    std::int64_t ttl_ms = 0;  // from now, for all the holder has of these limits
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Row {
+    std::string outcome;  // held; too_large: one `unit` is more than the whole limit; old: a later call came first
+    std::int64_t granted = 0;  // units
+    std::int64_t starts = 0;  // granted, to be used at once or given back; -1: the quota has no rate
+    std::int64_t keep = 0;  // slots the holder should come down to as its executions end, -1: no wish
+    std::int64_t retry_in_ms = 0;  // when to ask again; 0: no need, -1: when told
+    std::string parent;  // budget that must be reserved from as well, empty: none
+    std::int64_t resets_left = 0;  // known instants behind the next reset, -1: no period
+    Row() = default;
+  };
+  struct Ok {
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Renews what a holder has reserved and returns the rest of it: it has `hold` from now on. What it
+// uses counts even when its reservation had ended and others were given the room.
+struct Keep {
+  static constexpr std::string_view kFunction = "ff1_keep";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string kind;  // quota or budget
+    std::string name;
+    std::int64_t seq = 0;  // as in reserve
+    std::string hold;  // as in reserve
+    std::int64_t spare = 0;  // as in reserve
+    Item() = default;
+  };
+  struct Args {
+    std::string ns;  // tenant
+    std::string holder;  // worker instance
+    std::int64_t ttl_ms = 0;  // from now
+    std::vector<Item> items;
+    Args() = default;
+  };
+  using Row = Reserve::Row;
+  struct Ok {
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// A quota or budget, and what of it is used and reserved. One that nobody defined limits nothing.
+struct DescribeLimit {
+  static constexpr std::string_view kFunction = "ff1_describe_limit";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant
+    std::string kind;  // quota or budget
+    std::string name;
+    Args() = default;
+  };
+  struct Row {
+    std::string dimension;
+    std::int64_t soft = 0;  // -1: none
+    std::int64_t hard = 0;  // -1: none
+    std::int64_t used = 0;  // in this period
+    std::int64_t reserved = 0;
+    std::int64_t over = 0;  // reported in this period beyond the hard limit
+    Row() = default;
+  };
+  struct Ok {
+    std::int64_t defined_at = 0;  // ms
+    std::int64_t holders = 0;  // that have something reserved
+    std::int64_t waiting = 0;  // holders that wait for room
+    std::int64_t rate = 0;  // starts in `period_ms`, 0: none
+    std::int64_t period_ms = 0;
+    std::int64_t burst = 0;
+    std::int64_t paused_ms = 0;  // left, 0: not paused
+    std::string parent;  // budget, empty: none
+    std::string on_breach;  // fail or suspend, empty: a quota
+    std::string period;  // when it is reset, as it was set; empty: never
+    std::int64_t began_at = 0;  // ms, of the period
+    std::int64_t resets_at = 0;  // ms, 0: never, or not known
+    std::int64_t resets_left = 0;  // as in reserve
+    std::int64_t now = 0;  // ms of Valkey's clock
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Names of a namespace's quotas or budgets in the partition, in their order.
+struct ListLimits {
+  static constexpr std::string_view kFunction = "ff1_list_limits";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant
+    std::string kind;  // quota or budget
+    std::string after;  // a name: those behind it; empty: from the start
+    std::int64_t limit = 0;  // rows at the most, 1 to 1000
+    Args() = default;
+  };
+  struct Row {
+    std::string name;
+    Row() = default;
+  };
+  struct Ok {
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Forgets a quota or budget: from now on the name limits nothing. What is reserved still counts,
+// should it be defined again.
+struct DropLimit {
+  static constexpr std::string_view kFunction = "ff1_drop_limit";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string kind;  // quota or budget
+    std::string name;
+    Args() = default;
+  };
+  struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Defines a quota or changes it whole; it counts at once. Those who hold more than a lowered limit
+// come down as their executions end.
+struct SetQuota {
+  static constexpr std::string_view kFunction = "ff1_set_quota";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;
+    std::int64_t slots = 0;  // executions that may run at once, -1: any number
+    std::int64_t rate = 0;  // starts in period_ms, 0: any number
+    std::int64_t period_ms = 0;  // 1 to a day
+    std::int64_t burst = 0;  // starts that can be saved up, 1 or more
+    Args() = default;
+  };
+  struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Lets nothing start under a quota for a while, as a server's 429 asks for. What runs goes on.
+// Another pause only puts the end off; pause_ms 0 ends it.
+struct PauseQuota {
+  static constexpr std::string_view kFunction = "ff1_pause_quota";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;
+    std::int64_t pause_ms = 0;  // from now, 0: no pause
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t paused_until = 0;  // ms, 0: not paused
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Defines a budget or changes it whole; it counts at once. What was used in this period stays used.
+struct SetBudget {
+  static constexpr std::string_view kFunction = "ff1_set_budget";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string dimension;
+    std::int64_t soft = 0;  // -1: none
+    std::int64_t hard = 0;  // -1: none
+    Item() = default;
+  };
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;
+    std::string parent;  // budget that every reservation and use counts against as well, empty: none
+    std::string on_breach;  // what becomes of a running execution that meets the hard limit: fail, suspend (until the reset)
+    std::string period;  // when it is reset, for people and programs; empty: never
+    std::vector<std::string> resets;  // the next resets, ms, ascending
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Tells a budget its next resets, before the known ones run out. One that has passed begins a
+// period.
+struct SetResets {
+  static constexpr std::string_view kFunction = "ff1_set_resets";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;
+    std::string period;  // that they were computed for; another one than the budget's is refused
+    std::int64_t began_at = 0;  // ms, when the period began that they follow; refused when another has begun meanwhile
+    std::vector<std::string> resets;  // ms, ascending
+    Args() = default;
+  };
+  struct Ok {
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Counts what an execution, or anybody, has used. The hard limit is never exceeded by what is
+// counted and reserved: what does not fit is written down beside it. The same key again counts
+// nothing and gets the first verdict.
+struct ReportUsage {
+  static constexpr std::string_view kFunction = "ff1_report_usage";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string ns;  // tenant
+    std::string name;
+    std::string key;  // of this report
+    std::int64_t known_ms = 0;  // how long the key is remembered
+    std::string holder;  // worker instance that had reserved for it, empty: none
+    std::string used;  // <dimension>=<amount>,…
+    std::string covered;  // what of it comes out of the holder's reservation
+    Args() = default;
+  };
+  struct Ok {
+    std::string verdict;  // ok, soft: a soft limit is reached, hard: something did not fit
+    std::string on_breach;  // what to do after hard: fail, suspend
+    std::int64_t resets_in_ms = 0;  // -1: never, or not known
+    std::string parent;  // budget to report to as well, empty: none
+    std::string taken;  // what came out of the holder's reservation when it was counted
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Changes the policy or the state of a lane, in the record that counts. The caller takes the record
+// to every partition (set_lanes); servers do so for those it does not reach. Root tag only.
+struct ChangeLane {
+  static constexpr std::string_view kFunction = "ff1_change_lane";
+  static constexpr bool kReadOnly = false;
+  struct Args {
+    std::string queue;  // namespace/lane
+    bool policy_given = false;  // 1: policy replaces the one there is
+    std::string policy;  // canonical JSON, empty: all defaults
+    std::int64_t home = 0;  // the partition of the lane if its ordering is strict
+    std::string state;  // running, paused, draining; empty: as it is
+    std::string by;  // who changes the state
+    std::string why;  // for people
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // of the record; grows with each change of any lane
+    std::string record;  // for set_lanes
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// The lanes that were set up, in order of name: those of a namespace, or one of them. Root tag
+// only.
+struct Lanes {
+  static constexpr std::string_view kFunction = "ff1_lanes";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant, empty: all
+    std::string lane;  // empty: all
+    Args() = default;
+  };
+  struct Row {
+    std::string queue;  // namespace/lane
+    std::int64_t version = 0;
+    std::string state;  // running, paused or draining
+    std::string by;  // who set the state
+    std::string why;
+    std::int64_t since = 0;  // ms, 0: always
+    std::int64_t weight = 0;  // among the lanes of a worker
+    std::string policy;  // canonical JSON, empty: all defaults
+    std::string record;  // for set_lanes
+    Row() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // of the last change of any lane, 0: never
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// Gives a partition its copies of lane records. An older version than the one there changes
+// nothing. Another worth of priority (aging_ms) ranks anew all that waits, a few microseconds each;
+// a lane that runs again wakes workers.
+struct SetLanes {
+  static constexpr std::string_view kFunction = "ff1_set_lanes";
+  static constexpr bool kReadOnly = false;
+  struct Item {
+    std::string queue;  // namespace/lane
+    std::int64_t version = 0;  // of the record
+    std::string record;  // as change_lane and lanes answer it
+    Item() = default;
+  };
+  struct Args {
+    std::int64_t all_to = 0;  // the items are all records up to this version; 0: they are not
+    std::vector<Item> items;
+    Args() = default;
+  };
+  struct Ok {
+    std::int64_t version = 0;  // up to which the partition has all records
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// How a lane stands in one partition: a row for each of its lines that has something waiting, its
+// own first.
+struct LaneStatus {
+  static constexpr std::string_view kFunction = "ff1_lane_status";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string queue;  // namespace/lane
+    Args() = default;
+  };
+  struct Row {
+    std::string requirements;  // empty: none
+    std::int64_t keys = 0;  // fairness keys (and priorities) that wait or were served lately, -1: the line has none
+    std::int64_t waiting = 0;  // ready executions
+    bool served = false;  // 1: a worker was seen lately that can take it
+    Row() = default;
+  };
+  struct Ok {
+    std::string state;  // running, paused or draining
+    std::int64_t version = 0;  // of its record here, 0: none
+    std::int64_t waiting = 0;  // ready executions
+    std::int64_t idle = 0;  // idle workers, as far as known
+    std::int64_t started = 0;  // executions per 1000 s lately, -1: unknown
+    std::vector<Row> rows;
+    Ok() = default;
+  };
+  static void encode(const Args& args, Command& command);
+  // Takes the fields behind "ok".
+  static core::Result<Ok> decode(std::vector<Reply>& fields);
+};
+
+// What an execution waits for.
+struct Explain {
+  static constexpr std::string_view kFunction = "ff1_explain";
+  static constexpr bool kReadOnly = true;
+  struct Args {
+    std::string ns;  // tenant
+    std::string id;  // the execution
+    Args() = default;
+  };
+  struct Ok {
+    std::string state;
+    std::string queue;  // namespace/lane
+    std::string reason;  // delayed, blocked, suspended, running, ended; of a ready one lane_paused, no_worker, limited (a quota or budget decides) or its_turn
+    std::int64_t until = 0;  // ms: starts at, or the lease ends; 0: no time is known
+    std::int64_t position = 0;  // about how many are served before it, -1: it is not ready
+    std::int64_t started = 0;  // executions of the lane started here per 1000 s lately, -1: unknown
+    std::string requirements;  // empty: none
+    std::string fairness_key;  // empty: none
+    std::string lane_state;  // running, paused or draining
+    std::int64_t now = 0;  // ms of Valkey's clock
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
@@ -1003,6 +1437,7 @@ struct RunDue {
   struct Ok {
     std::int64_t done = 0;  // items done; as many as limit: there may be more
     std::int64_t next_in_ms = 0;  // until the next timer is due, 0: now, -1: nothing waits for a time
+    std::int64_t lanes_version = 0;  // up to which the partition has all lane records
     std::int64_t relay_in_ms = 0;  // until take_relays has something, 0: now, -1: nothing waits; only told to an engine
     std::vector<Row> rows;
     Ok() = default;
@@ -1029,6 +1464,7 @@ struct Join {
   struct Ok {
     std::int64_t now = 0;  // the deployment's clock, ms
     std::int64_t ring_version = 0;  // of the sealed keys: who has older ones reads them (key_ring)
+    std::int64_t lanes_version = 0;  // of the last change of any lane, 0: never
     std::vector<Row> rows;
     Ok() = default;
   };

@@ -15,7 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "ff/core/admission.hpp"
+#include "ff/core/capability.hpp"
 #include "ff/core/ids.hpp"
+#include "ff/core/lane_policy.hpp"
 #include "ff/core/names.hpp"
 #include "ff/core/payload.hpp"
 #include "ff/core/policy.hpp"
@@ -24,6 +27,7 @@
 #include "ff/script/connect.hpp"
 #include "ff/script/deployment.hpp"
 #include "ff/sdk/stream.hpp"
+#include "ff/sdk/usage.hpp"
 
 namespace ff::sdk {
 
@@ -49,7 +53,10 @@ struct Submission {
   core::Millis deadline{0};              // 0: none.
   std::string idempotency_key;           // Empty: none. Known for idempotency_ttl in this namespace.
   core::Millis idempotency_ttl{24 * 3600 * 1000};
-  core::Policy policy;
+  core::Requirements requirements;       // Of the worker that runs it.
+  std::string fairness_key;              // Empty: none. Keys of a lane get their share of it, by weight, however
+  std::int64_t fairness_weight = 1;      // many executions wait for each; 1 to 1000.
+  core::Policy policy;                   // Unset fields: the lane's.
   core::Tags tags;
   std::optional<core::ExecutionId> id;   // Made by submit() when unset; set it to repeat a submit of another process.
 
@@ -59,7 +66,8 @@ struct Submission {
 };
 
 // Refuses the first wrong field by name. Errors: invalid_argument/bad_kind, bad_lane, bad_priority, bad_delay,
-// bad_deadline, bad_idempotency_key, bad_idempotency_ttl, bad_policy, bad_tags, payload_too_large, bad_content_type.
+// bad_deadline, bad_idempotency_key, bad_idempotency_ttl, bad_requirement, bad_fairness_key,
+// bad_fairness_weight, bad_policy, bad_tags, payload_too_large, bad_content_type.
 core::Result<void> validate(const Submission& submission);
 
 struct Submitted {
@@ -111,6 +119,65 @@ struct Page {
   std::vector<Listed> executions;
   std::string cursor;               // For the next page; empty: that was all.
   Page() = default;
+};
+
+struct QuotaDescription {
+  core::Quota quota;
+  core::Millis paused{0};            // Left; 0: not paused.
+  std::int64_t held = 0;             // Slots reserved by workers, for running executions and the next ones.
+  std::int64_t holders = 0, waiting = 0;  // Workers that hold some; that wait for room.
+  QuotaDescription() = default;
+};
+
+struct BudgetUse {
+  std::int64_t used = 0, reserved = 0;  // Counted in this period; held by workers for what runs. Never above hard.
+  std::int64_t over = 0;                // Reported in this period beyond the hard limit.
+  BudgetUse() = default;
+};
+
+struct BudgetDescription {
+  core::Budget budget;
+  std::map<std::string, BudgetUse> use;  // By dimension.
+  core::TimestampMs began_at = 0, resets_at = 0;  // Of the period; resets_at 0: never.
+  std::int64_t holders = 0, waiting = 0;
+  BudgetDescription() = default;
+};
+
+// A lane that was set up. One that was only used is running and has no policy.
+struct Lane {
+  std::string name;
+  core::LaneState state = core::LaneState::running;
+  std::string by, why;           // Of the state.
+  core::TimestampMs since = 0;   // 0: it was never changed.
+  std::int64_t version = 0;      // Grows with each change of any lane.
+  std::string policy;            // Canonical JSON of core::LanePolicy, empty: all defaults.
+  Lane() = default;
+};
+
+// Executions of a lane that wait for the same.
+struct RouteStatus {
+  std::string requirements;      // As of core::to_wire; empty: none.
+  std::int64_t fairness_keys = -1;  // That wait, in the partition that has most of them; -1: there are none.
+  std::int64_t waiting = 0;
+  bool served = true;            // Wherever it waits, a worker was seen lately that can take it.
+  RouteStatus() = default;
+};
+
+struct LaneStatus {
+  Lane lane;
+  std::int64_t waiting = 0;      // Ready executions.
+  double starts_per_second = -1; // Lately; -1: unknown.
+  std::vector<RouteStatus> routes;
+  LaneStatus() = default;
+};
+
+// What an execution waits for.
+struct Explanation {
+  script::Explain::Ok fields;    // As documented in verbs.gen.hpp.
+  core::State state = core::State::ready;
+  core::Millis expected{-1};     // Until it starts, by the live rate of its partition; -1: that cannot be told.
+  std::string text() const;      // One line for people.
+  Explanation() = default;
 };
 
 // What became of a signal.
@@ -202,7 +269,7 @@ class Client {
   // does not exist, or not the one where the idempotency key lives.
   // A submission whose outcome is unknown is repeated with the same id. Not so a lean one, or one whose retention is
   // below twice the call_timeout: its record may have come and gone. An idempotency key known for that long makes it
-  // safe.
+  // safe. exhausted/lane_full with a retry hint, conflict/lane_draining: the lane does not take it now.
   Awaitable<Submitted> submit(Submission submission);
   // Any number; sent in batches of at most 256 (and 4 MiB) to each partition, in parallel. One answer for each, in
   // order: a bad one refuses only itself, a batch that fails gives its error to each of its own. Never fails itself.
@@ -255,8 +322,38 @@ class Client {
   Awaitable<Published> publish_event(core::Event event);
   // One page. Errors: invalid_argument/bad_limit, bad_lane, lane_needed, bad_cursor.
   Awaitable<Page> list(ListQuery query);
+  // Lanes of the namespace that were set up, in order of name.
+  Awaitable<std::vector<Lane>> lanes();
+  // How a lane stands over all partitions. Errors: invalid_argument/bad_lane.
+  Awaitable<LaneStatus> lane(std::string name);
+  // A change is stored first and then told to every partition; where that fails, servers do so within seconds, and a
+  // repeat does. Errors: invalid_argument/bad_lane, bad_policy, bad_reason (at most 512 bytes in `by` and `why`).
+  Awaitable<void> set_lane_policy(std::string name, core::LanePolicy policy);
+  Awaitable<void> set_lane_state(std::string name, core::LaneState state, std::string by, std::string why);
+  Awaitable<Explanation> explain(core::ExecutionId id);        // not_found
   // Executions by state and lane over all partitions and namespaces: "completed", "ready:<namespace>/<lane>", ….
   Awaitable<std::map<std::string, std::int64_t>> count();
+
+  // Quotas and budgets (core/admission.hpp) of this namespace. Executions name them (Submission::requirements); one
+  // that is not defined limits nothing. A change counts at once; workers that hold more than a lowered limit come down
+  // as their executions end. Names are checked: invalid_argument/bad_limit_name.
+  Awaitable<void> set_quota(std::string name, core::Quota quota);       // invalid_argument/bad_quota
+  // Nothing starts under it for so long (0 to a day), as a server's 429 asks for; another pause only puts the end off,
+  // 0 ends it. Errors: not_found, invalid_argument/bad_pause.
+  Awaitable<void> pause_quota(std::string name, core::Millis pause);
+  Awaitable<QuotaDescription> quota(std::string name);                  // not_found
+  // What was used in this period stays used. Errors: invalid_argument/bad_budget, bad_zone, bad_parent (it does not
+  // exist, is the budget itself, or one of more than eight).
+  Awaitable<void> set_budget(std::string name, core::Budget budget);
+  Awaitable<BudgetDescription> budget(std::string name);                // not_found
+  // Counts what was used against the budget and its parents. `key` (1 to 64 bytes, no spaces) makes the report count
+  // once: the same one within an hour gets the first verdict. A handler reports with Task::report_usage, which takes it
+  // out of what is reserved for its execution.
+  // Errors: not_found, invalid_argument/bad_amounts, bad_usage_key, unknown_dimension.
+  Awaitable<Usage> report_usage(std::string budget, std::string key, core::Amounts used);
+  Awaitable<void> drop_limit(core::LimitKind kind, std::string name);   // not_found
+  // Names in their order, at most `limit` (1 to 1000) of those behind `after`. Errors: invalid_argument/bad_limit.
+  Awaitable<std::vector<std::string>> list_limits(core::LimitKind kind, std::string after, std::size_t limit);
 
   const std::shared_ptr<script::Deployment>& deployment() const noexcept { return deployment_; }
   const std::string& ns() const noexcept { return ns_; }

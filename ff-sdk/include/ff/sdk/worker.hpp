@@ -10,6 +10,7 @@
 #include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -17,6 +18,7 @@
 #include <variant>
 #include <vector>
 
+#include "ff/core/capability.hpp"
 #include "ff/core/failure_class.hpp"
 #include "ff/core/ids.hpp"
 #include "ff/core/log.hpp"
@@ -25,12 +27,15 @@
 #include "ff/core/suspension.hpp"
 #include "ff/script/deployment.hpp"
 #include "ff/sdk/stream.hpp"
+#include "ff/sdk/usage.hpp"
 
 namespace ff::sdk {
 
 struct WorkerOptions {
   std::string ns = "default";
-  std::vector<std::string> lanes{"default"};   // Claimed in this order of preference.
+  std::vector<std::string> lanes{"default"};   // Each gets its share by weight; among equals in this order.
+  std::map<std::string, std::int64_t> weights; // Of lanes, 1 to 1000; of the others what their policies say.
+  core::Capabilities capabilities;             // What executions may require of this worker; at most 64.
   std::string name;                            // Of this instance, unique; empty: of host name, pid and a random part.
   std::size_t concurrency = 16;                // Handlers running at once, 1 to 4096.
   std::size_t prefetch = 0;                    // Claimed beyond that and kept ready, 0 to 4096; given back on stop.
@@ -121,6 +126,7 @@ class Task : public std::enable_shared_from_this<Task> {
   std::int64_t epoch() const noexcept { return row_.epoch; }
   core::TimestampMs created_at() const noexcept { return row_.created_at; }
   core::TimestampMs ready_at() const noexcept { return row_.ready_at; }
+  const std::string& requirements() const noexcept { return row_.requirements; }  // As of core::to_wire.
   const std::string& tags() const noexcept { return row_.tags; }        // JSON object, empty: none.
   // What the last suspension ended with; nullptr: there was none in this generation, or its attempt was failed.
   // Attempts that follow a crash or a failure get it again.
@@ -139,6 +145,16 @@ class Task : public std::enable_shared_from_this<Task> {
       std::vector<core::Waitpoint> waitpoints) = 0;
   // Frames for those who follow the execution, and for later readers.
   virtual FrameStream& stream() = 0;
+  // Counts what was used against the execution's budget and its parents, out of what was reserved for it first. The
+  // same key (1 to 64 bytes, no spaces) counts once for an attempt. After the verdict `hard` the stop token fires, and
+  // unless the handler returns a result all the same, the attempt ends as the budget's policy says: it fails as
+  // budget_exceeded, or is given back until the next reset. An attempt that reports nothing has used nothing. For
+  // coroutines, on the connection's executor. Errors: those of Client::report_usage; invalid_argument/no_budget;
+  // stale_lease when the attempt is over.
+  virtual boost::asio::awaitable<core::Result<Usage>> report_usage(std::string key, core::Amounts used) = 0;
+  // The same for plain functions that run elsewhere: waits for the answer. Never on the connection's executor, which
+  // it would block for ever.
+  virtual core::Result<Usage> report_usage_and_wait(std::string key, core::Amounts used) = 0;
 
  protected:
   Task(core::ExecutionId id, script::Claim::Row row)
@@ -157,6 +173,7 @@ struct WorkerStats {
   std::uint64_t lost = 0;        // Leases that ended before the handler did; reports refused or not delivered.
   std::uint64_t claims = 0;      // Claim calls, empty ones included.
   std::uint64_t wakes = 0;       // Wake-ups received.
+  std::uint64_t reservations = 0;  // Calls that reserve, keep or return allowances of quotas and budgets.
   std::size_t running = 0, prefetched = 0;
 };
 

@@ -1,0 +1,208 @@
+// Client: lanes, lane, set_lane_policy, set_lane_state and explain.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "client_call.hpp"
+#include "ff/core/limits.hpp"
+#include "ff/core/names.hpp"
+#include "ff/sdk/client.hpp"
+
+namespace ff::sdk {
+namespace {
+
+core::Result<Lane> lane_of(script::Lanes::Row row) {
+  FF_TRY(queue, core::Queue::parse(row.queue));
+  FF_TRY(state, core::parse_lane_state(row.state));
+  Lane lane;
+  lane.name = std::string(queue.lane());
+  lane.state = state;
+  lane.by = std::move(row.by);
+  lane.why = std::move(row.why);
+  lane.since = row.since;
+  lane.version = row.version;
+  lane.policy = std::move(row.policy);
+  return lane;
+}
+
+Awaitable<std::vector<Lane>> records_of(Caller caller, std::string name) {
+  script::Lanes::Args args;
+  args.ns = caller.ns;
+  args.lane = std::move(name);
+  FF_CO_TRY(found, co_await caller.deployment->call_root<script::Lanes>(std::move(args), caller.deadline()));
+  std::vector<Lane> lanes;
+  for (auto& row : found.rows) {
+    FF_CO_TRY(lane, lane_of(std::move(row)));
+    lanes.push_back(std::move(lane));
+  }
+  co_return lanes;
+}
+
+struct Gathering {
+  Gathering(Caller c, std::string q) : caller(std::move(c)), queue(std::move(q)) {}
+  Caller caller;
+  std::string queue;
+  LaneStatus status;
+  std::optional<core::Error> error;
+};
+
+void add_route(LaneStatus& status, const script::LaneStatus::Row& row) {
+  auto same = std::find_if(status.routes.begin(), status.routes.end(), [&row](const RouteStatus& route) {
+    return route.requirements == row.requirements && (route.fairness_keys < 0) == (row.keys < 0);
+  });
+  if (same == status.routes.end()) {
+    same = status.routes.emplace(status.routes.end());
+    same->requirements = row.requirements;
+  }
+  same->fairness_keys = std::max(same->fairness_keys, row.keys);
+  same->waiting += row.waiting;
+  same->served = same->served && row.served;
+}
+
+boost::asio::awaitable<void> gather_partition(std::shared_ptr<Gathering> gathering, std::size_t partition) {
+  if (gathering->error) co_return;
+  script::LaneStatus::Args args;
+  args.queue = gathering->queue;
+  auto found = co_await call_verb<script::LaneStatus>(gathering->caller, static_cast<core::Partition>(partition), args,
+                                                      gathering->caller.deadline());
+  if (!found) {
+    gathering->error = std::move(found).error();
+    co_return;
+  }
+  auto& status = gathering->status;
+  status.waiting += found->waiting;
+  if (found->started >= 0) {
+    status.starts_per_second = std::max(0.0, status.starts_per_second) + static_cast<double>(found->started) / 1000;
+  }
+  for (const auto& row : found->rows) add_route(status, row);
+}
+
+Awaitable<LaneStatus> status_of(Caller caller, std::string name) {
+  FF_CO_TRY(queue, core::Queue::make(caller.ns, name));
+  FF_CO_TRY(records, co_await records_of(caller, name));
+  auto gathering = std::make_shared<Gathering>(caller, queue.str());
+  std::function<boost::asio::awaitable<void>(std::size_t)> step = [gathering](std::size_t partition) {
+    return gather_partition(gathering, partition);
+  };
+  co_await for_each_index(caller.executor(), caller.deployment->keys().partitions(),
+                          core::limits::kClientCallsInFlight, std::move(step));
+  if (gathering->error) co_return std::move(*gathering->error);
+  if (!records.empty()) gathering->status.lane = std::move(records.front());
+  gathering->status.lane.name = std::move(name);
+  co_return std::move(gathering->status);
+}
+
+struct Spreading {
+  Spreading(Caller c, script::SetLanes::Args a) : caller(std::move(c)), args(std::move(a)) {}
+  Caller caller;
+  script::SetLanes::Args args;
+  std::optional<core::Error> error;  // The first; the others are told all the same.
+};
+
+boost::asio::awaitable<void> tell_partition(std::shared_ptr<Spreading> spreading, std::size_t partition) {
+  auto told = co_await call_verb<script::SetLanes>(spreading->caller, static_cast<core::Partition>(partition),
+                                                   spreading->args, spreading->caller.deadline());
+  if (!told && !spreading->error) spreading->error = std::move(told).error();
+}
+
+Awaitable<void> change_lane(Caller caller, script::ChangeLane::Args change) {
+  script::SetLanes::Args args;
+  auto& item = args.items.emplace_back();
+  item.queue = change.queue;
+  FF_CO_TRY(changed, co_await caller.deployment->call_root<script::ChangeLane>(std::move(change), caller.deadline()));
+  item.version = changed.version;
+  item.record = std::move(changed.record);
+  auto spreading = std::make_shared<Spreading>(caller, std::move(args));
+  std::function<boost::asio::awaitable<void>(std::size_t)> step = [spreading](std::size_t partition) {
+    return tell_partition(spreading, partition);
+  };
+  co_await for_each_index(caller.executor(), caller.deployment->keys().partitions(),
+                          core::limits::kClientCallsInFlight, std::move(step));
+  if (spreading->error) co_return std::move(*spreading->error);
+  co_return core::Result<void>();
+}
+
+Awaitable<void> set_policy(Caller caller, std::string name, core::LanePolicy policy) {
+  FF_CO_TRY(queue, core::Queue::make(caller.ns, name));
+  if (auto good = core::validate(policy); !good) co_return std::move(good).error();
+  const auto& keys = caller.deployment->keys();
+  script::ChangeLane::Args args;
+  args.queue = queue.str();
+  args.policy_given = true;
+  args.policy = core::to_wire(policy);
+  args.home = static_cast<std::int64_t>(core::stable_hash(queue.str()) % keys.partitions());
+  co_return co_await change_lane(caller, std::move(args));
+}
+
+Awaitable<void> set_state(Caller caller, std::string name, core::LaneState state, std::string by, std::string why) {
+  FF_CO_TRY(queue, core::Queue::make(caller.ns, name));
+  if (by.size() > core::limits::kLaneReasonBytes || why.size() > core::limits::kLaneReasonBytes) {
+    co_return refused_argument("bad_reason", "by and why have at most 512 bytes each");
+  }
+  const auto& keys = caller.deployment->keys();
+  script::ChangeLane::Args args;
+  args.queue = queue.str();
+  args.state = std::string(core::to_string(state));
+  args.home = static_cast<std::int64_t>(core::stable_hash(queue.str()) % keys.partitions());
+  args.by = std::move(by);
+  args.why = std::move(why);
+  co_return co_await change_lane(caller, std::move(args));
+}
+
+Awaitable<Explanation> explain_one(Caller caller, core::ExecutionId id) {
+  if (!caller.knows(id)) co_return not_found(id);
+  script::Explain::Args args;
+  args.ns = caller.ns;
+  args.id = id.ulid().str();
+  FF_CO_TRY(found, co_await call_verb<script::Explain>(caller, id.partition(), std::move(args), caller.deadline()));
+  FF_CO_TRY(state, state_of_reply(found.state));
+  Explanation explanation;
+  if (found.reason == "delayed") {
+    explanation.expected = core::Millis(std::max<std::int64_t>(0, found.until - found.now));
+  }
+  if (found.reason == "its_turn" && found.started > 0) {
+    explanation.expected = core::Millis((found.position + 1) * 1'000'000 / found.started);
+  }
+  explanation.fields = std::move(found);
+  explanation.state = state;
+  co_return explanation;
+}
+
+}  // namespace
+
+std::string Explanation::text() const {
+  const auto ready = [this](std::string_view why) {
+    std::string line = fmt::format("ready in {}, {}", fields.queue, why);
+    if (fields.position >= 0) line += fmt::format("; about {} are served before it", fields.position);
+    if (expected.count() >= 0) line += fmt::format("; expected to start in {} s", (expected.count() + 999) / 1000);
+    return line;
+  };
+  const std::string needs = fields.requirements.empty() ? "" : " (" + fields.requirements + ")";
+  if (fields.reason == "lane_paused") return ready("which is paused: it starts when somebody resumes the lane");
+  if (fields.reason == "no_worker") return ready("and no worker was seen lately that can take it" + needs);
+  if (fields.reason == "limited") return ready("waits for its limits" + needs + " and its turn");
+  if (fields.reason == "its_turn") return ready("waits for its turn");
+  if (fields.reason == "delayed") return fmt::format("delayed, becomes ready in {} s", (expected.count() + 999) / 1000);
+  if (fields.reason == "running") return "running on a worker";
+  return std::string(core::to_string(state));
+}
+
+Awaitable<std::vector<Lane>> Client::lanes() { return records_of(Caller(deployment_, ns_, call_timeout_), ""); }
+
+Awaitable<LaneStatus> Client::lane(std::string name) {
+  return status_of(Caller(deployment_, ns_, call_timeout_), std::move(name));
+}
+
+Awaitable<void> Client::set_lane_policy(std::string name, core::LanePolicy policy) {
+  return set_policy(Caller(deployment_, ns_, call_timeout_), std::move(name), std::move(policy));
+}
+
+Awaitable<void> Client::set_lane_state(std::string name, core::LaneState state, std::string by, std::string why) {
+  return set_state(Caller(deployment_, ns_, call_timeout_), std::move(name), state, std::move(by), std::move(why));
+}
+
+Awaitable<Explanation> Client::explain(core::ExecutionId id) {
+  return explain_one(Caller(deployment_, ns_, call_timeout_), std::move(id));
+}
+
+}  // namespace ff::sdk

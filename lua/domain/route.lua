@@ -1,0 +1,175 @@
+-- Lines: where ready executions wait that require something or have a fairness key. Executions with the same
+-- requirements wait in one line, so a claim never looks at one it cannot take. A line's name is the digest of its
+-- requirements (its class), followed by | if its executions have fairness keys. Keys:
+--   q:<queue>            the lane's own line, of plain executions
+--   q:<queue>|<name>     any other one, by rank; with fairness keys in the order in which they are served
+--   fair:<queue>|<name>  where the next execution of each fairness key and priority will stand in that order
+--   open:<queue>         lines that have something waiting, by the rank of their first (or a lower one)
+--   routes:<queue>       what each line requires
+--   waiting:<queue>      all that wait in these lines, by rank
+local known, known_count = {}, 0
+
+local in_core_max = 64 -- Bytes; longer ones are a satellite.
+
+-- "+cuda>=12 ~ssd #tenant:acme", ready to be asked, with what the core has of it (field). Kept in memory: a lane has
+-- few different ones.
+function ff.requirements(text)
+  local found = known[text]
+  if found then return found end
+  if known_count >= 4096 then known, known_count = {}, 0 end
+  found = { text = text, needs = {}, prefers = {}, limited = false,
+            class = text ~= "" and string.sub(redis.sha1hex(text), 1, 16) or "" }
+  for term in string.gmatch(text, "%S+") do
+    local kind, rest = string.sub(term, 1, 1), string.sub(term, 2)
+    if kind == "+" then
+      table.insert(found.needs, rest)
+    elseif kind == "~" then
+      table.insert(found.prefers, rest)
+    else
+      found.limited = true
+    end
+  end
+  if text ~= "" then found.field = #text <= in_core_max and text or "@" .. found.class end
+  known[text], known_count = found, known_count + 1
+  return found
+end
+
+-- What an execution requires: in the core when it is short, else in a satellite and its class in the core.
+function ff.requirements_of(at, ulid, core)
+  if core.required then return core.required end -- A submit: its satellite is only planned.
+  local text = core.rq or ""
+  if string.sub(text, 1, 1) == "@" then
+    text = redis.call("GET", ff.key(at, ulid, "n"))
+    if not text then ff.corrupt(ff.key(at, ulid, "n")) end
+  end
+  return ff.requirements(text)
+end
+
+-- Index in which an execution waits when it is ready.
+function ff.line_index(core)
+  if not core.rq and not core.fk then return ff.queue_index(core.q) end
+  local class = core.rq or ""
+  class = string.sub(class, 1, 1) == "@" and string.sub(class, 2) or ff.requirements(class).class
+  return ff.queue_index(core.q) .. "|" .. class .. (core.fk and "|" or "")
+end
+
+-- The rank of a ready execution, nil when it stands nowhere.
+function ff.stored_rank(at, ulid, core)
+  local plain = not core.rq and not core.fk
+  local index = plain and ff.queue_index(core.q) or ":waiting:" .. core.q
+  return tonumber(redis.call("ZSCORE", at.tag .. index, ulid) or nil)
+end
+
+-- Start-time fair queueing: an execution with a fairness key gets a start tag when it begins to wait: where the one
+-- before it with the same key and priority ends, but not before what is served now. It ends a second / weight after
+-- its tag, and the lowest tag is served first. A step of priority is worth lane.step of it, so the wait of lower ones
+-- is bounded as it is among plain executions, but counted in services. The score is the sum; this is its two parts.
+function ff.split_score(lane, priority, score)
+  local base = (9000 - priority) * lane.step
+  return base, math.max(0, score - base)
+end
+
+-- The tag that a line serves now. It is remembered and not stored: a node that does not know it takes that of the first
+-- one that waits.
+function ff.service(at, lane, index)
+  local service = lane.services[index]
+  if service and at.now - service.at < 60000 then return service.tag end
+  local first, tag = redis.call("ZRANGE", at.tag .. index, 0, 0, "WITHSCORES"), 0
+  if first[1] then
+    local priority = tonumber(redis.call("HGET", at.tag .. ":e:" .. first[1], "p") or 0) or 0
+    local _
+    _, tag = ff.split_score(lane, priority, tonumber(first[2]))
+  end
+  lane.services[index] = { tag = tag, at = at.now }
+  return tag
+end
+
+-- An execution of a line with fairness keys is served now.
+function ff.note_service(at, line, core, score)
+  local services, index = line.lane.services, line.index
+  local _, tag = ff.split_score(line.lane, tonumber(core.p or 0), score)
+  local service = services[index]
+  if not service then
+    services[index] = { tag = tag, at = at.now }
+  else
+    service.tag, service.at = math.max(service.tag, tag), at.now
+  end
+end
+
+local tag_max = 549755813887 -- 2^39 - 1: what one step of priority has room for where priority always wins.
+
+-- The score of an execution in a line with fairness keys. `front`: before those of its priority that wait.
+local function fair_score(at, lane, core, index, line, front)
+  local priority = tonumber(core.p or 0)
+  local base, now = ff.split_score(lane, priority, 0), ff.service(at, lane, index)
+  if front then return base + now end
+  local member = core.fk .. "/" .. string.format("%d", priority)
+  local ends = at.ends or {}
+  at.ends = ends
+  local stands = ends[line .. member] or tonumber(redis.call("ZSCORE", at.tag .. ":fair:" .. line, member) or 0)
+  local tag = math.max(stands, now)
+  ends[line .. member] = math.min(tag_max, tag + math.max(1, math.floor(1000 / tonumber(core.fw or 1))))
+  ff.add(at, ":fair:" .. line, member, ends[line .. member])
+  return base + tag
+end
+
+-- Notes what a line requires, and that it has something waiting from `rank` on. Once for all of a call.
+local function open_line(at, queue, name, required, rank)
+  local opened = at.opened or {}
+  at.opened = opened
+  local line = queue .. "|" .. name
+  local command = opened[line]
+  if command then
+    command[4] = math.min(command[4], rank)
+    return
+  end
+  opened[line] = { "ZADD", at.tag .. ":open:" .. queue, "LT", rank, name }
+  ff.write(at, { "HSET", at.tag .. ":routes:" .. queue, name, required.text })
+  ff.write(at, opened[line])
+end
+
+local function rank_of(lane, core, ms)
+  return ff.rank(lane, tonumber(core.p or 0), ms, not ms and tonumber(core.c))
+end
+
+local function place_in_line(at, lane, ulid, core, ms)
+  local required, rank = ff.requirements_of(at, ulid, core), rank_of(lane, core, ms)
+  local index, name = ff.line_index(core), required.class .. (core.fk and "|" or "")
+  if lane.line_count == 0 then ff.check_lines(at, core.q) end
+  redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
+  ff.add(at, index, ulid, core.fk and fair_score(at, lane, core, index, core.q .. "|" .. name, not ms) or rank)
+  ff.add(at, ":waiting:" .. core.q, ulid, rank)
+  open_line(at, core.q, name, required, rank)
+  if not lane.lines[name] then ff.forget_lane(at, core.q) end
+  return name, required
+end
+
+-- Puts a ready execution into its line, ranked by `ms` (nil: at the front of its priority), or moves it there. Returns
+-- the line's name and what it requires.
+function ff.place(at, ulid, core, ms)
+  local lane = ff.lane(at, core.q)
+  if core.rq or core.fk then return place_in_line(at, lane, ulid, core, ms) end
+  ff.add(at, ff.queue_index(core.q), ulid, rank_of(lane, core, ms))
+  return "", nil
+end
+
+-- The same, and wakes a worker for it.
+function ff.enqueue(at, ulid, core, ms)
+  if not core.rq and not core.fk then
+    ff.add(at, ff.queue_index(core.q), ulid, rank_of(ff.lane(at, core.q), core, ms))
+    return ff.offer(at, core.q, "", 1, core.w)
+  end
+  local name, required = ff.place(at, ulid, core, ms)
+  ff.offer(at, core.q, name, 1, core.w, required)
+end
+
+-- Plans that a ready execution leaves its line. What becomes empty is found so by a claim.
+function ff.dequeue(at, ulid, core)
+  ff.lane(at, core.q)
+  local index = ff.line_index(core)
+  if core.rq or core.fk then
+    redis.call("ZCARD", at.tag .. index)
+    ff.remove(at, ":waiting:" .. core.q, ulid) -- First: a claim that meets an entry too many in the line drops both.
+  end
+  ff.remove(at, index, ulid)
+end

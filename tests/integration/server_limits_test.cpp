@@ -1,0 +1,89 @@
+// Quotas and budgets over the HTTP API of a real ff-server.
+#include <catch2/catch_test_macros.hpp>
+
+#include "server_process.hpp"
+#include "support/valkey_server.hpp"
+
+using namespace ff::test;
+
+namespace {
+
+struct Lab {
+  ValkeyServer valkey;
+  ServerProcess server{ServerProcess::on(valkey)};
+  HttpClient http{server.port};
+};
+
+HttpAnswer put(Lab& lab, const std::string& path, const std::string& json) {
+  return lab.http.ask("PUT", path, json, "Content-Type: application/json\r\n");
+}
+
+}  // namespace
+
+TEST_CASE("a quota is put, read, paused, listed and deleted") {
+  Lab lab;
+  const auto answer = put(lab, "/v1/quotas/tenant%3Aa",
+                                R"({"concurrency":5,"rate":{"starts":10,"period_ms":60000,"burst":3}})");
+  CHECK(answer.status == 200);
+  const auto got = lab.http.get("/v1/quotas/tenant:a").json;
+  CHECK(got.at("concurrency").as_int64() == 5);
+  CHECK(got.at("rate").at("starts").as_int64() == 10);
+  CHECK(got.at("rate").at("burst").as_int64() == 3);
+  CHECK(got.at("held").as_int64() == 0);
+  CHECK(lab.http.post("/v1/quotas/tenant:a/pause", R"({"pause_ms":60000})").json.at("paused_ms").as_int64() > 0);
+  CHECK(lab.http.get("/v1/quotas").json.at("names").as_array().size() == 1);
+
+  CHECK(lab.http.ask("DELETE", "/v1/quotas/tenant:a").status == 204);
+
+  CHECK(lab.http.get("/v1/quotas/tenant:a").status == 404);
+  CHECK(lab.http.ask("DELETE", "/v1/quotas/tenant:a").status == 404);
+}
+
+TEST_CASE("a budget is put, reported to, read and deleted") {
+  Lab lab;
+  const auto body = R"({"dimensions":{"tokens":{"soft":50,"hard":100}},
+                        "reset":{"every":"day","zone":"Europe/Berlin"},"on_breach":"suspend"})";
+  CHECK(put(lab, "/v1/budgets/team", body).status == 200);
+  CHECK(put(lab, "/v1/budgets/job", R"({"dimensions":{"tokens":{}},"parent":"team"})").status == 200);
+  const auto use = [&](const char* report) { return lab.http.post("/v1/budgets/job/usage", report); };
+
+  CHECK(use(R"({"key":"1","used":{"tokens":60}})").text("verdict") == "soft");
+  const auto hard = use(R"({"key":"2","used":{"tokens":60}})");
+  CHECK(hard.text("verdict") == "hard");
+  CHECK(hard.text("on_breach") == "suspend");
+  CHECK(use(R"({"key":"1","used":{"tokens":60}})").text("verdict") == "soft");
+
+  const auto team = lab.http.get("/v1/budgets/team").json;
+  CHECK(team.at("dimensions").at("tokens").at("used").as_int64() == 100);
+  CHECK(team.at("dimensions").at("tokens").at("over").as_int64() == 20);
+  CHECK(team.at("reset").at("zone") == "Europe/Berlin");
+  CHECK(lab.http.get("/v1/budgets?after=job&limit=5").json.at("names").as_array().size() == 1);
+  CHECK(lab.http.ask("DELETE", "/v1/budgets/team").status == 204);
+}
+
+TEST_CASE("what is wrong with a limit is named") {
+  Lab lab;
+  CHECK(put(lab, "/v1/quotas/q", R"({"concurency":5})").reason() == "unknown_field");
+  CHECK(put(lab, "/v1/quotas/q", R"({"rate":{"burst":5}})").reason() == "missing_field");
+  CHECK(put(lab, "/v1/quotas/q", R"({"concurrency":-1})").reason() == "bad_quota");
+  CHECK(put(lab, "/v1/budgets/b", "{}").reason() == "missing_field");
+  CHECK(put(lab, "/v1/budgets/b", R"({"dimensions":{"t":{}},"on_breach":"cancel_flow"})").reason() ==
+        "bad_on_breach");
+  CHECK(put(lab, "/v1/budgets/b", R"({"dimensions":{"t":{}},"reset":{"every":"day","zone":"Mars"}})").reason() ==
+        "bad_zone");
+  CHECK(lab.http.post("/v1/budgets/b/usage", R"({"key":"1","used":{"t":1}})").reason() == "not_found");
+  CHECK(lab.http.get("/v1/quotas?limit=0").reason() == "bad_limit");
+}
+
+TEST_CASE("a submission names its quotas, budget and estimate") {
+  Lab lab;
+  const auto body = R"({"kind":"k","payload":1,"quotas":["b","a"],"budget":"c","estimate":{"tokens":5}})";
+  const auto id = lab.http.submit(body);
+
+  const auto explained = lab.http.get("/v1/executions/" + id + "/explain");
+
+  CHECK(explained.status == 200);
+  CHECK(explained.raw.body.find("#a #b $c?tokens=5") != std::string::npos);
+  CHECK(lab.http.post("/v1/executions", R"({"kind":"k","quotas":["no name"]})").reason() == "bad_limit_name");
+  CHECK(lab.http.post("/v1/executions", R"({"kind":"k","estimate":{"tokens":5}})").reason() == "bad_amounts");
+}

@@ -1,0 +1,425 @@
+// Allowances: single decisions, and whole fleets against a simulated store in simulated time.
+#include <catch2/catch_test_macros.hpp>
+
+#include <algorithm>
+#include <memory>
+
+#include "ff/scheduler/allowances.hpp"
+#include "support/seed.hpp"
+
+namespace ff::test {
+namespace {
+
+using namespace std::chrono_literals;
+using core::LimitKind;
+using core::LimitName;
+using core::Partition;
+using core::SteadyTime;
+using scheduler::Allowance;
+using scheduler::Allowances;
+using scheduler::Ask;
+using scheduler::AskCall;
+using scheduler::Grant;
+
+const SteadyTime t0{1h};
+constexpr core::Millis kTtl{30'000}, kRenew{5'000};
+
+Partition home(const LimitName& name) { return name.name.starts_with("far") ? 1 : 0; }
+Allowances make() { return Allowances(home, kTtl, kRenew, 1); }
+
+std::vector<Allowance> waiting(std::size_t count, const std::string& requirements) {
+  return std::vector<Allowance>{Allowance(count, requirements)};
+}
+
+Grant grant(std::int64_t granted, std::int64_t starts = -1) {
+  Grant given;
+  given.granted = granted;
+  given.starts = starts;
+  return given;
+}
+
+// The only ask of the only call.
+Ask only(const std::vector<AskCall>& calls) {
+  REQUIRE(calls.size() == 1);
+  REQUIRE(calls[0].asks.size() == 1);
+  return calls[0].asks[0];
+}
+
+TEST_CASE("nothing is reserved before a claim reports work that waits for it") {
+  auto allowances = make();
+
+  CHECK(allowances.calls(t0, 16).empty());
+  CHECK(allowances.offer(3, 16, t0).empty());
+  CHECK_FALSE(allowances.next_look());
+}
+
+TEST_CASE("what waits is reserved for, as much as there is room, and offered where it waits") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(100, "#q"), false);
+
+  const auto calls = allowances.calls(t0, 16);
+  const auto ask = only(calls);
+  CHECK(calls[0].grows);
+  CHECK(ask.limit == LimitName(LimitKind::quota, "q"));
+  CHECK(ask.count == 16);
+  CHECK(ask.starts == 16);
+  CHECK(ask.hold.empty());
+  allowances.answered(calls[0], {grant(5)}, t0, t0);
+
+  CHECK(allowances.ready(t0) == std::vector<Partition>{3});
+  const auto offered = allowances.offer(3, 16, t0);
+  REQUIRE(offered.size() == 1);
+  CHECK(offered[0].count == 5);
+  CHECK(offered[0].requirements == "#q");
+  CHECK(allowances.offer(3, 16, t0).empty());
+}
+
+TEST_CASE("what ended is used again without a call, and goes back when nothing waits for it") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(2, "#q"), false);
+  auto calls = allowances.calls(t0, 16);
+  allowances.answered(calls[0], {grant(2)}, t0, t0);
+  auto offered = allowances.offer(3, 16, t0);
+  allowances.claimed(3, offered, {"#q", "#q"}, {}, false);
+  CHECK(allowances.calls(t0, 14).empty());
+
+  allowances.ended("#q");
+  offered = allowances.offer(3, 1, t0);
+  REQUIRE(offered.size() == 1);
+  allowances.claimed(3, offered, {}, {}, false);
+
+  CHECK(allowances.calls(t0 + 1ms, 16).empty());
+  const auto ask = only(allowances.calls(t0 + 1ms + Allowances::kIdle, 16));
+  CHECK_FALSE(ask.grows());
+  CHECK(ask.hold == core::Amounts{{"slots", 1}});
+}
+
+TEST_CASE("several limits are asked in order, and what cannot be used goes back when one refuses") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(4, "#a #b"), false);
+  auto calls = allowances.calls(t0, 16);
+  CHECK(only(calls).limit.name == "a");
+  allowances.answered(calls[0], {grant(4)}, t0, t0);
+  calls = allowances.calls(t0, 16);
+  CHECK(only(calls).limit.name == "b");
+
+  allowances.answered(calls[0], {grant(0)}, t0, t0);
+
+  calls = allowances.calls(t0, 16);
+  const auto back = only(calls);
+  CHECK(back.limit.name == "a");
+  CHECK(back.hold.empty());
+  allowances.answered(calls[0], {grant(0)}, t0, t0);
+  CHECK(allowances.calls(t0 + 1ms, 16).empty());
+  allowances.told(LimitName(LimitKind::quota, "b"));
+  CHECK(only(allowances.calls(t0 + 2ms, 16)).limit.name == "a");
+}
+
+TEST_CASE("one who was refused asks again when told, or when its time comes") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(4, "#q"), false);
+  auto calls = allowances.calls(t0, 16);
+  auto refused = grant(0);
+  refused.retry_in = core::Millis(300);
+  allowances.answered(calls[0], {refused}, t0, t0);
+
+  CHECK(allowances.calls(t0 + 299ms, 16).empty());
+  CHECK(allowances.next_look() == t0 + 300ms);
+  calls = allowances.calls(t0 + 300ms, 16);
+  CHECK(only(calls).count == 4);
+  refused.retry_in = core::Millis(-1);
+  allowances.answered(calls[0], {refused}, t0 + 300ms, t0 + 300ms);
+  CHECK(allowances.calls(t0 + 301ms, 16).empty());
+  allowances.told(LimitName(LimitKind::quota, "q"));
+
+  CHECK(only(allowances.calls(t0 + 302ms, 16)).count == 4);
+}
+
+TEST_CASE("starts are asked for with each batch, and those not used go back with the next call") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(100, "#q"), false);
+  auto calls = allowances.calls(t0, 4);
+  allowances.answered(calls[0], {grant(4, 4)}, t0, t0);
+  auto offered = allowances.offer(3, 4, t0);
+  allowances.claimed(3, offered, {"#q", "#q", "#q"}, waiting(5, "#q"), false);
+  allowances.ended("#q");
+
+  const auto ask = only(allowances.calls(t0 + 1ms, 2));
+
+  CHECK(ask.starts == 2);
+  CHECK(ask.spare == 1);
+  CHECK(ask.count == 0);
+}
+
+TEST_CASE("starts are not kept: what is not used soon goes back") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(4, "#q"), false);
+  auto calls = allowances.calls(t0, 4);
+  allowances.answered(calls[0], {grant(4, 4)}, t0, t0);
+
+  CHECK(allowances.offer(3, 4, t0 + Allowances::kIdle).empty());
+  const auto ask = only(allowances.calls(t0 + Allowances::kIdle, 0));
+
+  CHECK(ask.spare == 4);
+}
+
+TEST_CASE("what is held is renewed; what a quota asks back is given as it becomes free and not asked for again") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(100, "#q"), false);
+  auto calls = allowances.calls(t0, 4);
+  allowances.answered(calls[0], {grant(4)}, t0, t0);
+  const auto offered = allowances.offer(3, 4, t0);
+  allowances.claimed(3, offered, {"#q", "#q", "#q", "#q"}, waiting(96, "#q"), true);
+  CHECK(allowances.calls(t0 + kRenew - 1ms, 0).empty());
+  calls = allowances.calls(t0 + kRenew, 0);
+  CHECK(only(calls).hold == core::Amounts{{"slots", 4}});
+  auto come_down = grant(0);
+  come_down.keep = 2;
+  allowances.answered(calls[0], {come_down}, t0 + kRenew, t0 + kRenew);
+
+  CHECK(allowances.calls(t0 + kRenew, 0).empty());
+  allowances.ended("#q");
+  calls = allowances.calls(t0 + kRenew + 1ms, 1);
+
+  CHECK(only(calls).hold == core::Amounts{{"slots", 3}});
+  CHECK_FALSE(calls[0].grows);
+}
+
+TEST_CASE("a reservation that could not be renewed in time begins nothing more, and what runs still counts") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(4, "#q"), false);
+  auto calls = allowances.calls(t0, 4);
+  allowances.answered(calls[0], {grant(4)}, t0, t0);
+  auto offered = allowances.offer(3, 2, t0);
+  allowances.claimed(3, offered, {"#q", "#q"}, waiting(2, "#q"), true);
+  for (auto now = t0 + kRenew; now < t0 + kTtl; now += 600ms) {
+    for (const auto& call : allowances.calls(now, 2)) allowances.unanswered(call, now);
+  }
+
+  CHECK(allowances.offer(3, 2, t0 + kTtl).empty());
+  for (const auto& call : allowances.calls(t0 + kTtl + 1s, 2)) {
+    CHECK(call.asks.at(0).hold == core::Amounts{{"slots", 2}});
+  }
+}
+
+TEST_CASE("a budget's unit is reserved for each execution, its parents' too, and what was reported is not given back") {
+  auto allowances = make();
+  const LimitName child(LimitKind::budget, "b"), parent(LimitKind::budget, "p");
+  const std::string requirements = "$b?tokens=10&usd=1";
+  allowances.claimed(3, {}, {}, waiting(2, requirements), false);
+  auto calls = allowances.calls(t0, 16);
+  CHECK(only(calls).unit == core::Amounts{{"tokens", 10}, {"usd", 1}});
+  auto given = grant(2);
+  given.parent = "p";
+  allowances.answered(calls[0], {given}, t0, t0);
+  calls = allowances.calls(t0, 16);
+  CHECK(only(calls).limit == parent);
+  allowances.answered(calls[0], {grant(2)}, t0, t0);
+  const auto offered = allowances.offer(3, 16, t0);
+  REQUIRE(offered.size() == 1);
+  allowances.claimed(3, offered, {requirements, requirements}, {}, false);
+  CHECK(allowances.budgets_of(requirements).size() == 2);
+
+  for (const auto& name : {child, parent}) allowances.used(name, {{"tokens", 7}});
+  allowances.ended(requirements, {{child, {{"tokens", 7}}}, {parent, {{"tokens", 7}}}});
+
+  calls = allowances.calls(t0 + 1ms, 16);
+  calls = allowances.calls(t0 + 1ms + Allowances::kIdle, 16);
+  REQUIRE(calls.size() == 1);
+  for (const auto& ask : calls[0].asks) CHECK(ask.hold == core::Amounts{{"tokens", 10}, {"usd", 1}});
+}
+
+TEST_CASE("a claim whose outcome stays unknown keeps its allowances until its leases are over") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(2, "#q"), false);
+  auto calls = allowances.calls(t0, 2);
+  allowances.answered(calls[0], {grant(2)}, t0, t0);
+  const auto offered = allowances.offer(3, 2, t0);
+
+  allowances.abandoned(offered, t0 + 1s);
+  allowances.calls(t0 + 999ms, 2);
+  CHECK(allowances.offer(3, 2, t0 + 999ms).empty());
+  allowances.calls(t0 + 1s, 2);
+
+  CHECK(allowances.offer(3, 2, t0 + 1s).size() == 1);
+}
+
+TEST_CASE("an instance with the name of an earlier one counts on from behind it") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(2, "#q"), false);
+  auto calls = allowances.calls(t0, 2);
+  const auto seq = only(calls).seq;
+  auto old = grant(0);
+  old.old = true;
+  allowances.answered(calls[0], {old}, t0, t0);
+
+  CHECK(only(allowances.calls(t0, 2)).seq > seq + 1'000'000);
+}
+
+// ---- a fleet
+
+// One quota of the store.
+struct Store {
+  struct Holder {
+    std::int64_t slots = 0;
+    SteadyTime ends{};
+  };
+  std::int64_t limit = 0;
+  std::map<int, Holder> holders;
+  std::set<int> waiters;
+
+  std::int64_t reserved() const {
+    std::int64_t sum = 0;
+    for (const auto& [who, holder] : holders) sum += holder.slots;
+    return sum;
+  }
+  Grant ask(int who, const Ask& asked, SteadyTime now) {
+    auto& holder = holders[who];
+    const auto hold = asked.hold.find("slots");
+    holder.slots = hold == asked.hold.end() ? 0 : hold->second;
+    holder.ends = now + kTtl;
+    Grant given;
+    given.granted = std::clamp<std::int64_t>(limit - reserved(), 0, asked.count);
+    given.retry_in = core::Millis(given.granted < asked.count ? -1 : 0);
+    holder.slots += given.granted;
+    if (given.granted < asked.count) waiters.insert(who);
+    return given;
+  }
+};
+
+struct Fleet {
+  struct Member {
+    Allowances allowances = make();
+    std::multimap<SteadyTime, std::string> running;
+    bool alive = true;
+  };
+  static constexpr std::size_t kPlaces = 8, kPartitions = 8;
+  Rng random;
+  std::map<std::string, Store> stores;
+  std::vector<std::unique_ptr<Member>> members;
+  std::map<Partition, std::map<std::string, std::size_t>> queues;
+  std::size_t done = 0, asks = 0;
+  SteadyTime now = t0;
+
+  explicit Fleet(std::uint64_t seed) : random(seed) {}
+
+  void claim(int who, Partition partition) {
+    auto& member = *members[static_cast<std::size_t>(who)];
+    const auto want = kPlaces - member.running.size();
+    if (want == 0) return;
+    const auto offered = member.allowances.offer(partition, want, now);
+    std::vector<std::string> given;
+    std::vector<Allowance> shorts;
+    for (auto& [requirements, left] : queues[partition]) {
+      const auto found = std::find_if(offered.begin(), offered.end(),
+                                      [&](const Allowance& one) { return one.requirements == requirements; });
+      if (found == offered.end() && left > 0) shorts.emplace_back(left, requirements);
+      for (std::size_t i = 0; found != offered.end() && i < found->count && left > 0 && given.size() < want; ++i) {
+        --left;
+        given.push_back(requirements);
+        member.running.emplace(now + core::Millis(random.between(1, 40)), requirements);
+      }
+    }
+    if (shorts.size() > 16) shorts.resize(16);
+    member.allowances.claimed(partition, offered, given, shorts, given.size() == want);
+  }
+
+  void step(int who) {
+    auto& member = *members[static_cast<std::size_t>(who)];
+    while (!member.running.empty() && member.running.begin()->first <= now) {
+      member.allowances.ended(member.running.begin()->second);
+      member.running.erase(member.running.begin());
+      ++done;
+    }
+    for (const auto& call : member.allowances.calls(now, kPlaces - member.running.size())) {
+      ++asks;
+      if (random.chance(0.05)) {  // Lost on the way there, or on the way back.
+        if (random.chance(0.5)) {
+          for (const auto& asked : call.asks) stores[asked.limit.name].ask(who, asked, now);
+        }
+        member.allowances.unanswered(call, now);
+        continue;
+      }
+      std::vector<Grant> grants;
+      for (const auto& asked : call.asks) grants.push_back(stores[asked.limit.name].ask(who, asked, now));
+      member.allowances.answered(call, grants, now, now);
+    }
+    for (const auto partition : member.allowances.ready(now)) claim(who, partition);
+    if (random.chance(0.1)) claim(who, static_cast<Partition>(random.below(kPartitions)));
+  }
+
+  void tick() {
+    now += 1ms;
+    for (auto& [name, store] : stores) {
+      std::erase_if(store.holders, [this](const auto& entry) { return entry.second.ends <= now; });
+      if (store.reserved() < store.limit) {
+        for (const auto who : std::exchange(store.waiters, {})) {
+          members[static_cast<std::size_t>(who)]->allowances.told(LimitName(LimitKind::quota, name));
+        }
+      }
+    }
+    for (std::size_t who = 0; who < members.size(); ++who) {
+      if (members[who]->alive) step(static_cast<int>(who));
+    }
+    check();
+  }
+
+  void check() const {
+    std::map<std::string, std::int64_t> running;
+    for (const auto& member : members) {
+      if (!member->alive) continue;
+      for (const auto& [ends, requirements] : member->running) {
+        for (const auto& need : core::needs_of(requirements)) ++running[need.limit.name];
+      }
+    }
+    for (const auto& [name, count] : running) {
+      if (count > stores.at(name).limit) FAIL(name << " runs " << count);
+    }
+  }
+};
+
+TEST_CASE("a fleet that is killed and loses calls never exceeds a quota, does all work, and gives everything back") {
+  Rng random(seed());
+  for (int round = 0; round < 5; ++round) {
+    Fleet fleet(random());
+    const auto quotas = random.between(1, 6);
+    for (std::int64_t i = 0; i < quotas; ++i) fleet.stores["q" + std::to_string(i)].limit = random.between(1, 12);
+    for (int i = 0; i < 5; ++i) fleet.members.push_back(std::make_unique<Fleet::Member>());
+    std::size_t work = 0;
+    for (int i = 0; i < 2000; ++i, ++work) {
+      auto requirements = "#q" + std::to_string(random.between(0, quotas - 1));
+      const auto other = "#q" + std::to_string(random.between(0, quotas - 1));
+      if (random.chance(0.3) && other > requirements) requirements += " " + other;
+      ++fleet.queues[static_cast<Partition>(random.below(Fleet::kPartitions))][requirements];
+    }
+    std::size_t lost = 0;
+    for (int ms = 0; fleet.done + lost < work && ms < 200'000; ++ms) {
+      if (ms == 100) {
+        fleet.members[0]->alive = false;
+        lost = fleet.members[0]->running.size();
+      }
+      fleet.tick();
+    }
+    CHECK(fleet.done + lost == work);
+    CHECK(fleet.asks < work);
+
+    for (auto& member : fleet.members) member->allowances.drain();
+    for (int ms = 0; ms < 40'000; ++ms) fleet.tick();
+
+    for (const auto& [name, store] : fleet.stores) CHECK(store.reserved() == 0);
+  }
+}
+
+TEST_CASE("with one quota on all work, few calls are made beside the claims") {
+  Fleet fleet(1);
+  fleet.stores["q"].limit = 1000;
+  for (int i = 0; i < 2; ++i) fleet.members.push_back(std::make_unique<Fleet::Member>());
+  for (std::size_t i = 0; i < 8000; ++i) ++fleet.queues[static_cast<Partition>(i % Fleet::kPartitions)]["#q"];
+
+  while (fleet.done < 8000) fleet.tick();
+
+  CHECK(fleet.asks < 8000 / 50);
+}
+
+}  // namespace
+}  // namespace ff::test
