@@ -238,7 +238,8 @@ struct EventFeed::Reader::State {
   std::shared_ptr<Impl> feed;
   EventFilter filter;
   asio::steady_timer wake;
-  bool resumed, live = false;
+  bool resumed;            // It is known where it reads on from.
+  bool live = false;       // It goes on with what is kept.
   std::uint64_t next = 0;  // Number of the kept event to go on with, when live.
   EventCursor cursor;
 };
@@ -305,8 +306,11 @@ asio::awaitable<bool> EventFeed::Reader::ready_of(State& state, core::Deadline d
     const bool woken = co_await sleep(state.wake, deadline);
     if (!woken) co_return false;
   }
-  if (!state.resumed) state.cursor = state.feed->places();
-  state.resumed = true;
+  if (!state.resumed) {
+    state.cursor = state.feed->places();
+    state.next = state.feed->head();
+    state.resumed = state.live = true;
+  }
   co_return true;
 }
 

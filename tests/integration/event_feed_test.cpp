@@ -113,7 +113,7 @@ TEST_CASE("a gap is announced") {
     CHECK(heard.gaps == 0);
     cursor = reader.cursor();
   }
-  setup.submit_count("work", 100);
+  for (int i = 0; i < 2; ++i) setup.submit_count("work", 100);  // An entry has the events of one call.
   const auto& keys = setup.client->deployment()->keys();
   for (std::size_t p = 0; p < keys.partitions(); ++p) {
     setup.cli(static_cast<core::Partition>(p), {"XTRIM", keys.events(static_cast<core::Partition>(p)), "MAXLEN", "1"});
@@ -125,7 +125,7 @@ TEST_CASE("a gap is announced") {
 
   CHECK(heard.gaps > 0);
   CHECK(heard.events > 0);
-  CHECK(heard.events < 100);
+  CHECK(heard.events < 200);
 }
 
 TEST_CASE("a reader that is too slow for the kept events reads the rest for itself") {
