@@ -7,14 +7,14 @@
 #   ci/test.sh --checks    only the checks
 #   ci/test.sh --no-tsan   without the TSan part
 #
-# FLOWFABRIC_CI_MINUTES (default 40) is a hard limit on the whole; FLOWFABRIC_CI_JOBS the parallel compilations
+# FLOWFABRIC_CI_MINUTES (default 60) is a hard limit on the whole; FLOWFABRIC_CI_JOBS the parallel compilations
 # (default: processors); FLOWFABRIC_CI_CMAKE more words for the configure step. Variables of scripts and tests begin
 # so, because the names that begin with FF_ are ff-server's, which refuses those it does not know.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if [ -z "${FLOWFABRIC_CI_INSIDE:-}" ]; then
-  minutes=${FLOWFABRIC_CI_MINUTES:-40}
+  minutes=${FLOWFABRIC_CI_MINUTES:-60}
   FLOWFABRIC_CI_INSIDE=1 timeout --kill-after=15 "${minutes}m" bash ci/test.sh "$@" &
   # timeout leads a process group of its own, which Ctrl-C does not reach.
   trap 'kill -TERM %1 2>/dev/null' INT TERM

@@ -365,6 +365,7 @@ TEST_CASE("explain names what a ready execution waits for") {
   Lane lane(lua);
   auto item = LuaFixture::item();
   item.requirements = "+gpu";
+  item.priority = 1;  // Before the other one, whatever the time.
   const auto needy = lua.submit(item), plain = lua.submit();
   const auto explain = [&lua](const std::string& id) {
     script::Explain::Args args;

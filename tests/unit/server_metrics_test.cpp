@@ -54,7 +54,7 @@ std::map<std::string, std::set<std::string>> families_of(const std::string& page
 
 metrics::Snapshot full_snapshot() {
   metrics::Snapshot snapshot;
-  snapshot.counts = {{"completed", 3}, {"ready:default/a", 2}};
+  snapshot.counts = {{"completed", 3}, {"ready:default/a", 2}, {"unserved:default/a", 1}};
   snapshot.counted_at = std::chrono::steady_clock::now();
   snapshot.timers.items = {{"lease_expiry", 1}};
   snapshot.valkey_version = "8.0.1";
