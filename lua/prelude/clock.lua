@@ -35,7 +35,8 @@ end
 
 local function new_memory(tag)
   if string.sub(tag, 1, 1) ~= "{" or string.sub(tag, -1) ~= "}" then ff.bad_call("the key is not a partition's tag") end
-  return { hi = stored_clock(tag), skew = 0, clock_ms = 0, checked = 0, queues = {}, queue_count = 0, lanes = {},
+  return { hi = stored_clock(tag), skew = 0, clock_ms = 0, checked = 0, saved = 0, queues = {}, queue_count = 0,
+           lanes = {},
            duty = {}, next_due = 0, looked = 0, engine_wakes = false, engine_seen = 0 }
 end
 
@@ -73,9 +74,11 @@ function ff.enter(tag, reads)
     m.hi = math.max(m.hi, stored_clock(tag))
   end
   local ms = tell_time(m, clock_ms)
+  -- After a step back the partition's time runs ahead of the clock: what is stored must not fall behind it.
+  local saves = checks or (not reads and ms - m.saved >= check_every_ms)
   us = us + (ms - clock_ms) * 1000
   ff.clear_plan() -- An earlier call may have raised.
   -- With room for what most plans add.
-  return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = checks,
+  return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = saves,
            strings = nil, heads = nil, ready = nil, earliest = nil }
 end

@@ -229,7 +229,7 @@ end
 
 local function save_clock(at)
   redis.call("HSET", at.tag, "hi", at.now)
-  at.memory.checked, at.save_clock = at.clock_ms, false
+  at.memory.checked, at.memory.saved, at.save_clock = at.clock_ms, at.now, false
 end
 
 local function send(list)

@@ -162,7 +162,7 @@ TEST_CASE("readers share one fan-in, and without readers nothing is asked") {
     const auto reads = feed.stats().reads;
     setup.submit();
     for (auto& reader : readers) CHECK(setup.good(reader.next(core::Deadline::in(5s))).events.size() == 1);
-    CHECK(feed.stats().reads <= reads + 4);  // Of the fan-in: one for the message, and one that found no more.
+    CHECK(feed.stats().reads < reads + 50);  // Of the fan-in alone, looks at silent partitions among them.
     CHECK(feed.stats().readers == 100);
   }
   CHECK(feed.stats().readers == 0);

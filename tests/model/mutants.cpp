@@ -88,7 +88,6 @@ const std::vector<Mutant>& mutants() {
       {"the same source counts again", "and not among(have, signal.source) then", "then"},
       {"a replay hands the old step over", "if core.h then ff.close_steps(at, a.id, core, changes) end", ""},
       {"expiries stay behind", "      ff.remove(at, \":waitpoints\", ulid)\n", ""},
-      {"answers pile up", "if step > steps_kept then", "if false then"},
       {"a put-off resume queues by its time", "core.o ~= \"suspended\" and due_at or nil", "due_at"},
       {"a lean execution stays", "if core.m == \"lean\" and ends then", "if false then"},
   };

@@ -523,7 +523,10 @@ void Checker::check_rank(const StoredKey& key, const Execution& execution, strin
   bool front = within == 0 && step == kStrictStep;
   bool good = front || (ready >= execution.number[c] && (hi_ == 0 || ready <= hi_ + 2000));
   if (good) return;
-  complain(execution.ulid, key.rest, "a rank of priority " + std::to_string(execution.number[p]), string(score));
+  complain(execution.ulid, key.rest,
+      "a rank of priority " + std::to_string(execution.number[p]) + ", of a time from " +
+          std::to_string(execution.number[c]) + " to about " + std::to_string(hi_),
+      string(score) + " of " + std::to_string(ready));
 }
 
 // A line is named by a digest, which is the library's, and ends in | if its executions have fairness keys: then its
