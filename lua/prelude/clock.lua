@@ -36,8 +36,7 @@ end
 local function new_memory(tag)
   if string.sub(tag, 1, 1) ~= "{" or string.sub(tag, -1) ~= "}" then ff.bad_call("the key is not a partition's tag") end
   return { hi = stored_clock(tag), skew = 0, clock_ms = 0, checked = 0, saved = 0, queues = {}, queue_count = 0,
-           lanes = {},
-           duty = {}, next_due = 0, looked = 0, engine_wakes = false, engine_seen = 0 }
+           lanes = {}, duty = {}, next_due = 0, looked = 0, engine_wakes = false, engine_seen = 0 }
 end
 
 -- The partition's time, which never goes back. When the clock steps back, time goes on from where it was, at nine
