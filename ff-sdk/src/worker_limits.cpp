@@ -109,7 +109,7 @@ Worker::Impl::Offer Worker::Impl::offer_along(core::Partition partition, std::si
 
 void Worker::Impl::begin_use(const AttemptPtr& attempt) {
   if (!attempt->limited || std::exchange(attempt->uses_allowance, true)) return;
-  allowances_.begun(attempt->requirements());
+  allowances_.begun(attempt->requirements(), attempt->reported);
 }
 
 void Worker::Impl::end_use(const AttemptPtr& attempt) {
@@ -213,12 +213,17 @@ asio::awaitable<core::Result<Usage>> Worker::Impl::report_usage(Self self, Attem
   const std::string own_key = report.key;
   report.key = attempt->id().ulid().str() + "." + attempt->epoch_text + "." + own_key;
   report.holder = self->options_.name;
-  report.covered = [self, attempt, used = report.used](const LimitName& limit) {
-    return self->covered(*attempt, limit, used);
+  report.cover = [self, attempt, used = report.used](const LimitName& limit) {
+    auto covered = self->covered(*attempt, limit, used);
+    for (const auto& [dimension, amount] : covered) attempt->reported[limit][dimension] += amount;
+    self->allowances_.reporting(limit, covered);
+    return covered;
   };
-  report.counted = [self, attempt](const LimitName& limit, const core::Amounts& taken) {
-    self->allowances_.used(limit, taken);
-    for (const auto& [dimension, amount] : taken) attempt->reported[limit][dimension] += amount;
+  report.counted = [self, attempt](const LimitName& limit, const core::Amounts& covered, const core::Amounts& taken) {
+    self->allowances_.used(limit, covered, taken, !attempt->uses_allowance);
+    for (const auto& [dimension, amount] : core::difference(covered, taken)) {
+      attempt->reported[limit][dimension] -= amount;
+    }
   };
   Caller caller(self->deployment_, self->options_.ns, self->options_.call_timeout);
   auto usage = co_await sdk::report_usage(std::move(caller), std::move(budget), std::move(report));
