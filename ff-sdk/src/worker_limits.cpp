@@ -112,6 +112,15 @@ void Worker::Impl::begin_use(const AttemptPtr& attempt) {
   allowances_.begun(attempt->requirements(), attempt->reported);
 }
 
+// From when a result is to be sent until the first answer, or until it is clear that it will take longer.
+void Worker::Impl::begin_freeing(const AttemptPtr& attempt) {
+  if (attempt->uses_allowance && !std::exchange(attempt->freeing, true)) ++freeing_;
+}
+
+void Worker::Impl::end_freeing(const AttemptPtr& attempt) {
+  if (std::exchange(attempt->freeing, false)) --freeing_;
+}
+
 void Worker::Impl::end_use(const AttemptPtr& attempt) {
   if (!std::exchange(attempt->uses_allowance, false)) return;
   allowances_.ended(attempt->requirements(), attempt->reported);
@@ -137,7 +146,9 @@ void Worker::Impl::settle_offer(core::Partition partition, const Offer& offer, c
 // What is due of reservations, and where claims can go on now.
 void Worker::Impl::keep_allowances() {
   const auto now = steady_clock::now();
-  for (auto& call : allowances_.calls(now, stopping_ ? 0 : room())) spawn(ask(shared_from_this(), std::move(call)));
+  // Results on their way free allowances when they arrive: asking for more meanwhile would hold more than can run.
+  const auto places = stopping_ || room() < freeing_ ? 0 : room() - freeing_;
+  for (auto& call : allowances_.calls(now, places)) spawn(ask(shared_from_this(), std::move(call)));
   for (const auto partition : allowances_.ready(now)) planner_.opened(partition);
 }
 
