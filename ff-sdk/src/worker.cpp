@@ -50,8 +50,8 @@ Worker::Impl::Impl(std::shared_ptr<script::Deployment> deployment, WorkerOptions
       planner_(deployment_->keys().partitions(), steady_clock::now() + kFirstLook),
       allowances_([this](const core::LimitName& l) { return deployment_->keys().home_of_limit(options_.ns, l); },
                   allowance_ttl(), options_.lease / 3, first_seq()),
-      look_(executor_, SteadyTime::max()), lease_alarm_(executor_), handlers_done_(executor_),
-      ended_(executor_, SteadyTime::max()) {
+      places_(options_.concurrency), look_(executor_, SteadyTime::max()), lease_alarm_(executor_),
+      handlers_done_(executor_), ended_(executor_, SteadyTime::max()) {
   options_.name = instance_name(std::move(options_.name));
   for (const auto& lane : options_.lanes) queues_.push_back(options_.ns + "/" + lane);
   capabilities_.assign(options_.capabilities.begin(), options_.capabilities.end());
@@ -132,8 +132,13 @@ void Worker::Impl::stop() {
   });
 }
 
+void Worker::Impl::set_concurrency(std::size_t places) {
+  places_ = std::min(places, kPlacesMax);
+  schedule_pump();
+}
+
 std::size_t Worker::Impl::room() const {
-  const auto places = options_.concurrency + options_.prefetch;
+  const auto places = places_ + options_.prefetch;
   const auto taken = queued_.size() + running_ + reserved_;
   return places > taken ? places - taken : 0;
 }
@@ -151,11 +156,8 @@ void Worker::Impl::schedule_pump() {
 void Worker::Impl::pump() {
   pump_posted_ = false;
   if (over_) return;
-  if (stopping_) {
-    give_back_unstarted();
-  } else {
-    start_handlers();
-  }
+  if (!stopping_) start_handlers();
+  give_back_unstarted(stopping_ ? 0 : places_ + options_.prefetch - std::min(places_, running_));
   send_completions();
   keep_allowances();
   if (!stopping_) make_claims();
@@ -175,6 +177,8 @@ void Worker::handle(std::string kind, Function function) {
 void Worker::handle_async(std::string kind, Coroutine coroutine) {
   impl_->handlers_[std::move(kind)] = Impl::Handler(nullptr, std::move(coroutine));
 }
+void Worker::handle_any(Coroutine coroutine) { handle_async("", std::move(coroutine)); }
+void Worker::set_concurrency(std::size_t places) { impl_->set_concurrency(places); }
 asio::awaitable<core::Result<void>> Worker::run() { return Impl::run(impl_); }
 void Worker::stop() { impl_->stop(); }
 const WorkerStats& Worker::stats() const noexcept { return impl_->stats_; }

@@ -46,7 +46,6 @@ class Attempt final : public Task {
   const std::string& requirements() const noexcept { return row_.requirements; }
   void request_stop() { stop_.request_stop(); }
   core::Partition partition() const noexcept { return id_.partition(); }
-  std::int64_t timeout_ms() const noexcept { return row_.timeout_ms; }
 
   const std::string lease;
   const std::string epoch_text;
@@ -96,6 +95,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   Impl(std::shared_ptr<script::Deployment> deployment, WorkerOptions options);
   static asio::awaitable<core::Result<void>> run(Self self);
   void stop();
+  void set_concurrency(std::size_t places);
   void report_progress(AttemptPtr attempt, int percent, std::string message);
   static asio::awaitable<core::Result<std::vector<std::string>>> open_waitpoints(
       Self self, AttemptPtr attempt, std::vector<core::Waitpoint> waitpoints);
@@ -105,7 +105,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
                                                            core::Amounts used);
   const asio::any_io_executor& executor() const noexcept { return executor_; }
 
-  std::map<std::string, Handler, std::less<>> handlers_;
+  std::map<std::string, Handler, std::less<>> handlers_;  // By kind; "": of all others.
   WorkerStats stats_;
   WorkerOptions options_;
 
@@ -206,7 +206,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   AttemptPtr find(std::string_view ulid, std::string_view epoch) const;
   core::Millis margin() const { return options_.lease / 10; }
   std::vector<AttemptPtr> running() const;
-  void give_back_unstarted();
+  void give_back_unstarted(std::size_t keep);
   static asio::awaitable<void> drain(Self self);
   static asio::awaitable<void> leave(Self self, core::Partition partition);
 
@@ -224,6 +224,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   std::deque<AttemptPtr> queued_;                                // Claimed, not started.
   std::map<core::Partition, std::vector<Finished>> finished_;    // Completed, to be sent.
   std::map<core::Partition, bool> completing_;                   // A complete call is under way.
+  std::size_t places_;                                           // For running handlers.
   std::size_t running_ = 0, reserved_ = 0, operations_ = 0;
   std::size_t freeing_ = 0;                                      // Attempts with `freeing`.
   bool stopping_ = false, pump_posted_ = false, over_ = false;

@@ -22,7 +22,7 @@ asio::awaitable<void> Worker::Impl::keep_leases(Self self) {
     self->look_at_clock();
     if (steady_clock::now() < renew_at) continue;
     renew_at = steady_clock::now() + every;
-    self->renew_all();
+    if (self->options_.renews) self->renew_all();
   }
 }
 
@@ -30,7 +30,8 @@ asio::awaitable<void> Worker::Impl::keep_leases(Self self) {
 SteadyTime Worker::Impl::next_lease_event(SteadyTime renew_at) const {
   auto next = renew_at;
   for (const auto& [ulid, attempt] : held_) {
-    if (!attempt->reporting) next = std::min(next, std::min(attempt->held_until, attempt->times_out_at));
+    if (!attempt->reporting) next = std::min(next, attempt->times_out_at);
+    if (!attempt->reporting && options_.renews) next = std::min(next, attempt->held_until);
   }
   return next;
 }
@@ -42,7 +43,7 @@ void Worker::Impl::look_at_clock() {
   std::vector<AttemptPtr> expired;
   for (const auto& [ulid, attempt] : held_) {
     if (attempt->reporting) continue;
-    if (attempt->held_until <= now) expired.push_back(attempt);
+    if (attempt->held_until <= now && options_.renews) expired.push_back(attempt);
     if (attempt->times_out_at > now) continue;
     attempt->times_out_at = SteadyTime::max();
     attempt->request_stop();
@@ -120,10 +121,12 @@ void Worker::Impl::forget(const AttemptPtr& attempt) {
   if (found != held_.end() && found->second == attempt) held_.erase(found);
 }
 
-// While stopping: what was claimed and not started goes back at once and spends no attempt.
-void Worker::Impl::give_back_unstarted() {
-  std::vector<AttemptPtr> attempts(queued_.begin(), queued_.end());
-  queued_.clear();
+// What was claimed, not started and is more than `keep` goes back at once and spends no attempt.
+void Worker::Impl::give_back_unstarted(std::size_t keep) {
+  if (queued_.size() <= keep) return;
+  const auto first = queued_.begin() + static_cast<std::ptrdiff_t>(keep);
+  std::vector<AttemptPtr> attempts(first, queued_.end());
+  queued_.erase(first, queued_.end());
   release(std::move(attempts), false, Released());
 }
 
@@ -160,7 +163,7 @@ asio::awaitable<void> Worker::Impl::drain(Self self) {
   self->running_ = 0;
   Released how;
   how.reason = "the worker stopped before the handler did";
-  self->release(self->running(), true, how);
+  if (self->options_.renews) self->release(self->running(), true, how);
 }
 
 }  // namespace ff::sdk

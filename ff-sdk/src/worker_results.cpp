@@ -18,7 +18,6 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr core::Millis kPauseMin{20}, kPauseMax{1000};
-constexpr std::size_t kReasonBytes = 512;  // Of a release, as the history keeps it.
 
 Failure crash_of(const std::exception_ptr& thrown) {
   try {
@@ -55,7 +54,7 @@ Failure checked(Failure failure) {
 }
 
 Released checked(Released released) {
-  released.reason.resize(std::min(released.reason.size(), kReasonBytes));
+  released.reason.resize(std::min(released.reason.size(), core::limits::kReleaseReasonBytes));
   released.delay = std::clamp(released.delay, core::Millis(0), core::Millis(core::limits::kDurationMsMax));
   return released;
 }
@@ -69,7 +68,9 @@ HandlerResult checked(HandlerResult result) {
     if (!good) return Failure(core::failure_class::kInternal, good.error().message);
     return result;
   }
-  auto good = core::validate(std::get<core::Payload>(result), "result");
+  const auto* payload = std::get_if<core::Payload>(&result);
+  if (payload == nullptr) return result;
+  auto good = core::validate(*payload, "result");
   if (!good) return Failure(core::failure_class::kInternal, good.error().message);
   return result;
 }
@@ -97,7 +98,7 @@ Attempt::Attempt(std::weak_ptr<Worker::Impl> worker, core::ExecutionId id, scrip
 // Nothing begins under a lease that may be over: this process may have stood still.
 void Worker::Impl::start_handlers() {
   const auto now = steady_clock::now();
-  while (running_ < options_.concurrency && !queued_.empty()) {
+  while (running_ < places_ && !queued_.empty()) {
     auto attempt = std::move(queued_.front());
     queued_.pop_front();
     if (attempt->held_until > now) {
@@ -112,7 +113,8 @@ void Worker::Impl::start(AttemptPtr attempt) {
   ++running_;
   attempt->started = true;
   auto self = shared_from_this();
-  const auto found = handlers_.find(attempt->kind());
+  auto found = handlers_.find(attempt->kind());
+  if (found == handlers_.end()) found = handlers_.find("");
   if (found == handlers_.end()) {
     Failure failure(core::failure_class::kUnavailable, "this worker has no handler for kind " + attempt->kind());
     asio::post(executor_, [self, attempt, failure]() mutable { self->handler_ended(attempt, std::move(failure)); });
@@ -154,9 +156,12 @@ void Worker::Impl::handler_ended(AttemptPtr attempt, HandlerResult result) {
     spawn(fail(shared_from_this(), std::move(attempt), std::move(*failure)));
   } else if (auto* how = std::get_if<Suspend>(&result)) {
     spawn(suspend(shared_from_this(), std::move(attempt), std::move(*how)));
+  } else if (std::holds_alternative<Detached>(result)) {
+    forget(attempt);
   } else {
     std::vector<AttemptPtr> one(1, std::move(attempt));
-    release(std::move(one), true, std::get<Released>(result));
+    const auto* released = std::get_if<Released>(&result);
+    release(std::move(one), released != nullptr, released != nullptr ? *released : Released());
   }
 }
 

@@ -408,6 +408,7 @@ asio::awaitable<void> App::shut_down() {
   stop_.cancel();
   health_.phase(Health::Phase::draining);
   if (listener_) co_await listener_->stop(core::Deadline::in(config_.drain_timeout));
+  if (api_) co_await api_->stop_workers();
   if (timers_running_) {
     timers_->stop();
     timers_done_.expires_after(kStopTimers);

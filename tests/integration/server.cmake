@@ -8,7 +8,9 @@ if(TARGET ff_server_lib)
           ${PROJECT_SOURCE_DIR}/tests/unit/server_lab.cpp)
   ff_test(NAME server_stream KIND integration LINK server_lib test_support TIMEOUT 300 LABELS threads SOURCES
           server_stream_test.cpp server_process.cpp ${PROJECT_SOURCE_DIR}/tests/unit/server_lab.cpp)
-  foreach(target test_server_api test_server_process test_server_signals test_server_stream)
+  ff_test(NAME server_worker KIND integration LINK server_lib test_support TIMEOUT 300 SOURCES
+          server_worker_test.cpp server_process.cpp ${PROJECT_SOURCE_DIR}/tests/unit/server_lab.cpp)
+  foreach(target test_server_api test_server_process test_server_signals test_server_stream test_server_worker)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit)
     target_link_libraries(${target} PRIVATE Boost::json)
     target_compile_definitions(${target} PRIVATE FF_SERVER_PROGRAM="$<TARGET_FILE:ff-server>")

@@ -306,3 +306,49 @@ TEST_CASE("a worker with options out of range is refused before anything is clai
   CHECK(setup.refusal(without_handlers.run()) == "invalid_argument/bad_option");
   CHECK(setup.look(id).state == "ready");
 }
+
+TEST_CASE("places may change while a worker runs, and a handler may be for any kind") {
+  WorkerSetup setup;
+  Gate gate(setup.context);
+  std::size_t ended = 0;
+  setup.submit_count("this", 6);
+  auto worker = setup.worker(worker_options(4), [&](sdk::Worker& w) {
+    w.handle_any(gate.handler());
+    w.handle("this", [&](sdk::Task&) -> sdk::HandlerResult {
+      ++ended;
+      return core::Payload();
+    });
+  });
+  REQUIRE(setup.until([&] { return ended == 6; }));
+  setup.submit_count("that", 6);
+  REQUIRE(setup.until([&] { return gate.waiting() == 4; }));
+
+  (*worker)->set_concurrency(5);
+  REQUIRE(setup.until([&] { return gate.waiting() == 5; }));
+  (*worker)->set_concurrency(0);
+  gate.open();
+  REQUIRE(setup.until([&] { return setup.in_state(core::State::completed) == 11; }));
+  CHECK(setup.in_state(core::State::ready) == 1);
+  (*worker)->set_concurrency(1);
+
+  CHECK(setup.until([&] { return setup.in_state(core::State::completed) == 12; }));
+}
+
+TEST_CASE("what is given back unstarted spends no attempt, and what is detached is left to who has the lease") {
+  WorkerSetup setup;
+  const auto id = setup.submit_kind("back");
+  const auto held = setup.submit_kind("held");
+  std::vector<std::int64_t> attempts;
+  auto worker = setup.worker(worker_options(2), [&](sdk::Worker& w) {
+    w.handle("back", [&](sdk::Task& task) -> sdk::HandlerResult {
+      attempts.push_back(task.attempt());
+      if (attempts.size() < 3) return sdk::Unstarted();
+      return core::Payload();
+    });
+    w.handle("held", [](sdk::Task&) -> sdk::HandlerResult { return sdk::Detached(); });
+  });
+
+  REQUIRE(setup.until_state(id, core::State::completed));
+  CHECK(attempts == std::vector<std::int64_t>{1, 1, 1});
+  CHECK(setup.look(held).state == "active");
+}

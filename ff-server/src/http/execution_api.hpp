@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "ff/engine/events.hpp"
 #include "ff/script/deployment.hpp"
 #include "ff/sdk/client.hpp"
+#include "ff/sdk/remote_worker.hpp"
 #include "ff/sdk/token_keys.hpp"
 #include "http/message.hpp"
 
@@ -79,6 +81,16 @@ class ExecutionApi {
   boost::asio::awaitable<Response> report_usage(Request request);
   boost::asio::awaitable<Response> drop_budget(Request request);
 
+  // worker_api.cpp: workers that speak HTTP only.
+  boost::asio::awaitable<Response> claim_work(Request request);
+  boost::asio::awaitable<Response> renew_work(Request request);
+  boost::asio::awaitable<Response> complete_work(Request request);
+  boost::asio::awaitable<Response> fail_work(Request request);
+  boost::asio::awaitable<Response> release_work(Request request);
+  boost::asio::awaitable<Response> progress_work(Request request);
+  // Ends what claims for them. Leases go on: they can be reported through another server.
+  boost::asio::awaitable<void> stop_workers();
+
   boost::asio::awaitable<Response> counts(Request request);
   boost::asio::awaitable<Response> healthz(Request request);
   // stream_api.cpp
@@ -105,12 +117,17 @@ class ExecutionApi {
   core::Result<sdk::Client> client_for(const Request& request) const;
   void audit(const Request& request, std::string_view action, std::string_view object) const;
   Response keys_response() const;
+  core::Result<std::shared_ptr<sdk::RemoteWorker>> worker_for(const std::string& key, sdk::WorkerOptions options);
+  void lease_ended(const sdk::Lease& lease);
 
   std::shared_ptr<script::Deployment> deployment_;
   std::shared_ptr<sdk::TokenKeys> keys_;
   const HealthSource& health_;
   engine::EventFeed& events_;
   ApiOptions options_;
+  // By namespace, name, lanes, capabilities and duration of leases: what a claim asks for is never mixed.
+  std::map<std::string, std::shared_ptr<sdk::RemoteWorker>> workers_;
+  std::size_t workers_running_ = 0;  // Also those that are stopping.
 };
 
 }  // namespace ff::server::http

@@ -37,14 +37,6 @@ std::string as_utf8(std::string_view text) {
   return result;
 }
 
-// Stored JSON that our own library wrote; as text, should it not be JSON after all. An error text or a reason within it
-// has the bytes that a handler gave, whatever they are.
-void write_stored_json(JsonWriter& writer, std::string_view text) {
-  const std::string good = as_utf8(text);
-  if (parse_json(good)) writer.raw(good);
-  else writer.string(good);
-}
-
 void write_execution_numbers(JsonWriter& writer, const script::Describe::Ok& fields) {
   writer.field("priority", fields.priority).field("generation", fields.generation).field("attempt", fields.attempt);
   writer.field("failures", fields.failures).field("crashes", fields.crashes).field("epoch", fields.epoch);
@@ -63,6 +55,12 @@ void write_queue(JsonWriter& writer, std::string_view queue) {
 std::string or_default(const std::string& type) { return type.empty() ? std::string(core::kContentTypeDefault) : type; }
 
 }  // namespace
+
+void write_stored_json(JsonWriter& writer, std::string_view text) {
+  const std::string good = as_utf8(text);
+  if (parse_json(good)) writer.raw(good);
+  else writer.string(good);
+}
 
 void write_payload(JsonWriter& writer, const core::Payload& payload) {
   writer.begin_object().field("content_type", payload.content_type);

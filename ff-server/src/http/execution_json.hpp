@@ -17,6 +17,10 @@ void write_payload(JsonWriter& writer, const core::Payload& payload);
 // "<name>": text made valid; "<name>_base64" beside it when bytes had to be replaced.
 void write_text(JsonWriter& writer, std::string_view name, std::string_view text);
 
+// Stored JSON that our own library wrote; as text, should it not be JSON after all. An error text or a reason within it
+// has the bytes that a handler gave, whatever they are.
+void write_stored_json(JsonWriter& writer, std::string_view text);
+
 std::string description_json(const core::ExecutionId& id, const sdk::Description& description);
 std::string outcome_json(const core::ExecutionId& id, const sdk::Outcome& outcome);
 std::string page_json(const sdk::Page& page);

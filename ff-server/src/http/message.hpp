@@ -55,12 +55,20 @@ class BodySource {
   virtual boost::asio::awaitable<std::optional<std::string>> next() = 0;
 };
 
+// What an answer hands over, and must not be lost with it: destroyed without delivered(), nobody got it.
+class Consignment {
+ public:
+  virtual ~Consignment() = default;
+  virtual void delivered() = 0;  // All of the answer is on its way to a client that was there.
+};
+
 struct Response {
   int status = 200;
   std::string content_type = "application/json";  // Not sent when there is no body.
   std::string body;
   Fields headers;      // Beside those the listener adds: Date, Content-Length, X-Request-Id, Cache-Control, ….
   bool close = false;  // Close the connection after it.
+  std::shared_ptr<Consignment> consignment;  // Unset: it may be lost.
   std::shared_ptr<BodySource> stream;  // Set: instead of `body`. Owned by the connection while it writes.
 
   Response() = default;

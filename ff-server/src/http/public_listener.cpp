@@ -562,6 +562,7 @@ asio::awaitable<bool> Session::answer(Response response, std::string_view route,
                           {"peer", peer_},
                           {"ms", took.count() * 1000}});
   if (error) co_return false;
+  if (response.consignment) response.consignment->delivered();
   bool going_on = keep;
   if (response.stream && !bodyless) {
     const bool whole = co_await write_pieces(std::move(response.stream));

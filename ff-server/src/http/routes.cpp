@@ -68,6 +68,12 @@ constexpr std::array kRoutes = {
     Route{Method::put, "/v1/budgets/{name}", &Api::set_budget, kSmall, "", kOperate},
     Route{Method::delete_, "/v1/budgets/{name}", &Api::drop_budget, kNoBody, "", kOperate},
     Route{Method::post, "/v1/budgets/{name}/usage", &Api::report_usage, kSmall, "", kWork | kOperate},
+    Route{Method::post, "/v1/workers/{worker}/claim", &Api::claim_work, kSmall, "wait_ms", kWork},
+    Route{Method::post, "/v1/workers/{worker}/renew", &Api::renew_work, kSmall, "", kWork},
+    Route{Method::post, "/v1/workers/{worker}/complete", &Api::complete_work, kOne, "", kWork},
+    Route{Method::post, "/v1/workers/{worker}/fail", &Api::fail_work, kSmall, "", kWork},
+    Route{Method::post, "/v1/workers/{worker}/release", &Api::release_work, kSmall, "", kWork},
+    Route{Method::post, "/v1/workers/{worker}/progress", &Api::progress_work, kSmall, "", kWork},
     Route{Method::get, "/v1/counts", &Api::counts, kNoBody, "", kAdmin},
     Route{Method::get, "/healthz", &Api::healthz, kNoBody, "", 0},
 };

@@ -7,6 +7,18 @@
 #include "http/json.hpp"
 
 namespace ff::server::http {
+
+void read_strings(ObjectReader& reader, std::string_view name, std::optional<std::vector<std::string>>& value) {
+  const boost::json::array* array = reader.array(name);
+  if (array == nullptr) return;
+  value.emplace();
+  for (std::size_t i = 0; i < array->size(); ++i) {
+    const boost::json::value& entry = (*array)[i];
+    if (entry.is_string()) value->emplace_back(entry.get_string());
+    else reader.wrong_type(std::string(name) + "[" + std::to_string(i) + "]", "a string", entry);
+  }
+}
+
 namespace {
 
 namespace json = boost::json;
@@ -46,17 +58,6 @@ void read_real(ObjectReader& reader, std::string_view name, std::optional<double
   value = number;
 }
 
-void read_classes(ObjectReader& reader, std::string_view name, std::optional<std::vector<std::string>>& value) {
-  const json::array* array = reader.array(name);
-  if (array == nullptr) return;
-  value.emplace();
-  for (std::size_t i = 0; i < array->size(); ++i) {
-    const json::value& entry = (*array)[i];
-    if (entry.is_string()) value->emplace_back(entry.get_string());
-    else reader.wrong_type(std::string(name) + "[" + std::to_string(i) + "]", "a string", entry);
-  }
-}
-
 void read_delays(ObjectReader& reader, std::optional<std::vector<Millis>>& value) {
   const json::array* array = reader.array("delays_ms");
   if (array == nullptr) return;
@@ -92,8 +93,8 @@ void read_policy_fields(ObjectReader& reader, std::optional<Error>& error, core:
     read_delays(inner, policy.retry.delays);
     read_real(inner, "jitter", policy.retry.jitter);
     read_count(inner, "max_attempts", policy.retry.max_attempts);
-    read_classes(inner, "only", policy.retry.only);
-    read_classes(inner, "never", policy.retry.never);
+    read_strings(inner, "only", policy.retry.only);
+    read_strings(inner, "never", policy.retry.never);
     inner.finish();
   }
   if (const json::object* crash = reader.object("crash"); crash != nullptr) {
@@ -118,7 +119,7 @@ void read_policy(ObjectReader& outer, std::optional<Error>& error, core::Policy&
 
 void read_terms(ObjectReader& reader, std::string_view name, std::set<std::string>& terms) {
   std::optional<std::vector<std::string>> list;
-  read_classes(reader, name, list);
+  read_strings(reader, name, list);
   if (list) terms.insert(list->begin(), list->end());
 }
 

@@ -35,6 +35,8 @@ inline constexpr std::string_view kSubmissionQuery =
 // One of "payload" (any JSON value), "payload_text" and "payload_base64", and "content_type"; `text` is the exact text
 // of the reader's object.
 void read_payload(ObjectReader& reader, std::string_view text, core::Payload& payload);
+// ["a", …], when it is there.
+void read_strings(ObjectReader& reader, std::string_view name, std::optional<std::vector<std::string>>& list);
 // {"tokens": 5, …}, when it is there.
 void read_amounts(ObjectReader& reader, std::string_view name, std::optional<core::Error>& error,
                   core::Amounts& amounts);

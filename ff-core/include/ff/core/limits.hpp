@@ -21,6 +21,7 @@ constexpr std::size_t kIdempotencyKeyBytes = 256;
 constexpr std::size_t kPayloadBytes = 1024 * 1024;
 constexpr std::size_t kErrorTextBytes = 16 * 1024;
 constexpr std::size_t kProgressTextBytes = 1024;
+constexpr std::size_t kReleaseReasonBytes = 512;
 constexpr std::size_t kFrameBytes = 64 * 1024;  // Larger ones would hold the store for long.
 constexpr std::size_t kFrameTypeBytes = 64;
 constexpr std::size_t kSummaryBytes = 32 * 1024;  // The document, and the patches of one call: Lua takes them apart.

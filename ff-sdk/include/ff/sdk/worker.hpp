@@ -40,6 +40,7 @@ struct WorkerOptions {
   std::size_t concurrency = 16;                // Handlers running at once, 1 to 4096.
   std::size_t prefetch = 0;                    // Claimed beyond that and kept ready, 0 to 4096; given back on stop.
   core::Millis lease{15000};                   // 100 ms to a day. Renewed in batches at a third of it.
+  bool renews = true;                          // false: whoever has the leases does that, and they outlast the worker.
   core::Millis drain{30000};                   // How long stop() lets running handlers go on before their stop token
   core::Millis drain_grace{5000};              // fires, and then, before their executions are given back.
   core::Millis call_timeout{5000};             // Of one call to Valkey.
@@ -108,7 +109,17 @@ Suspend wait_event(std::string name, std::string key);
 // Errors: those of validate() of its parts; invalid_argument/bad_timeout, too_many_waitpoints, kept_too_large.
 core::Result<void> validate(const Suspend& suspend);
 
-using HandlerResult = std::variant<core::Payload, Failure, Released, Suspend>;
+// Give the execution back as if it had not been started: it spends no attempt.
+struct Unstarted {
+  Unstarted() = default;
+};
+
+// Somebody else has the lease and ends it, or has lost it: the worker forgets the execution. See RemoteWorker.
+struct Detached {
+  Detached() = default;
+};
+
+using HandlerResult = std::variant<core::Payload, Failure, Released, Suspend, Unstarted, Detached>;
 
 // One attempt, as its handler sees it. Valid until the handler returns.
 // Thread safety: everything may be called from the handler's thread, and be read from any other.
@@ -126,6 +137,7 @@ class Task : public std::enable_shared_from_this<Task> {
   std::int64_t epoch() const noexcept { return row_.epoch; }
   core::TimestampMs created_at() const noexcept { return row_.created_at; }
   core::TimestampMs ready_at() const noexcept { return row_.ready_at; }
+  std::int64_t timeout_ms() const noexcept { return row_.timeout_ms; }  // Of this attempt, 0: none.
   const std::string& requirements() const noexcept { return row_.requirements; }  // As of core::to_wire.
   const std::string& tags() const noexcept { return row_.tags; }        // JSON object, empty: none.
   // What the last suspension ended with; nullptr: there was none in this generation, or its attempt was failed.
@@ -193,6 +205,10 @@ class Worker {
   // default: another worker may have the handler. The last handler given for a kind counts.
   void handle(std::string kind, Function function);
   void handle_async(std::string kind, Coroutine coroutine);
+  // For every kind that has none of its own.
+  void handle_any(Coroutine coroutine);
+  // How many handlers may run at once from now on, also 0. What was claimed for more is given back unstarted.
+  void set_concurrency(std::size_t places);
 
   // Runs until stop() was called and the drain is done. Errors: invalid_argument for options out of range, before
   // anything is claimed. An unreachable Valkey is no error: it goes on when it is back.
