@@ -85,8 +85,8 @@ class RemoteWorker : public std::enable_shared_from_this<RemoteWorker> {
   void stop();
   bool stopping() const noexcept { return stopping_; }
 
-  // Up to `count`, 10 ms after there is any at the latest; none at the deadline, or when it is cancelled or stopped. Who
-  // waits longest is served first.
+  // Up to `count`, 10 ms after there is any at the latest; none at the deadline, or when it is cancelled or stopped.
+  // Who waits longest is served first.
   static boost::asio::awaitable<std::vector<Leased>> take(std::shared_ptr<RemoteWorker> self, std::size_t count,
                                                           core::Deadline until);
   // Nobody got it: it spends no attempt.
