@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::size_t kPartitions = 8;
 constexpr std::size_t kIdChars = 26;
+constexpr const char* kForgets = "ff1_forget";
 
 // One Valkey for the process, with a connection to each node.
 struct Shared {
@@ -22,6 +23,7 @@ struct Shared {
   std::unique_ptr<ValkeyCluster> cluster;
   std::vector<ValkeyServer*> nodes;
   std::vector<RespClient> clients;
+  std::string loaded;  // The library.
 
   Shared() {
     if (LuaFixture::on_cluster()) {
@@ -92,15 +94,31 @@ const std::string& LuaFixture::product_library() {
 LuaFixture::LuaFixture() : LuaFixture(product_library()) {}
 
 LuaFixture::LuaFixture(const std::string& library) : keys_("ff", kPartitions) {
-  for (auto& client : shared().clients) {
-    must(client.command({"FLUSHALL", "SYNC"}));
-    must(client.command({"FUNCTION", "FLUSH", "SYNC"}));
+  for (auto& client : shared().clients) must(client.command({"FLUSHALL", "SYNC"}));
+  if (library == shared().loaded && library.find(kForgets) != std::string::npos) {
+    forget();
+    return;
   }
+  for (auto& client : shared().clients) must(client.command({"FUNCTION", "FLUSH", "SYNC"}));
   reload(library);
+}
+
+std::string LuaFixture::forgetful(std::string library) {
+  const std::string memory = "\nlocal memory = {}\n";
+  const auto at = library.find(memory);
+  if (at == std::string::npos) throw std::runtime_error("the library does not remember where it did");
+  library.insert(at + memory.size(), std::string("redis.register_function(\"") + kForgets +
+                                         "\", function() memory = {} end)\n");
+  return library;
+}
+
+void LuaFixture::forget() {
+  for (auto& client : shared().clients) must(client.command({"FCALL", kForgets, "0"}));
 }
 
 void LuaFixture::reload(const std::string& library) {
   for (auto& client : shared().clients) must(client.command({"FUNCTION", "LOAD", "REPLACE", library}));
+  shared().loaded = library;
 }
 
 std::size_t LuaFixture::owner(core::Partition partition) {
