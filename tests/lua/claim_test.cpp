@@ -221,7 +221,7 @@ TEST_CASE("epochs of an execution grow, also when the stored one is ahead of the
   REQUIRE(lua.release(second, false) == "released");
 
   const std::string ahead = "9000000000000000";
-  lua.text({"HSET", lua.key("e:" + lease.id), "e", ahead});
+  lua.change(lease.id, {"e", ahead});
 
   CHECK(lua.held_again(lease.id).epoch == "9000000000000001");
 }

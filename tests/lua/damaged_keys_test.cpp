@@ -164,7 +164,7 @@ TEST_CASE("a core that lacks what every execution has is damage") {
   for (const char* field : {"s", "q", "k", "c"}) {
     LuaFixture lua;
     const auto id = lua.submit();
-    lua.text({"HDEL", lua.key("e:" + id), field});
+    lua.change(id, {field, ""});
     const auto before = lua.contents();
     script::Cancel::Args args;
     args.ns = "ns";
@@ -180,7 +180,7 @@ TEST_CASE("a state that does not exist is damage") {
   LuaFixture lua;
   const auto id = lua.submit();
   for (const char* state : {"", "nonsense"}) {
-    lua.text({"HSET", lua.key("e:" + id), "s", state});
+    lua.change(id, {"s", state});
     script::Cancel::Args args;
     args.ns = "ns";
     args.id = id;

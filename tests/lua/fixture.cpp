@@ -9,6 +9,7 @@
 #include "ff/core/ids.hpp"
 #include "library_source.hpp"
 #include "support/limit_checker.hpp"
+#include "support/stored_core.hpp"
 
 namespace ff::test {
 namespace {
@@ -65,6 +66,9 @@ script::Reply to_reply(const RespValue& value) {
   for (const auto& element : value.elements) reply.elements.push_back(to_reply(element));
   return reply;
 }
+
+// By its name behind the tag.
+bool is_core(const std::string& name) { return name.starts_with(":e:") && name.size() == 3 + kIdChars; }
 
 std::string joined(const RespValue& list, std::size_t width, bool sorted) {
   std::vector<std::string> parts;
@@ -138,6 +142,10 @@ ValkeyServer& LuaFixture::node() { return *shared().nodes.at(owner(home_)); }
 std::vector<ValkeyServer*> LuaFixture::nodes() { return shared().nodes; }
 ValkeyCluster& LuaFixture::cluster() { return *shared().cluster; }
 
+void LuaFixture::change(const std::string& id, const std::vector<std::string>& fields) {
+  text(change_core(key("e:" + id), fields));
+}
+
 std::int64_t LuaFixture::now() {
   const auto time = must(command({"TIME"}));
   return std::stoll(time.elements.at(0).text) * 1000 + std::stoll(time.elements.at(1).text) / 1000;
@@ -145,7 +153,7 @@ std::int64_t LuaFixture::now() {
 
 std::map<std::string, std::string> LuaFixture::core(const std::string& id) {
   std::map<std::string, std::string> fields;
-  const auto reply = command({"HGETALL", key("e:" + id)});
+  const auto reply = command(read_core(key("e:" + id)));
   for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
     fields[reply.elements[i].text] = reply.elements[i + 1].text;
   }
@@ -153,7 +161,9 @@ std::map<std::string, std::string> LuaFixture::core(const std::string& id) {
 }
 
 std::string LuaFixture::field(const std::string& id, const std::string& name) {
-  return text({"HGET", key("e:" + id), name});
+  const auto fields = core(id);
+  const auto found = fields.find(name);
+  return found == fields.end() ? "" : found->second;
 }
 
 std::map<std::string, double> LuaFixture::scores(const std::string& index) {
@@ -200,11 +210,18 @@ LuaFixture::Keys LuaFixture::read_all() {
       {"string", {"GET"}},   {"hash", {"HGETALL"}},
       {"set", {"SMEMBERS"}}, {"list", {"LRANGE", "0", "-1"}},
       {"stream", {"XRANGE", "-", "+"}}, {"zset", {"ZRANGE", "0", "-1", "WITHSCORES"}}};
+  const auto may_be_core = [&](std::size_t i) {
+    return types[i].text == "string" && is_core(names[i].substr(tag().size()));
+  };
   for (std::size_t i = 0; i < names.size(); ++i) {
     commands[i] = readers.at(types[i].text);
     commands[i].insert(commands[i].begin() + 1, names[i]);
+    if (may_be_core(i)) commands[i] = read_core(names[i]);
   }
   auto values = pipeline(commands);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (may_be_core(i)) types[i].text = "core";
+  }
   Keys found;
   for (std::size_t i = 0; i < names.size(); ++i) {
     found[names[i].substr(tag().size())] = Key{types[i].text, std::move(values[i])};
@@ -217,8 +234,8 @@ Contents LuaFixture::contents() { return contents_of(read_all()); }
 Contents LuaFixture::contents_of(const Keys& keys) {
   Contents found;
   for (const auto& [name, key] : keys) {
-    const std::size_t width = key.type == "hash" || key.type == "zset" ? 2 : 1;
-    const bool in_order = key.type != "hash" && key.type != "set";
+    const std::size_t width = key.type == "hash" || key.type == "core" || key.type == "zset" ? 2 : 1;
+    const bool in_order = key.type != "hash" && key.type != "core" && key.type != "set";
     found[name] = key.type + " " + (key.type == "string" ? key.value.text : joined(key.value, width, !in_order));
   }
   return found;
@@ -317,9 +334,8 @@ struct Model {
 
   Model(const Keys& keys, std::int64_t now) {
     for (const auto& [name, key] : keys) {
-      const bool is_core = name.starts_with(":e:") && name.size() == 3 + kIdChars;
-      if (is_core && key.type == "hash") cores[name.substr(3)] = pairs(key.value);
-      if (!is_core && !name.empty() && key.type == "zset") indexes[name.substr(1)] = pairs(key.value);
+      if (key.type == "core" && !key.value.elements.empty()) cores[name.substr(3)] = pairs(key.value);
+      if (!is_core(name) && !name.empty() && key.type == "zset") indexes[name.substr(1)] = pairs(key.value);
     }
     for (const auto& [id, score] : indexes["delayed"]) {
       const auto core = cores.find(id);

@@ -91,6 +91,9 @@ class LuaFixture {
   // Forgets which node serves what, after a slot moved.
   void forget_owners() { owners_.clear(); }
 
+  // Sets fields of a core behind the library's back: field, value, …; an empty value removes the field.
+  void change(const std::string& id, const std::vector<std::string>& fields);
+
   // Valkey's clock in ms.
   std::int64_t now();
   // The core of an execution; empty when there is none.

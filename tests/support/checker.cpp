@@ -237,9 +237,8 @@ void Checker::core_key(const StoredKey& key) {
   execution.ulid = ulid;
   if (ulid.size() != 26) complain(ulid, key.rest, "a ULID of 26 characters", std::to_string(ulid.size()));
   no_ttl(key, ulid);
-  execution.readable = of_type(key, "hash", ulid);
+  execution.readable = of_type(key, "core", ulid);
   if (!execution.readable) return;
-  if (!key.note.empty() && key.note != "listpack") complain(ulid, key.rest, "listpack encoding", string(key.note));
   auto values = snapshot_.values(key);
   for (std::size_t i = 0; i < values.size(); i += 2) {
     if (field_of(values[i]) == fields) complain(ulid, key.rest, "a known field", string(values[i]));
@@ -740,11 +739,11 @@ std::vector<Violation> check_step(const Snapshot& before, const Snapshot& after)
   std::unordered_map<string_view, Execution> earlier;
   std::vector<Violation> violations;
   for (const auto& key : before.keys()) {
-    bool core = starts(key.rest, "e:") && key.rest.find(':', 2) == string_view::npos && key.type == "hash";
+    bool core = starts(key.rest, "e:") && key.rest.find(':', 2) == string_view::npos && key.type == "core";
     if (core) read_fields(before, key, earlier[rest_after(key.rest, 2)]);
   }
   for (const auto& key : after.keys()) {
-    bool core = starts(key.rest, "e:") && key.rest.find(':', 2) == string_view::npos && key.type == "hash";
+    bool core = starts(key.rest, "e:") && key.rest.find(':', 2) == string_view::npos && key.type == "core";
     auto found = core ? earlier.find(rest_after(key.rest, 2)) : earlier.end();
     if (found == earlier.end()) continue;
     Execution now;
