@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "integration/deployment_program.hpp"
+#include "support/stored_core.hpp"
 #include "support/wait.hpp"
 
 namespace ff::test {

@@ -59,7 +59,6 @@ TEST_CASE("a claim hands over everything a handler needs") {
   CHECK(described.epoch == row.epoch);
   CHECK(described.timer_at >= before + 60'000);
   CHECK(lua.field(item.id, "l") == args.lease);
-  CHECK(lua.text({"OBJECT", "ENCODING", lua.key("e:" + item.id)}) == "listpack");
   CHECK(lua.lost().empty());
   CHECK(lua.stray().empty());
 }

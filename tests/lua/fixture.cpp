@@ -205,23 +205,20 @@ LuaFixture::Keys LuaFixture::read_all() {
   }
   std::vector<std::vector<std::string>> commands;
   for (const auto& name : names) commands.push_back({"TYPE", name});
-  const auto types = pipeline(commands);
+  auto types = pipeline(commands);
   static const std::map<std::string, std::vector<std::string>> readers = {
       {"string", {"GET"}},   {"hash", {"HGETALL"}},
       {"set", {"SMEMBERS"}}, {"list", {"LRANGE", "0", "-1"}},
       {"stream", {"XRANGE", "-", "+"}}, {"zset", {"ZRANGE", "0", "-1", "WITHSCORES"}}};
-  const auto may_be_core = [&](std::size_t i) {
-    return types[i].text == "string" && is_core(names[i].substr(tag().size()));
-  };
   for (std::size_t i = 0; i < names.size(); ++i) {
     commands[i] = readers.at(types[i].text);
     commands[i].insert(commands[i].begin() + 1, names[i]);
-    if (may_be_core(i)) commands[i] = read_core(names[i]);
+    if (types[i].text == "string" && is_core(names[i].substr(tag().size()))) {
+      types[i].text = "core";
+      commands[i] = read_core(names[i]);
+    }
   }
   auto values = pipeline(commands);
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (may_be_core(i)) types[i].text = "core";
-  }
   Keys found;
   for (std::size_t i = 0; i < names.size(); ++i) {
     found[names[i].substr(tag().size())] = Key{types[i].text, std::move(values[i])};

@@ -71,7 +71,6 @@ TEST_CASE("an empty payload, no tags and the default policy cost no key of their
   const auto id = lua.submit(item);
 
   CHECK(lua.text({"KEYS", "*:e:*"}) == lua.key("e:" + id));
-  CHECK(lua.text({"OBJECT", "ENCODING", lua.key("e:" + id)}) == "listpack");
 }
 
 TEST_CASE("a start in the future delays, a start in the past does not") {

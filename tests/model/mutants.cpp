@@ -8,7 +8,7 @@ const std::vector<Mutant>& mutants() {
   static const std::vector<Mutant> all = {
       {"the fence does not compare leases", "if core.l == lease and core.e == epoch then", "if core.e == epoch then"},
       {"the fence does not compare epochs", "if core.l == lease and core.e == epoch then", "if core.l == lease then"},
-      {"renew does not compare epochs", "and held[3] == item.epoch then", "then"},
+      {"renew does not compare epochs", "and core.e == item.epoch then", "then"},
       {"renew does not arm the timer", "ff.add(at, \":active\", item.id, at.now + a.lease_ms)",
        "ff.add(at, \":active\", item.id, at.now)"},
       {"due is strictly before now", "local due = redis.call(\"ZRANGE\", at.tag .. \":\" .. index, \"-inf\", at.now,",
