@@ -33,8 +33,8 @@ local function after_failure(at, ulid, core, failure, failures)
 end
 
 -- A failed attempt: retried by the policy, or the end. failure = { class, text, retry_after_ms (-1: by the policy),
--- by_holder: the worker itself reported it and gets a receipt; else an attempt that runs loses its lease }. Returns the new state and when the next attempt may
--- begin.
+-- by_holder: the worker itself reported it and gets a receipt; else one that still runs loses its lease }. Returns the
+-- new state and when the next attempt may begin.
 function ff.fail_attempt(at, ulid, core, failure)
   local failures = (core.f or 0) + 1
   local to, ms = after_failure(at, ulid, core, failure, failures)

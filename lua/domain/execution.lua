@@ -39,6 +39,12 @@ function ff.load_in(at, namespace, ulid)
   return nil
 end
 
+-- The queue of a stored execution, nil when there is none.
+function ff.queue_of(at, ulid)
+  local core = ff.load(at, ulid)
+  return core and core.q
+end
+
 function ff.key(at, ulid, satellite)
   return at.tag .. ":e:" .. ulid .. ":" .. satellite
 end

@@ -23,9 +23,9 @@ ff_lua_test(NAME mirror SOURCES mirror_test.cpp)
 ff_lua_test(NAME suspension SOURCES suspend_test.cpp signal_test.cpp condition_test.cpp event_test.cpp)
 
 # What differs between one server and a cluster is not touched by damage, so that runs once; migration needs a cluster.
-foreach(name damaged_keys inner_failure)
-  ff_test(NAME lua_${name} KIND lua SOURCES ${name}_test.cpp LINK lua_fixture TIMEOUT 400)
-  target_precompile_headers(test_lua_${name} PRIVATE fixture.hpp)
-endforeach()
+ff_test(NAME lua_damaged_keys KIND lua SOURCES damaged_keys_test.cpp LINK lua_fixture TIMEOUT 400)
+target_precompile_headers(test_lua_damaged_keys PRIVATE fixture.hpp)
+ff_test(NAME lua_inner_failure KIND lua SOURCES inner_failure_test.cpp LINK lua_fixture TIMEOUT 400)
+target_precompile_headers(test_lua_inner_failure PRIVATE fixture.hpp)
 ff_test(NAME lua_migration KIND lua SOURCES migration_test.cpp LINK lua_fixture TIMEOUT 300)
 set_tests_properties(lua/lua_migration PROPERTIES ENVIRONMENT FLOWFABRIC_TEST_CLUSTER=1)

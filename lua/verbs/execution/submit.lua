@@ -82,11 +82,8 @@ local function new_core(at, item, queue, policy, lean)
     if timeout and timeout > 0 then core.t = timeout end
     if policy.retention_ms then core.r = policy.retention_ms end
   end
-  if item.deadline_at ~= 0 then
-    core.d = item.deadline_at
-  elseif item.deadline_ms > 0 then
-    core.d = at.now + item.deadline_ms
-  end
+  if item.deadline_ms > 0 then core.d = at.now + item.deadline_ms end
+  if item.deadline_at ~= 0 then core.d = item.deadline_at end
   return core
 end
 
@@ -99,8 +96,7 @@ new_execution = function(at, a, item, seen, resent)
     if first then return first == ulid and "created" or "duplicate", first end
   end
   local key = at.tag .. ":e:" .. ulid
-  local stored = not seen[ulid] and resent and ff.load(at, ulid)
-  local there = seen[ulid] or (stored and stored.q)
+  local there = seen[ulid] or (resent and ff.queue_of(at, ulid))
   if there then
     if string.sub(there, 1, #namespace + 1) ~= namespace .. "/" then return "id_taken", ulid end
     if idempotency then remember_key(at, item, idempotency, seen) end
