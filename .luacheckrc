@@ -11,6 +11,7 @@ read_globals = {
   table = { fields = { "concat", "insert", "remove", "sort" } },
   math = { fields = { "abs", "ceil", "floor", "fmod", "huge", "max", "min", "random" } },
   cjson = { fields = { "decode", "encode", "null" } },
+  cmsgpack = { fields = { "pack", "unpack" } },
   struct = { fields = { "pack", "unpack" } },
   bit = { fields = { "band", "bor", "bxor", "lshift", "rshift", "tohex" } },
   "assert", "error", "ipairs", "loadstring", "next", "pairs", "pcall", "select", "setmetatable", "tonumber", "tostring", "type", "unpack",

@@ -18,23 +18,18 @@ function ff.refuses(at, a, item, lane, lean)
   return nil
 end
 
--- Sets a field of a core in the making.
-function ff.set_field(core, fields, field, value)
-  local n = #fields
-  fields[n + 1], fields[n + 2] = field, value
-  core[field] = tostring(value)
-end
-
 -- What an item requires and its fairness key, for the core.
-function ff.set_route(at, item, core, fields)
+function ff.set_route(at, item, core)
   if item.fairness_key then
-    ff.set_field(core, fields, "fk", item.fairness_key)
-    if item.fairness_weight > 1 then ff.set_field(core, fields, "fw", item.fairness_weight) end
+    core.fk = item.fairness_key
+    if item.fairness_weight > 1 then core.fw = item.fairness_weight end
   end
   if not item.requirements then return end
   if string.sub(item.requirements, 1, 1) == "@" then ff.bad_call("requirements do not begin with @") end
-  core.required = ff.requirements(item.requirements)
-  ff.set_field(core, fields, "rq", core.required.field)
-  if core.required.field == item.requirements then return end
-  ff.satellite(at, core, fields, { "SET", ff.key(at, item.id, "n"), item.requirements })
+  local required = ff.requirements(item.requirements)
+  core.rq = required.field
+  if required.field == item.requirements then return end
+  at.routes = at.routes or {}
+  at.routes[item.id] = required
+  ff.satellite(at, item.id, core, { "SET", ff.key(at, item.id, "n"), item.requirements })
 end

@@ -7,70 +7,54 @@ local function satellites(at, ulid, core)
   return found[1] or "", found[2] or "", core.h and ff.resumption(at, ulid, core) or ""
 end
 
-local payloads_at_once = 16
+local read_at_once = 64
 
--- The payloads of up to `count` entries of `heads` from the i-th value on, by one command. It reads a key of another
--- type as absent: fetch asks once more for what is absent.
-local function read_payloads(at, heads, i, count)
+-- The cores of up to `count` entries of `heads` from the i-th value on, by one command, as ff.read_cores.
+local function read_heads(at, heads, i, count)
   local keys, base = {}, at.tag .. ":e:"
-  for k = 1, math.min(count, payloads_at_once, (#heads - i + 1) / 2) do
-    keys[k] = base .. heads[i + 2 * k - 2] .. ":p"
-  end
+  for k = 1, math.min(count, read_at_once, (#heads - i + 1) / 2) do keys[k] = base .. heads[i + 2 * k - 2] end
   return redis.call("MGET", unpack(keys))
 end
 
 -- Reads all of a ready execution that a claim needs, and counts its attempt and its epoch on; raises when it cannot.
 -- nil when it does not wait in this line.
-local function fetch(at, ulid, line, payload)
-  local core = ff.load(at, ulid)
+local function fetch(at, ulid, line, text)
+  local core = ff.load(at, ulid, text)
   if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
   if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
-  local attempts, epoch = tonumber(core.a or 0), tonumber(core.e or 0)
-  if not attempts or not epoch or not tonumber(core.p or 0) or (core.t and not tonumber(core.t)) then
-    ff.corrupt("core " .. at.tag .. ":e:" .. ulid)
-  end
-  core.a, core.e = attempts + 1, epoch < at.now_us and at.now_us or epoch + 1
-  if core.rq then core.required = ff.requirements_of(at, ulid, core) end
-  if not payload then payload = redis.call("GET", ff.key(at, ulid, "p")) end
+  local epoch = tonumber(core.e or 0)
+  core.a, core.e = (core.a or 0) + 1, string.format("%d", epoch < at.now_us and at.now_us or epoch + 1)
+  local payload = ff.payload_of(at, ulid, core)
   if not core.j then return core, payload, "", "", "" end
   return core, payload, satellites(at, ulid, core)
 end
 
 -- All a handler needs, in the order of the declared rows.
-local function append_row(rows, ulid, core, ready_at, payload, policy, tags, resumption)
+local function append_row(rows, ulid, core, ready_at, required, payload, policy, tags, resumption)
   local n = #rows
-  rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or "0"
-  rows[n + 5], rows[n + 6], rows[n + 7] = core.g or "0", core.a, core.e
-  rows[n + 8], rows[n + 9], rows[n + 10] = core.c, ready_at, core.f or "0"
-  rows[n + 11], rows[n + 12] = core.t or core.tl or "0", core.d or "0"
-  rows[n + 13], rows[n + 14], rows[n + 15] = core.required and core.required.text or "", policy, tags
-  rows[n + 16], rows[n + 17], rows[n + 18] = core.ct or "", payload or "", resumption
+  rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or 0
+  rows[n + 5], rows[n + 6], rows[n + 7] = core.g or 0, core.a, core.e
+  rows[n + 8], rows[n + 9], rows[n + 10] = core.c, ready_at, core.f or 0
+  rows[n + 11], rows[n + 12] = core.t or core.tl or 0, core.d or 0
+  rows[n + 13], rows[n + 14], rows[n + 15] = required, policy, tags
+  rows[n + 16], rows[n + 17], rows[n + 18] = core.ct or "", payload, resumption
 end
 
 -- The attempt timeout in force: the execution's own, or the lane's of now (which the core keeps for this attempt).
-local function attempt_timeout(at, ulid, core, lane, changes)
-  if core.t then return tonumber(core.t) end
+local function attempt_timeout(core, lane)
+  if core.t then return core.t end
   local ms = lane.policy.attempt_timeout_ms
-  if ms and ms > 0 then
-    core.tl = string.format("%d", ms)
-    changes[#changes + 1] = "tl"
-    changes[#changes + 1] = core.tl
-    return ms
-  end
-  if core.tl then ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "tl" }) end
-  core.tl = nil
-  return nil
+  core.tl = ms and ms > 0 and ms or nil
+  return core.tl
 end
 
 -- The caller takes the execution out of its line.
 local function begin_attempt(at, ulid, core, c, lane)
-  local changes = { "a", core.a, "e", core.e, "l", c.lease, "w", c.worker, "b", at.now, nil, nil }
+  core.l, core.w, core.b = c.lease, c.worker, at.now
+  if core.o then core.o = nil end -- It was the holder's before.
   local timeout
-  if core.t or core.tl or lane.policy.attempt_timeout_ms then
-    timeout = attempt_timeout(at, ulid, core, lane, changes)
-  end
-  ff.move(at, ulid, core, "active", at.now + c.lease_ms, changes, true)
-  if core.o then ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "o" }) end -- It was the holder's before.
+  if core.t or core.tl or lane.policy.attempt_timeout_ms then timeout = attempt_timeout(core, lane) end
+  ff.move(at, ulid, core, "active", at.now + c.lease_ms, true)
   if timeout then
     ff.add(at, ":timeouts", ulid, at.now + timeout)
     ff.arm(at, at.now + timeout)
@@ -86,7 +70,7 @@ end
 
 -- Whether an entry of a line that prefers others has waited for long enough.
 local function may_go(at, line, core, rank)
-  line.waits = ff.ready_at(line.lane, tonumber(core.p or 0), rank) + ff.patience_ms > at.now
+  line.waits = ff.ready_at(line.lane, core.p or 0, rank) + ff.patience_ms > at.now
   return not line.waits
 end
 
@@ -104,26 +88,25 @@ function ff.take_queue(at, line, c, room, limit, rows)
   local first, taken, i, lane = line.gone, 0, 1, line.lane
   local heads = redis.call("ZRANGE", at.tag .. line.index, first, first + room, "WITHSCORES")
   local ranks = line.fair and ranks_of(at, line, heads)
-  local payloads, next_payload = nil, payloads_at_once + 1
+  local texts, next_text = nil, read_at_once + 1
   local rank = tonumber(ranks and ranks[1] or heads[2])
   while rank and taken < room and rank <= limit and c.bytes < answer_bytes_max do
     local ulid = heads[i]
-    if next_payload > payloads_at_once then
-      payloads, next_payload = read_payloads(at, heads, i, room - taken), 1
-    end
-    local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, line, payloads[next_payload])
+    if next_text > read_at_once then texts, next_text = read_heads(at, heads, i, room - taken), 1 end
+    local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, line, texts[next_text])
     if readable and core then
       if line.patient and not may_go(at, line, core, rank) then break end
       if line.fair then ff.note_service(at, line, core, tonumber(heads[i + 1])) end
       begin_attempt(at, ulid, core, c, lane)
-      append_row(rows, ulid, core, ff.ready_at(lane, tonumber(core.p or 0), rank), payload, policy, tags, resumption)
-      c.bytes = c.bytes + (payload and #payload or 0) + #resumption
+      append_row(rows, ulid, core, ff.ready_at(lane, core.p or 0, rank), line.requires or "", payload, policy, tags,
+                 resumption)
+      c.bytes = c.bytes + #payload + #resumption
       taken = taken + 1
     elseif not readable then
       ff.set_aside(at, ":delayed", ulid, core)
     end -- Else an entry without a ready execution behind it: it goes like the others.
     if line.name then ff.remove(at, ":waiting:" .. line.queue, ulid) end
-    next_payload, i, line.gone = next_payload + 1, i + 2, line.gone + 1
+    next_text, i, line.gone = next_text + 1, i + 2, line.gone + 1
     rank = tonumber(ranks and ranks[(i + 1) / 2] or heads[i + 1])
   end
   -- Entries without anything behind them may have hidden others.
@@ -137,11 +120,10 @@ local function given_before(at, c, rows)
   local held = redis.call("ZRANGE", at.tag .. ":active", "+inf", "-inf", "BYSCORE", "REV", "LIMIT", 0, 4096)
   local found = 0
   for i = 1, #held do
-    local lease = redis.call("HMGET", at.tag .. ":e:" .. held[i], "l", "s")
-    if lease[1] == c.lease and lease[2] == "active" then
-      local core = ff.load(at, held[i])
-      if core.rq then core.required = ff.requirements_of(at, held[i], core) end
-      append_row(rows, held[i], core, 0, redis.call("GET", ff.key(at, held[i], "p")), satellites(at, held[i], core))
+    local readable, core = pcall(ff.load, at, held[i])
+    if readable and core and core.l == c.lease and core.s == "active" then
+      append_row(rows, held[i], core, 0, ff.requirements_of(at, held[i], core).text,
+                 ff.payload_of(at, held[i], core), satellites(at, held[i], core))
       found = found + 1
     end
   end

@@ -16,13 +16,12 @@ local function promote(at, ulid, core, due_at)
   end
   if core.s ~= "delayed" then return false end
   -- A resumed execution has not failed: it stands in front, however long its resume was put off.
-  ff.move(at, ulid, core, "ready", core.o ~= "suspended" and due_at or nil, {})
+  ff.move(at, ulid, core, "ready", core.o ~= "suspended" and due_at or nil)
   return true
 end
 
 local function time_out(at, ulid, core)
   if core.s ~= "active" then return false end
-  ff.revoke(at, ulid, core, "lost")
   local text = "the attempt ran longer than its timeout of " .. (core.t or core.tl or "?") .. " ms"
   ff.fail_attempt(at, ulid, core, { class = "timeout", text = text, retry_after_ms = -1 })
   return true
@@ -31,19 +30,19 @@ end
 -- A deadline, or the end of a cancel's grace.
 local function end_by_deadline(at, ulid, core)
   if ff.terminal[core.s] then return false end
-  local expired = core.d and tonumber(core.d) <= at.now
+  local expired = core.d and core.d <= at.now
   if not expired and not core.u then
     if not core.d then return false end
     ff.add(at, ":deadlines", ulid, core.d) -- The core rules, not the index.
-    ff.arm(at, tonumber(core.d))
+    ff.arm(at, core.d)
     return true
   end
-  local to, changes = expired and "expired" or "cancelled", {}
+  local to = expired and "expired" or "cancelled"
   if core.s == "active" then
-    ff.remember(at, ulid, core, changes, ff.attempt_entry(core, to))
+    ff.remember(at, ulid, core, ff.attempt_entry(core, to))
     ff.revoke(at, ulid, core, to == "cancelled" and "cancelled" or "lost")
   end
-  ff.finish(at, ulid, core, to, changes)
+  ff.finish(at, ulid, core, to)
   return true
 end
 

@@ -23,8 +23,8 @@ function ff.receipt(at, ulid, lease, epoch)
   return "stale"
 end
 
--- The answers of `one` to the items of a batch. What is planned cannot be read back, so a second item of the same
--- execution is not looked at: the same lease gets the same answer, another one is stale.
+-- The answers of `one`, given an item and its number, to the items of a batch. What is planned cannot be read back, so
+-- a second item of the same execution is not looked at: the same lease gets the same answer, another one is stale.
 function ff.each_once(items, one)
   local answers, first = {}, {}
   for i = 1, #items do
@@ -32,7 +32,7 @@ function ff.each_once(items, one)
     local before = first[item.id]
     if not before then
       first[item.id] = i
-      answers[i] = one(item)
+      answers[i] = one(item, i)
     elseif items[before].lease == item.lease and items[before].epoch == item.epoch then
       answers[i] = answers[before]
     else

@@ -1,11 +1,11 @@
 -- A lane whose steps of priority are worth something else now: all that waits gets the place it would have had.
 
 local function plan(at, queue, from, to, ulid, rank)
-  local found = redis.call("HMGET", at.tag .. ":e:" .. ulid, "p", "c", "rq", "fk")
-  local core = { q = queue, rq = found[3] or nil, fk = found[4] or nil }
-  local priority, index = tonumber(found[1] or 0) or 0, ff.line_index(core)
+  local readable, core = pcall(ff.load, at, ulid)
+  if not readable or not core then core = { q = queue, c = at.now } end -- A claim finds out.
+  local priority, index = core.p or 0, ff.line_index(core)
   local ready_at = ff.ready_at(from, priority, rank)
-  local again = ff.rank(to, priority, ready_at > 0 and ready_at or nil, tonumber(found[2]) or at.now)
+  local again = ff.rank(to, priority, ready_at > 0 and ready_at or nil, core.c)
   local score = again
   if core.fk then
     local _, tag = ff.split_score(from, priority, tonumber(redis.call("ZSCORE", at.tag .. index, ulid) or 0))

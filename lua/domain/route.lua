@@ -36,7 +36,7 @@ end
 
 -- What an execution requires: in the core when it is short, else in a satellite and its class in the core.
 function ff.requirements_of(at, ulid, core)
-  if core.required then return core.required end -- A submit: its satellite is only planned.
+  if at.routes and at.routes[ulid] then return at.routes[ulid] end -- A submit: its satellite is only planned.
   local text = core.rq or ""
   if string.sub(text, 1, 1) == "@" then
     text = redis.call("GET", ff.key(at, ulid, "n"))
@@ -76,9 +76,9 @@ function ff.service(at, lane, index)
   if service and at.now - service.at < 60000 then return service.tag end
   local first, tag = redis.call("ZRANGE", at.tag .. index, 0, 0, "WITHSCORES"), 0
   if first[1] then
-    local priority = tonumber(redis.call("HGET", at.tag .. ":e:" .. first[1], "p") or 0) or 0
+    local readable, core = pcall(ff.load, at, first[1])
     local _
-    _, tag = ff.split_score(lane, priority, tonumber(first[2]))
+    _, tag = ff.split_score(lane, readable and core and core.p or 0, tonumber(first[2]))
   end
   lane.services[index] = { tag = tag, at = at.now }
   return tag
@@ -87,7 +87,7 @@ end
 -- An execution of a line with fairness keys is served now.
 function ff.note_service(at, line, core, score)
   local services, index = line.lane.services, line.index
-  local _, tag = ff.split_score(line.lane, tonumber(core.p or 0), score)
+  local _, tag = ff.split_score(line.lane, core.p or 0, score)
   local service = services[index]
   if not service then
     services[index] = { tag = tag, at = at.now }
@@ -100,7 +100,7 @@ local tag_max = 549755813887 -- 2^39 - 1: what one step of priority has room for
 
 -- The score of an execution in a line with fairness keys. `front`: before those of its priority that wait.
 local function fair_score(at, lane, core, index, line, front)
-  local priority = tonumber(core.p or 0)
+  local priority = core.p or 0
   local base, now = ff.split_score(lane, priority, 0), ff.service(at, lane, index)
   if front then return base + now end
   local member = core.fk .. "/" .. string.format("%d", priority)
@@ -108,7 +108,7 @@ local function fair_score(at, lane, core, index, line, front)
   at.ends = ends
   local stands = ends[line .. member] or tonumber(redis.call("ZSCORE", at.tag .. ":fair:" .. line, member) or 0)
   local tag = math.max(stands, now)
-  ends[line .. member] = math.min(tag_max, tag + math.max(1, math.floor(1000 / tonumber(core.fw or 1))))
+  ends[line .. member] = math.min(tag_max, tag + math.max(1, math.floor(1000 / (core.fw or 1))))
   ff.add(at, ":fair:" .. line, member, ends[line .. member])
   return base + tag
 end
@@ -129,7 +129,7 @@ local function open_line(at, queue, name, required, rank)
 end
 
 local function rank_of(lane, core, ms)
-  return ff.rank(lane, tonumber(core.p or 0), ms, not ms and tonumber(core.c))
+  return ff.rank(lane, core.p or 0, ms, core.c)
 end
 
 local function place_in_line(at, lane, ulid, core, ms)

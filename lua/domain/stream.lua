@@ -37,7 +37,7 @@ function ff.open_stream(at, ulid, core)
   local key = ff.key(at, ulid, "s")
   local found = redis.call("HMGET", key, "g", "n", "l", "b", "z", "x", "p")
   local stream = {
-    key = key, frames = ff.key(at, ulid, "f"), generation = counter(core.g, key), last = 0, base = 0,
+    key = key, frames = ff.key(at, ulid, "f"), generation = core.g or 0, last = 0, base = 0,
     bytes = counter(found[5], key), trimmed = found[6], summary = found[7], used = found[1] and true or false,
   }
   if found[1] and counter(found[1], key) == stream.generation then
@@ -103,10 +103,10 @@ end
 -- Plans the append of `frames` behind the last; `there` is the number of the last entry there is. The lease is noted
 -- before its frames and their count after them: cut short between, the same call goes on where it was.
 function ff.plan_frames(at, ulid, core, stream, frames, there, document)
-  local changes, added, bytes, state = {}, 0, 0, {}
+  local added, bytes, state = 0, 0, {}
   if stream.taken then
-    ff.satellite(at, core, changes, { "HSET", stream.key, "g", stream.generation, "n", stream.last, "l", stream.lease,
-                                      "b", stream.base })
+    ff.satellite(at, ulid, core, { "HSET", stream.key, "g", stream.generation, "n", stream.last, "l", stream.lease,
+                                   "b", stream.base })
   end
   local first = stream.last
   for i = 1, #frames do
@@ -132,7 +132,6 @@ function ff.plan_frames(at, ulid, core, stream, frames, there, document)
   end
   stream.last = first + #frames
   ff.write(at, { "HSET", stream.key, "n", stream.last, "z", math.max(0, stream.bytes + bytes - freed), unpack(state) })
-  if #changes > 0 then ff.set_fields(at, at.tag .. ":e:" .. ulid, changes) end
   if core.i then ff.tell(at, ":f:" .. ulid, "frames") end
 end
 
@@ -163,7 +162,7 @@ function ff.close_stream(at, ulid, core)
   local stream = core.j and ff.open_stream(at, ulid, core)
   if not stream or not stream.used or top(stream) > stream.last then return end
   local marker = { type = core.s, content_type = "", data = core.x or "" }
-  plan_entry(at, stream, stream.last + 1, (core.a or "0") .. " " .. (core.z or "0") .. " end", marker)
+  plan_entry(at, stream, stream.last + 1, (core.a or 0) .. " " .. (core.z or 0) .. " end", marker)
 end
 
 local function append_row(rows, generation, number, attempt, ms, mode, kind, content_type, data)
@@ -224,5 +223,5 @@ function ff.read_stream(at, ulid, core, page, limit)
   append_summary(page, stream, stream.generation, stream.last)
   if not ended or not before(page.generation, page.number, stream.generation, stream.last + 1) then return end
   page.generation, page.number = stream.generation, stream.last + 1
-  append_row(page.rows, page.generation, page.number, core.a or "0", core.z or "0", "end", core.s, "", core.x or "")
+  append_row(page.rows, page.generation, page.number, core.a or 0, core.z or 0, "end", core.s, "", core.x or "")
 end

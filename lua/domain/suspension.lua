@@ -55,14 +55,13 @@ function ff.load_step(at, ulid, step)
   return doc
 end
 
-local function save_step(at, ulid, core, changes, step, doc)
-  ff.satellite(at, core, changes, { "SET", step_key(at, ulid, "s", step), cjson.encode(doc) })
+local function save_step(at, ulid, core, step, doc)
+  ff.satellite(at, ulid, core, { "SET", step_key(at, ulid, "s", step), cjson.encode(doc) })
 end
 
 -- The step that is open for signals: the suspension, else the one that may come.
 function ff.open_step(core)
-  local last = tonumber(core.h or 0)
-  if not last then ff.corrupt("steps of a core") end
+  local last = core.h or 0
   return core.s == "suspended" and last or last + 1
 end
 
@@ -167,13 +166,11 @@ end
 
 -- Stores waitpoints of the step that may come.
 function ff.store_waitpoints(at, ulid, core, step, doc)
-  local changes = {}
-  save_step(at, ulid, core, changes, step, doc)
+  save_step(at, ulid, core, step, doc)
   if not core.h then
-    changes[#changes + 1] = "h"
-    changes[#changes + 1] = 0
+    core.h = 0
+    ff.keep(at, ulid, core)
   end
-  if #changes > 0 then ff.set_fields(at, at.tag .. ":e:" .. ulid, changes) end
   arm_step(at, ulid, doc)
 end
 
@@ -230,7 +227,7 @@ function ff.accept_signal(at, ulid, core, step, doc, signal)
   ff.write(at, { "HSET", answers, signal.label .. "/" .. signal.id,
                  number .. (ends and " resumed " or " accepted ") .. #signal.name .. " " .. signal.name .. " "
                  .. signal.source })
-  if not ends then save_step(at, ulid, core, {}, step, doc) end
+  if not ends then save_step(at, ulid, core, step, doc) end
   return ends
 end
 
@@ -254,27 +251,26 @@ end
 
 -- Moves on from a step: what the handler resumes with is stored, and who it was that gave the lease up. The attempt
 -- goes on: the next claim counts it again.
-local function go_on(at, ulid, core, step, doc, by, changes)
+local function go_on(at, ulid, core, step, doc, by)
   doc.b, doc.r = by, at.now
-  save_step(at, ulid, core, changes, step, doc)
+  save_step(at, ulid, core, step, doc)
   local entry = ff.attempt_entry(core, "suspended")
   entry.outcome, entry.step, entry.suspended, entry.by = "suspended", step, doc.z, by
-  ff.remember(at, ulid, core, changes, entry)
-  changes[#changes + 1] = "a"
-  changes[#changes + 1] = tonumber(core.a) - 1
+  ff.remember(at, ulid, core, entry)
+  core.a = core.a - 1
   disarm_step(at, ulid, doc)
   local delay = doc.d or 0
   if delay > 0 then
-    ff.move(at, ulid, core, "delayed", at.now + delay, changes)
+    ff.move(at, ulid, core, "delayed", at.now + delay)
   else
-    ff.move(at, ulid, core, "ready", nil, changes)
+    ff.move(at, ulid, core, "ready", nil)
   end
 end
 
 -- Ends the suspension of an execution so that its handler goes on, in front of its priority or after the resume delay.
 -- `by` is signals, timeout or operator.
 function ff.resume(at, ulid, core, doc, by)
-  go_on(at, ulid, core, tonumber(core.h), doc, by, {})
+  go_on(at, ulid, core, core.h, doc, by)
 end
 
 -- Suspends an execution that its holder gives up: s has condition (or nil), timeout_ms (0: none), on_timeout,
@@ -284,44 +280,43 @@ function ff.suspend(at, ulid, core, step, doc, s)
   doc.t = s.timeout_ms > 0 and at.now + s.timeout_ms or nil
   doc.d = s.resume_delay_ms > 0 and s.resume_delay_ms or nil
   doc.y, doc.b = s.kept ~= "" and s.kept or nil, nil
-  local changes = { "h", step, "o", "suspended" }
+  core.h, core.o = step, "suspended"
   if step > 1 then
     ff.unlink(at, step_key(at, ulid, "s", step - 1))
     ff.unlink(at, step_key(at, ulid, "m", step - 1))
     if step > steps_kept then ff.unlink(at, step_key(at, ulid, "d", step - steps_kept)) end
   end
-  if doc.q and count_early(at, ulid, step, doc) then return go_on(at, ulid, core, step, doc, "signals", changes) end
-  save_step(at, ulid, core, changes, step, doc)
-  ff.move(at, ulid, core, "suspended", doc.t or ff.never, changes)
+  if doc.q and count_early(at, ulid, step, doc) then return go_on(at, ulid, core, step, doc, "signals") end
+  save_step(at, ulid, core, step, doc)
+  ff.move(at, ulid, core, "suspended", doc.t or ff.never)
   arm_step(at, ulid, doc)
 end
 
 local function fail_suspended(at, ulid, core, text)
-  local changes = { "f", tonumber(core.f or 0) + 1, "x", "timeout" }
-  ff.explain(at, ulid, core, changes, text)
-  ff.finish(at, ulid, core, "failed", changes)
+  core.f, core.x = (core.f or 0) + 1, "timeout"
+  ff.explain(at, ulid, core, text)
+  ff.finish(at, ulid, core, "failed")
 end
 
 -- The attempt has failed, and the retry policy decides. The next attempt is not told of the step.
 local function retry_suspended(at, ulid, core, step, doc, text)
-  local changes = {}
   local entry = ff.attempt_entry(core, "suspended")
   entry.outcome, entry.step, entry.suspended, entry.by = "suspended", step, doc.z, "timeout"
-  ff.remember(at, ulid, core, changes, entry)
-  ff.clear_fields(at, at.tag .. ":e:" .. ulid, { "o", "l" })
+  ff.remember(at, ulid, core, entry)
   ff.unlink(at, step_key(at, ulid, "s", step))
   ff.unlink(at, step_key(at, ulid, "m", step))
   disarm_step(at, ulid, doc)
   ff.fail_attempt(at, ulid, core, { class = "timeout", text = text, retry_after_ms = -1 })
+  core.o, core.l = nil, nil
 end
 
 local function time_is_over(at, ulid, core, doc, text)
   if doc.o == "fail" then
     fail_suspended(at, ulid, core, text)
   elseif doc.o == "expire" then
-    ff.finish(at, ulid, core, "expired", {})
+    ff.finish(at, ulid, core, "expired")
   elseif doc.o == "retry" then
-    retry_suspended(at, ulid, core, tonumber(core.h), doc, text)
+    retry_suspended(at, ulid, core, core.h, doc, text)
   else
     ff.resume(at, ulid, core, doc, "timeout")
   end
@@ -393,8 +388,7 @@ end
 -- suspended at, resumed at, what the handler kept, the number of the signal to go on from (0: these are all), and then
 -- of each signal label, id, name, source, accepted at, content type and payload.
 function ff.resumption(at, ulid, core)
-  local step = tonumber(core.h)
-  if not step then ff.corrupt("steps of a core") end
+  local step = core.h
   local doc = step > 0 and ff.load_step(at, ulid, step)
   if not doc or not doc.b then return "" end
   local records, next_number = {}, 0
@@ -409,22 +403,21 @@ end
 
 -- Plans the deletion of every step.
 function ff.delete_steps(at, ulid, core)
-  local last = tonumber(core.h) or 0
+  local last = core.h or 0
   for step = math.max(1, last - steps_kept), last + 1 do
     for _, kind in ipairs({ "d", "s", "m" }) do ff.unlink(at, step_key(at, ulid, kind, step)) end
   end
 end
 
 -- A new generation begins: nothing of the old one is handed over, and its waitpoints are closed.
-function ff.close_steps(at, ulid, core, changes)
-  local last = tonumber(core.h) or 0
+function ff.close_steps(at, ulid, core)
+  local last = core.h or 0
   for step = math.max(1, last), last + 1 do
     ff.unlink(at, step_key(at, ulid, "s", step))
     ff.unlink(at, step_key(at, ulid, "m", step))
   end
   if last + 1 > steps_kept then ff.unlink(at, step_key(at, ulid, "d", last + 1 - steps_kept)) end
-  changes[#changes + 1] = "h"
-  changes[#changes + 1] = last + 1
+  core.h = last + 1
 end
 
 function ff.kept_fits(kept)

@@ -52,7 +52,7 @@ local function new_line(own, name, rank, fits)
   local required = own.lane.lines[name]
   return {
     queue = own.queue, lane = own.lane, name = name, rank = rank, opened = rank, gone = 0, patient = fits.patient,
-    limited = required.limited and required.text, fair = string.sub(name, -1) == "|",
+    requires = required.text, limited = required.limited and required.text, fair = string.sub(name, -1) == "|",
     index = ff.queue_index(own.queue) .. "|" .. name, rq = required.field,
   }
 end

@@ -10,13 +10,13 @@ ff = {
 -- Valkey's globals lie behind two tables. As locals of the whole bundle they cost a fraction. Most of them are not
 -- there while the library loads, so the first call fetches them.
 local function globals()
-  return redis, string, table, math, cjson, tonumber, tostring, type, unpack, pcall, pairs, ipairs
+  return redis, string, table, math, cjson, cmsgpack, tonumber, tostring, type, unpack, pcall, pairs, ipairs
 end
 
 -- luacheck: push ignore 211 231 431
-local redis, string, table, math, cjson, tonumber, tostring, type, unpack, pcall, pairs, ipairs = redis
+local redis, string, table, math, cjson, cmsgpack, tonumber, tostring, type, unpack, pcall, pairs, ipairs = redis
 
 function ff.find_globals()
-  redis, string, table, math, cjson, tonumber, tostring, type, unpack, pcall, pairs, ipairs = globals()
+  redis, string, table, math, cjson, cmsgpack, tonumber, tostring, type, unpack, pcall, pairs, ipairs = globals()
 end
 -- luacheck: pop

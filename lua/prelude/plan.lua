@@ -61,10 +61,22 @@ function ff.remove_last(at, index, member)
   list[n + 1], list[n + 2] = index, member
 end
 
--- Sets fields of a hash: `fields` is { field, value, … }.
-function ff.set_fields(_, key, fields)
+-- Stores the core as it is when the plan is performed: what a verb changes in the table after this counts too.
+function ff.keep(_, ulid, core)
   local n = cores.count
-  cores[n + 1], cores[n + 2], cores.count = key, fields, n + 2
+  if cores[n] == core and n > 0 then return end
+  cores[n + 1], cores[n + 2], cores.count = ulid, core, n + 2
+end
+
+-- Sets fields of a hash, when the cores are stored: `fields` is { field, value, … }.
+function ff.set_fields(at, key, fields)
+  local list = at.hset
+  if not list then
+    list = {}
+    at.hset = list
+  end
+  local n = #list
+  list[n + 1], list[n + 2] = key, fields
 end
 
 function ff.clear_fields(at, key, names)
@@ -206,6 +218,8 @@ function ff.discard(at)
   if at.strings then at.strings = nil end
   if at.lanes then at.lanes = nil end
   if at.hdel then at.hdel = nil end
+  if at.hset then at.hset = nil end
+  if at.routes then at.routes = nil end
   if at.gone then at.gone = nil end
   if at.heads then at.heads = nil end
   if at.closed then at.closed = nil end
@@ -218,13 +232,18 @@ function ff.discard(at)
   if at.old_lanes then at.old_lanes = nil end
 end
 
--- The truth: clears fields, then sets fields (the state is in the last write of a core).
+local function change_fields(command, list)
+  for i = 1, #list, 2 do redis.call(command, list[i], unpack(list[i + 1])) end
+end
+
+-- The truth.
 local function write_cores(at)
-  local cleared = at.hdel
-  if cleared then
-    for i = 1, #cleared, 2 do redis.call("HDEL", cleared[i], unpack(cleared[i + 1])) end
-  end
-  for i = 1, cores.count, 2 do redis.call("HSET", cores[i], unpack(cores[i + 1])) end
+  if at.hdel then change_fields("HDEL", at.hdel) end
+  if at.hset then change_fields("HSET", at.hset) end
+  if cores.count == 0 then return end
+  local list, base = {}, at.tag .. ":e:"
+  for i = 1, cores.count, 2 do list[i], list[i + 1] = base .. cores[i], cmsgpack.pack(cores[i + 1]) end
+  write_strings(list)
 end
 
 local function save_clock(at)

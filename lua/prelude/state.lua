@@ -35,11 +35,10 @@ local function enter_index(at, ulid, core, to, ms)
   if ms > 0 and ms < ff.never then ff.arm(at, ms) end
 end
 
--- Moves an execution to the state `to` with its timer at `ms` (ready: the time to rank by, nil for the front) and sets
--- `changes` ({ field, value, … }) in its core. A lean execution that ends is deleted instead of indexed.
--- core.s == nil is a submit; the caller has put all other core fields into `changes`. `left`: the caller plans itself
--- that the entry in the index of the old state goes.
-function ff.move(at, ulid, core, to, ms, changes, left)
+-- Moves an execution to the state `to` with its timer at `ms` (ready: the time to rank by, nil for the front). A lean
+-- execution that ends is deleted instead of indexed. core.s == nil is a submit. `left`: the caller plans itself that
+-- the entry in the index of the old state goes.
+function ff.move(at, ulid, core, to, ms, left)
   local from = core.s or ""
   if not ff.legal[from][to] then ff.corrupt("no transition from " .. from .. " to " .. to .. " of " .. ulid) end
   if core.s and not left then leave_index(at, ulid, core) end
@@ -60,9 +59,7 @@ function ff.move(at, ulid, core, to, ms, changes, left)
     return
   end
   enter_index(at, ulid, core, to, ms)
-  local n = #changes
-  changes[n + 1], changes[n + 2] = "s", to
-  ff.set_fields(at, at.tag .. ":e:" .. ulid, changes)
-  if core.m ~= "lean" then ff.event(at, ulid, to .. " " .. core.q) end
   core.s = to
+  ff.keep(at, ulid, core)
+  if core.m ~= "lean" then ff.event(at, ulid, to .. " " .. core.q) end
 end

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "integration/deployment_program.hpp"
+#include "support/stored_core.hpp"
 #include "support/wait.hpp"
 
 namespace ff::test {
@@ -92,7 +93,7 @@ TEST_CASE("damaged data is corrupt, and told") {
   const auto [id, answer] = program.submit();
   REQUIRE(answer == "ok");
   const auto core = program.deployment().keys().tag(0) + ":e:" + id;
-  REQUIRE(server.cli("HDEL", core, "s") == "1");
+  REQUIRE_FALSE(server.client().command(change_core(core, {"s", ""})).is_error());
   script::Describe::Args args;
   args.ns = "ns";
   args.id = id;

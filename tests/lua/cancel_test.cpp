@@ -181,7 +181,7 @@ TEST_CASE("a grace does not outlive the deadline, which then ends the execution 
 
   CHECK(lua.ok<Cancel>(cancel(lease.id, 50'000)).grace_until == deadline);
 
-  lua.text({"HSET", lua.key("e:" + lease.id), "d", std::to_string(lua.now() - 1)});
+  lua.change(lease.id, {"d", std::to_string(lua.now() - 1)});
   lua.make_due("deadlines", lease.id);
   lua.run_due();
   CHECK(lua.state(lease.id) == "expired");

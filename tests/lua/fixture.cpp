@@ -9,12 +9,14 @@
 #include "ff/core/ids.hpp"
 #include "library_source.hpp"
 #include "support/limit_checker.hpp"
+#include "support/stored_core.hpp"
 
 namespace ff::test {
 namespace {
 
 constexpr std::size_t kPartitions = 8;
 constexpr std::size_t kIdChars = 26;
+constexpr const char* kForgets = "ff1_forget";
 
 // One Valkey for the process, with a connection to each node.
 struct Shared {
@@ -22,6 +24,7 @@ struct Shared {
   std::unique_ptr<ValkeyCluster> cluster;
   std::vector<ValkeyServer*> nodes;
   std::vector<RespClient> clients;
+  std::string loaded;  // The library.
 
   Shared() {
     if (LuaFixture::on_cluster()) {
@@ -64,6 +67,9 @@ script::Reply to_reply(const RespValue& value) {
   return reply;
 }
 
+// By its name behind the tag.
+bool is_core(const std::string& name) { return name.starts_with(":e:") && name.size() == 3 + kIdChars; }
+
 std::string joined(const RespValue& list, std::size_t width, bool sorted) {
   std::vector<std::string> parts;
   for (std::size_t i = 0; i < list.elements.size(); i += width) {
@@ -92,15 +98,31 @@ const std::string& LuaFixture::product_library() {
 LuaFixture::LuaFixture() : LuaFixture(product_library()) {}
 
 LuaFixture::LuaFixture(const std::string& library) : keys_("ff", kPartitions) {
-  for (auto& client : shared().clients) {
-    must(client.command({"FLUSHALL", "SYNC"}));
-    must(client.command({"FUNCTION", "FLUSH", "SYNC"}));
+  for (auto& client : shared().clients) must(client.command({"FLUSHALL", "SYNC"}));
+  if (library == shared().loaded && library.find(kForgets) != std::string::npos) {
+    forget();
+    return;
   }
+  for (auto& client : shared().clients) must(client.command({"FUNCTION", "FLUSH", "SYNC"}));
   reload(library);
+}
+
+std::string LuaFixture::forgetful(std::string library) {
+  const std::string memory = "\nlocal memory = {}\n";
+  const auto at = library.find(memory);
+  if (at == std::string::npos) throw std::runtime_error("the library does not remember where it did");
+  library.insert(at + memory.size(), std::string("redis.register_function(\"") + kForgets +
+                                         "\", function() memory = {} end)\n");
+  return library;
+}
+
+void LuaFixture::forget() {
+  for (auto& client : shared().clients) must(client.command({"FCALL", kForgets, "0"}));
 }
 
 void LuaFixture::reload(const std::string& library) {
   for (auto& client : shared().clients) must(client.command({"FUNCTION", "LOAD", "REPLACE", library}));
+  shared().loaded = library;
 }
 
 std::size_t LuaFixture::owner(core::Partition partition) {
@@ -120,6 +142,10 @@ ValkeyServer& LuaFixture::node() { return *shared().nodes.at(owner(home_)); }
 std::vector<ValkeyServer*> LuaFixture::nodes() { return shared().nodes; }
 ValkeyCluster& LuaFixture::cluster() { return *shared().cluster; }
 
+void LuaFixture::change(const std::string& id, const std::vector<std::string>& fields) {
+  text(change_core(key("e:" + id), fields));
+}
+
 std::int64_t LuaFixture::now() {
   const auto time = must(command({"TIME"}));
   return std::stoll(time.elements.at(0).text) * 1000 + std::stoll(time.elements.at(1).text) / 1000;
@@ -127,7 +153,7 @@ std::int64_t LuaFixture::now() {
 
 std::map<std::string, std::string> LuaFixture::core(const std::string& id) {
   std::map<std::string, std::string> fields;
-  const auto reply = command({"HGETALL", key("e:" + id)});
+  const auto reply = command(read_core(key("e:" + id)));
   for (std::size_t i = 0; i + 1 < reply.elements.size(); i += 2) {
     fields[reply.elements[i].text] = reply.elements[i + 1].text;
   }
@@ -135,7 +161,9 @@ std::map<std::string, std::string> LuaFixture::core(const std::string& id) {
 }
 
 std::string LuaFixture::field(const std::string& id, const std::string& name) {
-  return text({"HGET", key("e:" + id), name});
+  const auto fields = core(id);
+  const auto found = fields.find(name);
+  return found == fields.end() ? "" : found->second;
 }
 
 std::map<std::string, double> LuaFixture::scores(const std::string& index) {
@@ -177,7 +205,7 @@ LuaFixture::Keys LuaFixture::read_all() {
   }
   std::vector<std::vector<std::string>> commands;
   for (const auto& name : names) commands.push_back({"TYPE", name});
-  const auto types = pipeline(commands);
+  auto types = pipeline(commands);
   static const std::map<std::string, std::vector<std::string>> readers = {
       {"string", {"GET"}},   {"hash", {"HGETALL"}},
       {"set", {"SMEMBERS"}}, {"list", {"LRANGE", "0", "-1"}},
@@ -185,6 +213,10 @@ LuaFixture::Keys LuaFixture::read_all() {
   for (std::size_t i = 0; i < names.size(); ++i) {
     commands[i] = readers.at(types[i].text);
     commands[i].insert(commands[i].begin() + 1, names[i]);
+    if (types[i].text == "string" && is_core(names[i].substr(tag().size()))) {
+      types[i].text = "core";
+      commands[i] = read_core(names[i]);
+    }
   }
   auto values = pipeline(commands);
   Keys found;
@@ -199,8 +231,8 @@ Contents LuaFixture::contents() { return contents_of(read_all()); }
 Contents LuaFixture::contents_of(const Keys& keys) {
   Contents found;
   for (const auto& [name, key] : keys) {
-    const std::size_t width = key.type == "hash" || key.type == "zset" ? 2 : 1;
-    const bool in_order = key.type != "hash" && key.type != "set";
+    const std::size_t width = key.type == "hash" || key.type == "core" || key.type == "zset" ? 2 : 1;
+    const bool in_order = key.type != "hash" && key.type != "core" && key.type != "set";
     found[name] = key.type + " " + (key.type == "string" ? key.value.text : joined(key.value, width, !in_order));
   }
   return found;
@@ -299,9 +331,8 @@ struct Model {
 
   Model(const Keys& keys, std::int64_t now) {
     for (const auto& [name, key] : keys) {
-      const bool is_core = name.starts_with(":e:") && name.size() == 3 + kIdChars;
-      if (is_core && key.type == "hash") cores[name.substr(3)] = pairs(key.value);
-      if (!is_core && !name.empty() && key.type == "zset") indexes[name.substr(1)] = pairs(key.value);
+      if (key.type == "core" && !key.value.elements.empty()) cores[name.substr(3)] = pairs(key.value);
+      if (!is_core(name) && !name.empty() && key.type == "zset") indexes[name.substr(1)] = pairs(key.value);
     }
     for (const auto& [id, score] : indexes["delayed"]) {
       const auto core = cores.find(id);
@@ -456,6 +487,13 @@ script::Describe::Ok LuaFixture::describe(const std::string& id) {
   args.ns = "ns";
   args.id = id;
   return ok<script::Describe>(args);
+}
+
+std::string LuaFixture::payload(const std::string& id) {
+  script::Payload::Args args;
+  args.ns = "ns";
+  args.id = id;
+  return ok<script::Payload>(args).payload;
 }
 
 std::vector<std::string> LuaFixture::history(const std::string& id) {

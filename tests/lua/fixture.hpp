@@ -36,6 +36,10 @@ class LuaFixture {
   static const std::string& product_library();
   // Throws away what the library remembers between calls, as a failover does.
   void reload(const std::string& library = product_library());
+  // The library with a function of the tests' own that forgets, at a hundredth of what loading it costs, which a
+  // fixture made with such a library then calls instead.
+  static std::string forgetful(std::string library);
+  void forget();
 
   // The partition all calls go to.
   core::Partition home() const noexcept { return home_; }
@@ -87,6 +91,9 @@ class LuaFixture {
   // Forgets which node serves what, after a slot moved.
   void forget_owners() { owners_.clear(); }
 
+  // Sets fields of a core behind the library's back: field, value, …; an empty value removes the field.
+  void change(const std::string& id, const std::vector<std::string>& fields);
+
   // Valkey's clock in ms.
   std::int64_t now();
   // The core of an execution; empty when there is none.
@@ -132,6 +139,7 @@ class LuaFixture {
   Held held_again(const std::string& id);
   std::string state(const std::string& id) { return field(id, "s"); }
   script::Describe::Ok describe(const std::string& id);
+  std::string payload(const std::string& id);
   // The history, each entry as JSON.
   std::vector<std::string> history(const std::string& id);
   std::string complete(const Held& lease, std::string result = "done");  // Its outcome.

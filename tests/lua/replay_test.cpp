@@ -199,7 +199,7 @@ TEST_CASE("an execution of thousands of generations can still be purged") {
   LuaFixture lua;
   const auto lease = lua.held();
   lua.ok<script::Fail>(lua.fail_args(lease, "not_found"));
-  lua.text({"HSET", lua.key("e:" + lease.id), "g", "9000"});
+  lua.change(lease.id, {"g", "9000"});
   lua.text({"SET", lua.key("e:" + lease.id + ":r8999"), "old"});
 
   lua.ok<script::Purge>(of<script::Purge::Args>(lease.id));

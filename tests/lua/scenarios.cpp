@@ -26,6 +26,7 @@ script::Submit::Item rich() {
   item.tags = R"({"a":"b"})";
   item.deadline_ms = 90'000;
   item.priority = 1;
+  item.payload = std::string(300, 'p');  // Too large for the core.
   return item;
 }
 
@@ -310,7 +311,7 @@ Words due(LuaFixture& lua, const std::string& index) {
   if (index == "delayed") id = lua.submit(delayed());
   else if (index == "completed") finished(lua, id);
   else id = lua.held(rich()).id;
-  if (index == "deadlines") lua.text({"HSET", lua.key("e:" + id), "d", "1"});
+  if (index == "deadlines") lua.change(id, {"d", "1"});
   lua.make_due(index, id);
   script::RunDue::Args args;
   args.limit = 100;

@@ -242,7 +242,7 @@ std::vector<End> ends() {
     run_when_due(lua, "deadlines", lease);
   }, "cancelled"});
   all.push_back({"deadline", [](LuaFixture& lua, const Held& lease) {
-    lua.text({"HSET", lua.key("e:" + lease.id), "d", "1"});
+    lua.change(lease.id, {"d", "1"});
     lua.text({"ZADD", lua.key("deadlines"), "1", lease.id});
     lua.run_due();
   }, "expired"});

@@ -381,7 +381,7 @@ TEST_CASE("cancel and deadline end a suspended execution, and its waitpoints") {
   auto item = LuaFixture::item();
   item.deadline_ms = 60'000;
   const auto late = suspended(lua, "{}", item);
-  lua.text({"HSET", lua.key("e:" + late.id), "d", "1"});
+  lua.change(late.id, {"d", "1"});
   lua.make_due("deadlines", late.id);
   lua.run_due();
   CHECK(lua.state(late.id) == "expired");

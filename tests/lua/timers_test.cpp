@@ -211,7 +211,7 @@ TEST_CASE("a deadline ends an execution in each unfinished state") {
   lua.submit({ready, delayed});
   Listener worker(lua, {"w:worker"});
   for (const auto& item : {ready, delayed, active, retried}) {
-    lua.text({"HSET", lua.key("e:" + item.id), "d", std::to_string(lua.now() - 5)});
+    lua.change(item.id, {"d", std::to_string(lua.now() - 5)});
     lua.make_due("deadlines", item.id);
   }
 
@@ -247,7 +247,7 @@ TEST_CASE("of several things due at once the deadline wins, then the timeout") {
   auto both = with(policy), all = with(policy);
   all.deadline_ms = 60'000;
   const auto timed = lua.held(both), ended = lua.held(all);
-  lua.text({"HSET", lua.key("e:" + ended.id), "d", "1"});
+  lua.change(ended.id, {"d", "1"});
   lua.make_due("deadlines", ended.id);
   for (const auto& id : {timed.id, ended.id}) {
     lua.make_due("timeouts", id);

@@ -1,5 +1,5 @@
 # Each verb on a real Valkey; the same program once more on a cluster of three primaries.
-add_library(ff_lua_fixture STATIC fixture.cpp)
+add_library(ff_lua_fixture STATIC fixture.cpp scenarios.cpp)
 target_include_directories(ff_lua_fixture PRIVATE ${PROJECT_SOURCE_DIR}/ff-script/src)
 target_link_libraries(ff_lua_fixture PUBLIC ff_test_support)
 
@@ -17,14 +17,15 @@ ff_lua_test(NAME verbs SOURCES submit_test.cpp claim_test.cpp complete_test.cpp 
             deployment_test.cpp stream_test.cpp merge_test.cpp events_test.cpp
             route_test.cpp lane_test.cpp)
 ff_lua_test(NAME limits SOURCES quota_test.cpp budget_test.cpp limit_checker_test.cpp)
-ff_lua_test(NAME convention SOURCES convention_test.cpp scenarios.cpp)
+ff_lua_test(NAME convention SOURCES convention_test.cpp)
 target_compile_definitions(test_lua_convention PRIVATE FF_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 ff_lua_test(NAME mirror SOURCES mirror_test.cpp)
 ff_lua_test(NAME suspension SOURCES suspend_test.cpp signal_test.cpp condition_test.cpp event_test.cpp)
 
 # What differs between one server and a cluster is not touched by damage, so that runs once; migration needs a cluster.
-ff_test(NAME lua_damage KIND lua SOURCES damaged_keys_test.cpp inner_failure_test.cpp scenarios.cpp LINK lua_fixture
-        TIMEOUT 600)
-target_precompile_headers(test_lua_damage PRIVATE fixture.hpp)
-ff_test(NAME lua_migration KIND lua SOURCES migration_test.cpp scenarios.cpp LINK lua_fixture TIMEOUT 300)
+ff_test(NAME lua_damaged_keys KIND lua SOURCES damaged_keys_test.cpp LINK lua_fixture TIMEOUT 400)
+target_precompile_headers(test_lua_damaged_keys PRIVATE fixture.hpp)
+ff_test(NAME lua_inner_failure KIND lua SOURCES inner_failure_test.cpp LINK lua_fixture TIMEOUT 400)
+target_precompile_headers(test_lua_inner_failure PRIVATE fixture.hpp)
+ff_test(NAME lua_migration KIND lua SOURCES migration_test.cpp LINK lua_fixture TIMEOUT 300)
 set_tests_properties(lua/lua_migration PROPERTIES ENVIRONMENT FLOWFABRIC_TEST_CLUSTER=1)

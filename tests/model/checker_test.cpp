@@ -8,10 +8,12 @@
 #include <vector>
 
 #include "library_source.hpp"
+#include "support/stored_core.hpp"
 #include "support/valkey_server.hpp"
 
 namespace {
 
+using ff::test::change_core;
 using ff::test::RespClient;
 using ff::test::ValkeyServer;
 using Words = std::vector<std::string>;
@@ -45,13 +47,23 @@ void add_item(Words& words, std::size_t number, const Words& changes) {
 // Fields of a submitted item.
 const std::string kDelay = "5", kDeadline = "7", kKey = "8", kRequirements = "11", kFairness = "12", kPolicy = "14";
 
+std::string core(std::size_t number) { return kTag + ":e:" + id(number); }
+
+std::string epoch_of(RespClient& client, std::size_t number) {
+  const auto fields = client.command(ff::test::read_core(core(number))).elements;
+  for (std::size_t i = 0; i + 1 < fields.size(); i += 2) {
+    if (fields[i].text == "e") return fields[i + 1].text;
+  }
+  return {};
+}
+
 // 5: suspended, with a signal.
 void suspend(RespClient& client) {
   Words items = {"acme", "0"};
   add_item(items, 5, {});
   call(client, "submit", items);
   call(client, "claim", {"w2", id(903), "60000", "1", "0", "acme/mail", "", ""});
-  auto epoch = client.command({"HGET", kTag + ":e:" + id(5), "e"}).text;
+  auto epoch = epoch_of(client, 5);
   call(client, "suspend", {id(5), id(903), epoch, "{\"count\":3}", "0", "fail", "0", "", "w", "go", "0", "0", "90000",
                            "", ""});
   call(client, "signal", {"acme", id(5), "1.w", "s1", "go", "", "", "payload"});
@@ -67,7 +79,7 @@ void fill(RespClient& client) {
   add_item(items, 4, {});
   call(client, "submit", items);
   call(client, "claim", {"w1", id(900), "60000", "2", "0", "acme/mail", "", ""});
-  auto epoch = client.command({"HGET", kTag + ":e:" + id(4), "e"}).text;
+  auto epoch = epoch_of(client, 4);
   call(client, "complete", {"w1", id(901), "60000", "0", "acme/mail", "", "", id(4), id(900), epoch, "", "result"});
   call(client, "claim", {"w2", id(902), "60000", "3", "0", "acme/mail", "", ""});
   suspend(client);
@@ -89,8 +101,6 @@ struct Damage {
 const std::string kLine = "1e0892754396af74";
 std::string line() { return kTag + ":q:acme/mail|" + kLine; }
 
-std::string core(std::size_t number) { return kTag + ":e:" + id(number); }
-
 std::vector<Damage> damages() {
   const std::string queue = kTag + ":q:acme/mail";
   return {
@@ -99,7 +109,7 @@ std::vector<Damage> damages() {
       {"in the index of another state", {"ZADD", kTag + ":failed", "5", id(4)}, ":failed"},
       {"not in its queue", {"ZREM", queue, id(2)}, id(2)},
       {"a rank of another priority", {"ZADD", queue, "12345", id(2)}, "rank of priority 0"},
-      {"a priority that is not the rank's", {"HSET", core(2), "p", "9"}, "rank of priority 9"},
+      {"a priority that is not the rank's", change_core(core(2), {"p", "9"}), "rank of priority 9"},
       {"not in its line", {"ZREM", line() + "|", id(6)}, id(6)},
       {"not among those that wait", {"ZREM", kTag + ":waiting:acme/mail", id(6)}, "waiting"},
       {"in the waiting index without a route", {"ZADD", kTag + ":waiting:acme/mail", "5", id(2)}, "routes"},
@@ -118,22 +128,22 @@ std::vector<Damage> damages() {
       {"a deadline too many", {"ZADD", kTag + ":deadlines", "5", id(4)}, "deadlines"},
       {"a deadline at another time", {"ZINCRBY", kTag + ":deadlines", "1", id(1)}, "the score that the core implies"},
       {"purged at another time", {"ZINCRBY", kTag + ":completed", "1", id(4)}, "its end and its retention"},
-      {"an unknown state", {"HSET", core(2), "s", "asleep"}, "a state"},
-      {"an unknown field", {"HSET", core(2), "hello", "1"}, "a known field"},
-      {"a field too long", {"HSET", core(2), "k", std::string(65, 'k')}, "at most 64 bytes"},
-      {"another encoding", {"HSET", core(2), "k", std::string(65, 'k')}, "listpack"},
-      {"no lease", {"HDEL", core(1), "l"}, "the lease of the holder"},
-      {"no worker", {"HDEL", core(1), "w"}, "field w"},
-      {"an outcome while it runs", {"HSET", core(1), "o", "failed"}, "absent while its holder works"},
-      {"no outcome beside the lease", {"HDEL", core(4), "o"}, "field l"},
-      {"no end", {"HDEL", core(4), "z"}, "field z"},
-      {"an end too early", {"HSET", core(2), "z", "5"}, "field z"},
-      {"more crashes than the cap", {"HSET", core(1), "n", "6", "a", "7", "x", "crash"}, "at most 5"},
-      {"more failures than attempts", {"HSET", core(1), "f", "1", "x", "mine"}, "field a"},
-      {"a failure without a class", {"HSET", core(1), "f", "1", "a", "2"}, "field x"},
-      {"not a number", {"HSET", core(1), "e", "x"}, "a whole number"},
-      {"no note of satellites", {"HDEL", core(1), "j"}, "field j"},
-      {"a note of no satellites", {"HSET", core(2), "j", "1"}, "field j"},
+      {"an unknown state", change_core(core(2), {"s", "asleep"}), "a state"},
+      {"an unknown field", change_core(core(2), {"hello", "1"}), "a known field"},
+      {"a field too long", change_core(core(2), {"k", std::string(65, 'k')}), "at most 64 bytes"},
+      {"no lease", change_core(core(1), {"l", ""}), "the lease of the holder"},
+      {"no worker", change_core(core(1), {"w", ""}), "field w"},
+      {"an outcome while it runs", change_core(core(1), {"o", "failed"}), "absent while its holder works"},
+      {"no outcome beside the lease", change_core(core(4), {"o", ""}), "field l"},
+      {"no end", change_core(core(4), {"z", ""}), "field z"},
+      {"an end too early", change_core(core(2), {"z", "5"}), "field z"},
+      {"more crashes than the cap", change_core(core(1), {"n", "6", "a", "7", "x", "crash"}), "at most 5"},
+      {"more failures than attempts", change_core(core(1), {"f", "1", "x", "mine"}), "field a"},
+      {"a failure without a class", change_core(core(1), {"f", "1", "a", "2"}), "field x"},
+      {"not a number", change_core(core(1), {"e", "x"}), "a whole number"},
+      {"no note of satellites", change_core(core(1), {"j", ""}), "field j"},
+      {"a note of no satellites", change_core(core(2), {"j", "1"}), "field j"},
+      {"a payload that is lost", change_core(core(2), {"pk", "1"}), "field pk"},
       {"an orphan", {"SET", core(55) + ":p", "x"}, "a core beside the satellite"},
       {"an unknown satellite", {"SET", core(2) + ":q", "x"}, "a known satellite"},
       {"a satellite of another type", {"LPUSH", core(2) + ":x", "x"}, "a string"},
@@ -143,7 +153,7 @@ std::vector<Damage> damages() {
       {"a stream of a generation to come", {"HSET", core(1) + ":s", "g", "9", "n", "1", "b", "0", "z", "0"},
        "a generation there was"},
       {"an unknown field of a stream", {"HSET", core(1) + ":s", "hello", "1"}, "a known field"},
-      {"a mark of a tail that is none", {"HSET", core(2), "i", "2"}, "field i"},
+      {"a mark of a tail that is none", change_core(core(2), {"i", "2"}), "field i"},
       {"a core that expires", {"EXPIRE", core(2), "1000"}, "no expiry"},
       {"an idempotency record that stays", {"PERSIST", kTag + ":i:acme/order-1"}, "an expiry"},
       {"a damaged idempotency record", {"SET", kTag + ":i:acme/order-1", "hello", "EX", "10"}, "<ulid> <expires ms>"},
@@ -204,9 +214,9 @@ TEST_CASE("a step back of epoch, generation or end is named", "[checker]") {
   auto before = ff::test::read_snapshot(client, kTag, scope);
   CHECK(ff::test::check_step(before, ff::test::read_snapshot(client, kTag, scope)).empty());
 
-  ask(client, {"HSET", core(1), "e", "7"});
-  ask(client, {"HSET", core(4), "s", "failed"});
-  ask(client, {"HSET", core(2), "k", "other"});
+  ask(client, change_core(core(1), {"e", "7"}));
+  ask(client, change_core(core(4), {"s", "failed"}));
+  ask(client, change_core(core(2), {"k", "other"}));
   auto violations = ff::test::check_step(before, ff::test::read_snapshot(client, kTag, scope));
 
   std::string text;

@@ -149,6 +149,16 @@ function read.set(key) return '', call('SMEMBERS', key) end
 function read.list(key)
   return tostring(call('LLEN', key)), histories > 0 and call('LRANGE', key, -histories, -1) or {}
 end
+function read.core(key)
+  local okay, core = pcall(cmsgpack.unpack, call('GET', key))
+  if not okay or type(core) ~= 'table' then return '', {} end
+  local values = {}
+  for field, value in pairs(core) do
+    values[#values + 1] = tostring(field)
+    values[#values + 1] = type(value) == 'number' and string.format('%.17g', value) or tostring(value)
+  end
+  return '', values
+end
 function read.string(key)
   local wanted = strings or string.sub(key, -2) == ':y' or string.sub(key, from, from + 1) == 'i:'
     or string.sub(key, from, from + 4) == 'lane:' or string.find(key, ':s%d+$')
@@ -170,7 +180,7 @@ local satellite = { o = 'hash', h = 'list', p = 'string', r = 'string', x = 'str
 local function by_name(key)
   local rest = string.sub(key, from)
   local kind = string.sub(rest, 1, 2)
-  if kind == 'e:' then return #rest == 28 and 'hash' or satellite[string.sub(rest, 30)] end
+  if kind == 'e:' then return #rest == 28 and 'core' or satellite[string.sub(rest, 30)] end
   if kind == 'i:' then return 'string' end
   if kind == 'q:' then return 'zset' end
   if string.sub(rest, 1, 5) == 'lane:' then return 'string' end
@@ -178,6 +188,7 @@ end
 for i = 1, #keys do
   local key = keys[i]
   local kind = quick and by_name(key) or call('TYPE', key).ok
+  if kind == 'string' and #key == from + 27 and string.sub(key, from, from + 1) == 'e:' then kind = 'core' end
   local note, values = '', {}
   if read[kind] then note, values = read[kind](key) end
   if kind ~= 'none' then out[#out + 1] = { key, kind, note, quick and '-2' or tostring(call('PTTL', key)),

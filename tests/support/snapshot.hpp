@@ -14,7 +14,7 @@ namespace ff::test {
 
 struct StoredKey {
   std::string_view rest;    // What follows "<tag>:"; empty for the tag itself.
-  std::string_view type;    // As TYPE says.
+  std::string_view type;    // As TYPE says; core: the string that is an execution's core.
   std::string_view note;    // hash: its encoding, if asked for; list, stream and string: the length.
   std::int64_t ttl_ms = -2; // -1: none; -2: not asked for.
   std::size_t first = 0, count = 0;  // Its values, see Snapshot::values.
@@ -42,7 +42,7 @@ class Snapshot {
 
   const std::string& tag() const noexcept { return tag_; }
   const std::vector<StoredKey>& keys() const noexcept { return keys_; }
-  // hash: field, value, …; zset: member, score, …; set and list: the elements; string: the bytes, or nothing;
+  // hash and core: field, value, …; zset: member, score, …; set and list: the elements; string: the bytes, or nothing;
   // stream: newest entry first, for each the number of its fields and values, then these.
   std::span<const std::string_view> values(const StoredKey& key) const {
     return std::span(values_).subspan(key.first, key.count);

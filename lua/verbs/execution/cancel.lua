@@ -21,13 +21,12 @@ ff.verb({
   if ff.terminal[core.s] then return ff.refused("already_finished") end
   if core.s == "active" and a.grace_ms > 0 then return ask_to_end(at, a, core) end
 
-  local changes = {}
-  ff.explain(at, a.id, core, changes, a.reason)
+  ff.explain(at, a.id, core, a.reason)
   if core.s == "active" then
-    ff.remember(at, a.id, core, changes, ff.attempt_entry(core, "cancelled"))
+    ff.remember(at, a.id, core, ff.attempt_entry(core, "cancelled"))
     ff.revoke(at, a.id, core, "cancelled")
   end
-  ff.finish(at, a.id, core, "cancelled", changes)
+  ff.finish(at, a.id, core, "cancelled")
   ff.commit(at)
   return { "ok", "cancelled", 0 }
 end)
@@ -37,13 +36,12 @@ ask_to_end = function(at, a, core)
   local until_ms = at.now + a.grace_ms
   local armed = redis.call("ZSCORE", at.tag .. ":deadlines", a.id)
   if armed then until_ms = math.min(until_ms, tonumber(armed)) end
-  local changes = {}
   if not core.u then
-    changes = { "u", at.now }
-    ff.remember(at, a.id, core, changes, { event = "cancel_requested", reason = a.reason, grace_until = until_ms })
-    ff.explain(at, a.id, core, changes, a.reason)
+    core.u = at.now
+    ff.keep(at, a.id, core)
+    ff.remember(at, a.id, core, { event = "cancel_requested", reason = a.reason, grace_until = until_ms })
+    ff.explain(at, a.id, core, a.reason)
   end
-  if #changes > 0 then ff.set_fields(at, at.tag .. ":e:" .. a.id, changes) end
   ff.add(at, ":deadlines", a.id, until_ms)
   ff.arm(at, until_ms)
   ff.tell(at, ":w:" .. core.w, "cancelling " .. a.id .. " " .. core.e .. " " .. string.format("%d", until_ms - at.now))

@@ -9,12 +9,13 @@ ff.verb({
   if ff.terminal[core.s] then return ff.refused("already_finished") end
   if core.s == "ready" then
     local rank = ff.stored_rank(at, a.id, core)
-    local lane, before = ff.lane(at, core.q), tonumber(core.p or 0)
+    local lane, before = ff.lane(at, core.q), core.p or 0
     local ready_at = rank and ff.ready_at(lane, before, rank) or at.now
-    core.p = string.format("%d", a.priority)
+    core.p = a.priority
     ff.place(at, a.id, core, ready_at > 0 and ready_at or nil)
   end
-  ff.set_fields(at, at.tag .. ":e:" .. a.id, { "p", a.priority })
+  core.p = a.priority
+  ff.keep(at, a.id, core)
   ff.commit(at)
   return { "ok" }
 end)

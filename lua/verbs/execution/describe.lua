@@ -2,7 +2,7 @@
 local function timer_of(at, ulid, core)
   if core.s == "ready" then
     local rank = ff.stored_rank(at, ulid, core)
-    return rank and ff.ready_at(ff.lane(at, core.q), tonumber(core.p or 0), rank) or 0
+    return rank and ff.ready_at(ff.lane(at, core.q), core.p or 0, rank) or 0
   end
   local ms = tonumber(redis.call("ZSCORE", at.tag .. ":" .. core.s, ulid) or 0)
   return ms < ff.never and ms or 0
@@ -51,11 +51,11 @@ ff.verb({
     history = redis.call("LRANGE", ff.key(at, a.id, "h"), 0, -1)
   end
   local reply = {
-    "ok", core.s, core.q, core.k, core.p or "0", core.g or "0", core.a or "0", core.f or "0", core.n or "0",
-    core.e or "0", core.w or "", core.c, core.b or "0", core.z or "0", timer_of(at, a.id, core), position,
-    core.d or "0", core.u or "0", core.t or "0", core.m or "record", core.x or "", text, core.ct or "", core.rt or "",
+    "ok", core.s, core.q, core.k, core.p or 0, core.g or 0, core.a or 0, core.f or 0, core.n or 0,
+    core.e or "0", core.w or "", core.c, core.b or 0, core.z or 0, timer_of(at, a.id, core), position,
+    core.d or 0, core.u or 0, core.t or 0, core.m or "record", core.x or "", text, core.ct or "", core.rt or "",
     policy, tags, progress[1] or "-1", progress[2] or "", progress[3] or "0", at.now,
-    ff.requirements_of(at, a.id, core).text, core.fk or "", core.fw or "1",
+    ff.requirements_of(at, a.id, core).text, core.fk or "", core.fw or 1,
   }
   for i = 1, #history do reply[#reply + 1] = history[i] end
   return reply

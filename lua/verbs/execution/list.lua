@@ -26,8 +26,8 @@ end
 
 local function append(reply, ulid, core, timer_at)
   local n = #reply
-  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = ulid, core.q, core.k, core.p or "0"
-  reply[n + 5], reply[n + 6], reply[n + 7] = core.c, timer_at, core.a or "0"
+  reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = ulid, core.q, core.k, core.p or 0
+  reply[n + 5], reply[n + 6], reply[n + 7] = core.c, timer_at, core.a or 0
 end
 
 ff.verb({
@@ -69,7 +69,7 @@ ff.verb({
       local core = ff.load_in(at, a.namespace, ulid)
       if core and core.s == a.state and (a.lane == "" or core.q == queue) then
         local timer_at = score < ff.never and score or 0
-        if ready then timer_at = ff.ready_at(ff.lane(at, queue), tonumber(core.p or 0), score) end
+        if ready then timer_at = ff.ready_at(ff.lane(at, queue), core.p or 0, score) end
         append(reply, ulid, core, timer_at)
         rows = rows + 1
       end

@@ -17,7 +17,7 @@ ff.verb({
 }, function(at, a)
   local core = ff.load_in(at, a.namespace, a.id)
   if not core then return ff.refused("not_found") end
-  local generation, key = tonumber(core.g or 0), ff.key(at, a.id, "r")
+  local generation, key = core.g or 0, ff.key(at, a.id, "r")
   if a.generation >= 0 and a.generation ~= generation then return earlier(at, a, core) end
   local text = core.j and redis.call("GET", ff.key(at, a.id, "x")) or ""
   return { "ok", core.s, generation, core.rt or "", redis.call("GET", key) or "", core.x or "", text or "" }

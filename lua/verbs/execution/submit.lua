@@ -72,20 +72,19 @@ local function remember_key(at, item, key, seen)
   ff.write_last(at, { "SET", key, seen[key], "PX", ttl + 60000 })
 end
 
-local function core_fields(at, item, core, policy, lean)
-  local fields = { "q", core.q, "k", item.kind, "c", at.now, nil, nil, nil, nil } -- Room for state and mode.
-  if lean then ff.set_field(core, fields, "m", "lean") end
-  if item.priority ~= 0 then ff.set_field(core, fields, "p", item.priority) end
-  if item.content_type ~= "" then ff.set_field(core, fields, "ct", item.content_type) end
+local function new_core(at, item, queue, policy, lean)
+  local core = { s = nil, q = queue, k = item.kind, c = at.now } -- Room for the state.
+  if lean then core.m = "lean" end
+  if item.priority ~= 0 then core.p = item.priority end
+  if item.content_type ~= "" then core.ct = item.content_type end
   if policy then
     local timeout = policy.attempt_timeout_ms
-    if timeout and timeout > 0 then ff.set_field(core, fields, "t", timeout) end
-    if policy.retention_ms then ff.set_field(core, fields, "r", policy.retention_ms) end
+    if timeout and timeout > 0 then core.t = timeout end
+    if policy.retention_ms then core.r = policy.retention_ms end
   end
-  local deadline = item.deadline_at
-  if deadline == 0 and item.deadline_ms > 0 then deadline = at.now + item.deadline_ms end
-  if deadline ~= 0 then ff.set_field(core, fields, "d", deadline) end
-  return fields
+  if item.deadline_ms > 0 then core.d = at.now + item.deadline_ms end
+  if item.deadline_at ~= 0 then core.d = item.deadline_at end
+  return core
 end
 
 new_execution = function(at, a, item, seen, resent)
@@ -97,7 +96,7 @@ new_execution = function(at, a, item, seen, resent)
     if first then return first == ulid and "created" or "duplicate", first end
   end
   local key = at.tag .. ":e:" .. ulid
-  local there = seen[ulid] or (resent and redis.call("HGET", key, "q"))
+  local there = seen[ulid] or (resent and ff.queue_of(at, ulid))
   if there then
     if string.sub(there, 1, #namespace + 1) ~= namespace .. "/" then return "id_taken", ulid end
     if idempotency then remember_key(at, item, idempotency, seen) end
@@ -108,7 +107,7 @@ new_execution = function(at, a, item, seen, resent)
   if item.policy ~= "" and not policy then return "bad_policy", ulid end
 
   local queue = namespace .. "/" .. item.lane
-  local lane, core = ff.lane(at, queue), { q = queue }
+  local lane = ff.lane(at, queue)
   local lean = (policy and policy.mode or lane.policy.mode) == "lean"
   if lane.text ~= "" or a.again then
     local refused, where = ff.refuses(at, a, item, lane, lean)
@@ -116,23 +115,23 @@ new_execution = function(at, a, item, seen, resent)
   end
   ff.note_lane(at, queue)
   seen[ulid] = queue
-  local fields = core_fields(at, item, core, policy, lean)
-  if item.requirements or item.fairness_key then ff.set_route(at, item, core, fields) end
-  if item.payload ~= "" then ff.store(at, key .. ":p", item.payload) end
+  local core = new_core(at, item, queue, policy, lean)
+  if item.requirements or item.fairness_key then ff.set_route(at, item, core) end
+  if item.payload ~= "" then ff.set_payload(at, ulid, core, item.payload) end
   if policy and (policy.retry or policy.crash) then
-    ff.satellite(at, core, fields, { "SET", key .. ":y", item.policy })
+    ff.satellite(at, ulid, core, { "SET", key .. ":y", item.policy })
   end
-  if item.tags ~= "" then ff.satellite(at, core, fields, { "SET", key .. ":t", item.tags }) end
+  if item.tags ~= "" then ff.satellite(at, ulid, core, { "SET", key .. ":t", item.tags }) end
   if idempotency then remember_key(at, item, idempotency, seen) end
   if core.d then
     ff.add(at, ":deadlines", ulid, core.d)
-    ff.arm(at, tonumber(core.d))
+    ff.arm(at, core.d)
   end
   local start = item.start_at == 0 and at.now + item.delay_ms or item.start_at
   if start > at.now then
-    ff.move(at, ulid, core, "delayed", start, fields)
+    ff.move(at, ulid, core, "delayed", start)
   else
-    ff.move(at, ulid, core, "ready", at.now, fields)
+    ff.move(at, ulid, core, "ready", at.now)
   end
   return "created", ulid
 end

@@ -10,7 +10,8 @@ ff.verb({
   local core = ff.load_in(at, a.namespace, a.id)
   if not core then return ff.refused("not_found") end
   if not ff.terminal[core.s] and not core.v then
-    ff.set_fields(at, at.tag .. ":e:" .. a.id, { "v", 1 })
+    core.v = 1
+    ff.keep(at, a.id, core)
     ff.commit(at)
   end
   return { "ok", core.s }

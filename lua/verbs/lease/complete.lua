@@ -23,7 +23,8 @@ ff.verb({
   rows = ff.claim_rows,
   refusals = {},
 }, function(at, a)
-  local outcomes = ff.each_once(a.items, function(item) return complete_one(at, item) end)
+  local texts = ff.read_cores(at, a.items)
+  local outcomes = ff.each_once(a.items, function(item, i) return complete_one(at, item, texts[i]) end)
   ff.commit(at)
 
   local reply = { "ok", table.concat(outcomes, ","), 0, -1, 0, "" }
@@ -37,16 +38,14 @@ ff.verb({
   return reply
 end)
 
-complete_one = function(at, item)
-  local core = ff.load(at, item.id)
+complete_one = function(at, item, text)
+  local core = ff.load(at, item.id, text)
   local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
   if standing == "repeated" and outcome == "completed" then return "completed" end
   if standing ~= "held" then return "stale_lease" end
-  local changes = { "o", "completed", nil, nil, nil, nil } -- Room for end and state.
-  if item.content_type ~= "" then
-    changes[3], changes[4] = "rt", item.content_type
-  end
+  core.o = "completed"
+  if item.content_type ~= "" then core.rt = item.content_type end
   if item.result ~= "" and core.m ~= "lean" then ff.store(at, ff.key(at, item.id, "r"), item.result) end
-  ff.finish(at, item.id, core, "completed", changes)
+  ff.finish(at, item.id, core, "completed")
   return "completed"
 end

@@ -10,11 +10,10 @@ ff.verb({
 }, function(at, a)
   local core = ff.load(at, a.id)
   if ff.fence(at, a.id, core, a.lease, a.epoch) ~= "held" then return ff.refused("stale_lease") end
-  local key, changes = ff.key(at, a.id, "o"), {}
+  local key = ff.key(at, a.id, "o")
   redis.call("HLEN", key)
-  ff.satellite(at, core, changes, { "HSET", key, "percent", a.percent, "message", a.message, "at", at.now })
+  ff.satellite(at, a.id, core, { "HSET", key, "percent", a.percent, "message", a.message, "at", at.now })
   if core.i then ff.tell(at, ":f:" .. a.id, string.format("progress %d %d ", a.percent, at.now) .. a.message) end
-  if #changes > 0 then ff.set_fields(at, at.tag .. ":e:" .. a.id, changes) end
   ff.commit(at)
   return { "ok" }
 end)

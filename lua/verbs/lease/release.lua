@@ -14,31 +14,33 @@ ff.verb({
   ok = { { "outcomes", "words", "for each item released, cancelled (a cancel was waiting) or stale_lease" } },
   refusals = {},
 }, function(at, a)
-  local outcomes = ff.each_once(a.items, function(item) return release_one(at, a, item) end)
+  local texts = ff.read_cores(at, a.items)
+  local outcomes = ff.each_once(a.items, function(item, i) return release_one(at, a, item, texts[i]) end)
   ff.commit(at)
   return { "ok", table.concat(outcomes, ",") }
 end)
 
 local function give_back_unstarted(at, ulid, core)
-  local attempts = tonumber(core.a) - 1
-  ff.move(at, ulid, core, "ready", nil, { "o", "released", "a", attempts })
+  core.o, core.a = "released", core.a - 1
+  ff.move(at, ulid, core, "ready", nil)
 end
 
 local function give_back_started(at, ulid, core, a)
-  local changes = { "o", "released" }
   local entry = ff.attempt_entry(core, "released")
   entry.outcome, entry.reason = "released", a.reason
-  ff.remember(at, ulid, core, changes, entry)
-  ff.move(at, ulid, core, a.delay_ms > 0 and "delayed" or "ready", at.now + a.delay_ms, changes)
+  core.o = "released"
+  ff.remember(at, ulid, core, entry)
+  ff.move(at, ulid, core, a.delay_ms > 0 and "delayed" or "ready", at.now + a.delay_ms)
 end
 
-release_one = function(at, a, item)
-  local core = ff.load(at, item.id)
+release_one = function(at, a, item, text)
+  local core = ff.load(at, item.id, text)
   local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
   if standing == "repeated" and (outcome == "released" or outcome == "cancelled") then return outcome end
   if standing ~= "held" then return "stale_lease" end
   if core.u then
-    ff.finish(at, item.id, core, "cancelled", { "o", "cancelled" })
+    core.o = "cancelled"
+    ff.finish(at, item.id, core, "cancelled")
     return "cancelled"
   end
   if a.started then give_back_started(at, item.id, core, a) else give_back_unstarted(at, item.id, core) end

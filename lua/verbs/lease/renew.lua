@@ -9,16 +9,16 @@ ff.verb({
   },
   refusals = {},
 }, function(at, a)
-  local reply = { "ok" }
+  local reply, texts = { "ok" }, ff.read_cores(at, a.items)
   for i = 1, #a.items do
     local item = a.items[i]
-    local held = redis.call("HMGET", at.tag .. ":e:" .. item.id, "s", "l", "e", "u")
+    local core = ff.load(at, item.id, texts[i])
     local outcome, grace_ms = "stale_lease", 0
-    if held[1] == "active" and held[2] == item.lease and held[3] == item.epoch then
+    if core and core.s == "active" and core.l == item.lease and core.e == item.epoch then
       outcome = "held"
       ff.add(at, ":active", item.id, at.now + a.lease_ms)
       ff.arm(at, at.now + a.lease_ms)
-      if held[4] then
+      if core.u then
         outcome = "cancelling"
         local ends = redis.call("ZSCORE", at.tag .. ":deadlines", item.id)
         grace_ms = math.max(0, tonumber(ends or 0) - at.now)

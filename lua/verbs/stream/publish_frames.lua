@@ -18,7 +18,7 @@ ff.verb({
       return ff.refused("frame_too_large")
     end
     -- frame <generation> <attempt> <ms> <bytes of the type> <bytes of the content type>, then type, content type, data.
-    local head = string.format("frame %s %s %d %d %d ", core.g or "0", core.a, at.now, #frame.type, #frame.content_type)
+    local head = string.format("frame %s %s %d %d %d ", core.g or 0, core.a, at.now, #frame.type, #frame.content_type)
     if core.i then ff.tell(at, ":f:" .. a.id, head .. frame.type .. frame.content_type .. frame.data) end
   end
   ff.commit(at)

@@ -9,7 +9,7 @@ ff.verb({
 }, function(at, a)
   local core = ff.load_in(at, a.namespace, a.id)
   if not core then return ff.refused("not_found") end
-  if a.step < 1 or tonumber(core.h or 0) ~= a.step then return ff.refused("other_step") end
+  if a.step < 1 or (core.h or 0) ~= a.step then return ff.refused("other_step") end
   local doc = ff.load_step(at, a.id, a.step)
   if core.s ~= "suspended" then
     if doc and doc.b == "operator" and not ff.terminal[core.s] then return { "ok" } end

@@ -24,7 +24,7 @@ ff.verb({
   local core = ff.load(at, a.id)
   local standing, outcome, entry = ff.fence(at, a.id, core, a.lease, a.epoch)
   if standing == "repeated" and outcome == "suspended" then
-    return { "ok", outcome, tonumber(entry and entry.step or core.h) }
+    return { "ok", outcome, entry and entry.step or core.h }
   end
   if standing == "repeated" and outcome == "cancelled" then return { "ok", outcome, 0 } end
   if standing ~= "held" then return ff.refused("stale_lease") end
@@ -34,7 +34,8 @@ ff.verb({
   local refusal = refusal_of(at, a, doc)
   if refusal then return ff.refused(refusal) end
   if core.u then
-    ff.finish(at, a.id, core, "cancelled", { "o", "cancelled" })
+    core.o = "cancelled"
+    ff.finish(at, a.id, core, "cancelled")
     ff.commit(at)
     return { "ok", "cancelled", 0 }
   end

@@ -30,7 +30,7 @@ ff.verb({
 }, function(at, a)
   local core = ff.load_in(at, a.namespace, a.id)
   if not core then return ff.refused("not_found") end
-  if not core.h or ff.terminal[core.s] then return { "ok", core.s, tonumber(core.h or 0), 0, 0, "", "", "", at.now } end
+  if not core.h or ff.terminal[core.s] then return { "ok", core.s, core.h or 0, 0, 0, "", "", "", at.now } end
   local step = ff.open_step(core)
   local doc = ff.load_step(at, a.id, step) or { w = {}, n = 0 }
   local reply = { "ok", core.s, step, 0, 0, "", "", "", at.now }

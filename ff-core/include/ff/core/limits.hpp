@@ -12,7 +12,7 @@ constexpr std::size_t kPrefixChars = 16;  // Part of every key.
 // "<namespace>/<lane>" is one core field of at most 64 bytes.
 constexpr std::size_t kNamespaceChars = 24;
 constexpr std::size_t kLaneChars = 39;
-constexpr std::size_t kKindChars = 64;    // A core field: listpack encoding ends above 64 bytes.
+constexpr std::size_t kKindChars = 64;    // A core field, which every write of the core carries.
 constexpr std::size_t kWorkerChars = 64;  // A core field.
 constexpr std::size_t kContentTypeChars = 64;  // A core field.
 constexpr std::size_t kFailureClassChars = 32;
