@@ -66,7 +66,7 @@ inline std::string bearer(const std::string& token) { return "Authorization: Bea
 inline const std::string kJson = "Content-Type: application/json\r\n";
 
 // A server that knows the caller "admin" by this token.
-inline const std::string kAdminToken = "an API token of these tests";
+inline const std::string kAdminToken = "an-API-token-of-these-tests";
 
 struct WaitingLab {
   ValkeyServer valkey;
