@@ -70,7 +70,7 @@ inline constexpr Info kStartTime{"ff_start_time_seconds", Type::gauge, "seconds"
 inline constexpr std::array kCatalogue = {
     kHttpRequests, kHttpDuration, kHttpConnections, kHttpRefused, kTokensRefused, kTokensUnread, kHttpStreams,
     kExecutions, kExecutionsAge, kUnserved, kTimersRuns, kTimersFailures, kTimersItems, kTimersLag, kTimersLagMax,
-    kTimersPartitions, kServers, kValkeyUp, kValkeyCommands, kValkeyReconnects, kValkeyRedirects, kValkeyRetries, kValkeyUnknown,
-    kBuildInfo, kStartTime};
+    kTimersPartitions, kServers, kValkeyUp, kValkeyCommands, kValkeyReconnects, kValkeyRedirects, kValkeyRetries,
+    kValkeyUnknown, kBuildInfo, kStartTime};
 
 }  // namespace ff::server::metrics
