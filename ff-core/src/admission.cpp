@@ -120,6 +120,16 @@ Result<void> validate(const Amounts& amounts, std::string_view field) {
   return {};
 }
 
+Amounts difference(const Amounts& from, const Amounts& less) {
+  Amounts rest;
+  for (const auto& [dimension, amount] : from) {
+    const auto other = less.find(dimension);
+    const auto left = amount - (other == less.end() ? 0 : other->second);
+    if (left > 0) rest[dimension] = left;
+  }
+  return rest;
+}
+
 std::string to_wire(const Amounts& amounts) { return joined(amounts, ','); }
 
 Result<Amounts> amounts_from_wire(std::string_view text) {

@@ -7,6 +7,7 @@ namespace ff::scheduler {
 namespace {
 
 using core::Amounts;
+using core::difference;
 using core::LimitName;
 using core::Partition;
 using core::SteadyTime;
@@ -25,16 +26,6 @@ void add(Amounts& to, const Amounts& unit, std::int64_t count) {
     sum = std::max<std::int64_t>(0, sum + amount * count);
     if (sum == 0) to.erase(dimension);
   }
-}
-
-// What is in `from` beyond `less`.
-Amounts difference(const Amounts& from, const Amounts& less) {
-  Amounts rest;
-  for (const auto& [dimension, amount] : from) {
-    const auto left = amount - amount_of(less, dimension);
-    if (left > 0) rest[dimension] = left;
-  }
-  return rest;
 }
 
 }  // namespace
@@ -251,13 +242,17 @@ void Allowances::abandoned(const std::vector<Allowance>& offered, SteadyTime unt
   if (!offered.empty()) abandoned_.push_back(Abandoned{until, offered});
 }
 
-void Allowances::begun(const std::string& requirements) {
+void Allowances::begun(const std::string& requirements, const Reported& reported) {
   auto& of = class_of(requirements);
   ++of.in_use;
   for (const auto& share : of.shares) add(share.limit->in_use, share.unit, 1);
+  for (const auto& [name, amounts] : reported) {
+    const auto limit = limits_.find(name);
+    if (limit != limits_.end()) add(limit->second.in_use, amounts, -1);  // What counts as used is no longer reserved.
+  }
 }
 
-void Allowances::ended(const std::string& requirements, const std::map<LimitName, Amounts>& reported) {
+void Allowances::ended(const std::string& requirements, const Reported& reported) {
   const auto found = classes_.find(requirements);
   if (found == classes_.end()) return;
   auto& of = found->second;
@@ -358,7 +353,7 @@ std::optional<Ask> Allowances::ask(Limit& limit, SteadyTime now) {
     auto& held = limit.held[dimension];
     held = std::max(held, amount);
   }
-  ask.hold = limit.held;
+  ask.hold = difference(limit.held, limit.reporting);  // It comes behind the report.
   if (grows) {
     ask.unit = limit.unit;
     ask.count = limit.count;
@@ -428,7 +423,7 @@ void Allowances::take_grant(Limit& limit, const Ask& asked, const Grant& grant, 
     limit.starts_until = now + kIdle;
   }
   limit.keep = grant.keep;
-  const bool refused = grant.granted < asked.count || (asked.starts > 0 && grant.starts == 0);
+  const bool refused = grant.granted < asked.count || (limit.rated && limit.starts < asked.starts);
   if (asked.grows()) limit.blocked_until = SteadyTime();
   if (refused || grant.keep >= 0) {  // What it gives back is not asked for at once: others are to have it.
     const auto again = grant.retry_in.count() > 0 ? std::min(grant.retry_in, renew_every_) : renew_every_;
@@ -484,11 +479,18 @@ void Allowances::told(const LimitName& name) {
   }
 }
 
-void Allowances::used(const LimitName& name, const Amounts& covered) {
+void Allowances::reporting(const LimitName& name, const Amounts& covered) {
+  const auto found = limits_.find(name);
+  if (found != limits_.end()) add(found->second.reporting, covered, 1);
+}
+
+void Allowances::used(const LimitName& name, const Amounts& covered, const Amounts& taken, bool ended) {
   const auto found = limits_.find(name);
   if (found == limits_.end()) return;
-  add(found->second.held, covered, -1);
-  add(found->second.in_use, covered, -1);
+  add(found->second.reporting, covered, -1);
+  add(found->second.held, taken, -1);
+  add(found->second.in_use, ended ? covered : taken, -1);
+  touched_.insert(name);
 }
 
 // When it is to be looked at again: to be renewed, asked again, or given back.

@@ -31,6 +31,16 @@ std::optional<core::Partition> ClaimPlanner::overdue() const {
   return first;
 }
 
+core::Partition ClaimPlanner::next_in_turn() const {
+  if (const auto old = overdue()) return *old;
+  const auto [best, turn, first] = *heads_.begin();
+  if (best == kUnknown) return first;
+  const auto found = std::find_if(turns_.begin(), turns_.end(), [this, best = best](const ByTurn& open) {
+    return entries_[open.second].head < best + kWorthGoing;
+  });
+  return found->second;
+}
+
 void ClaimPlanner::leave(core::Partition partition) {
   auto& entry = entries_[partition];
   if (entry.condition == Condition::open) {
@@ -81,12 +91,12 @@ std::optional<ClaimPlan> ClaimPlanner::next(core::SteadyTime now, std::size_t ro
     return ClaimPlan(suspect, 1);
   }
   if (heads_.empty() || calling_ >= kCallsAtOnce) return std::nullopt;
-  const auto old = overdue();
-  const auto partition = old ? *old : std::get<core::Partition>(*heads_.begin());
+  const auto partition = next_in_turn();
   // Known work gets all the room; looks into the unknown share it, so that they can go out at once.
-  const bool known = !old && entries_[partition].head != kUnknown;
+  const bool known = entries_[partition].head != kUnknown;
   const auto share = std::min(kCallsAtOnce - calling_, heads_.size());
   const auto want = known ? room : std::max<std::size_t>(1, room / share);
+  entries_[partition].stint = 0;
   call(partition);
   return ClaimPlan(partition, std::min(want, kWantMax));
 }
@@ -96,13 +106,19 @@ std::size_t ClaimPlanner::keep_at(core::Partition partition, std::size_t room) {
   const auto old = overdue();
   if (old && *old != partition) return 0;
   const auto [best, turn, first] = *heads_.begin();
-  if (first != partition && (best == kUnknown || best + kWorthGoing <= entries_[partition].head)) return 0;
+  auto& entry = entries_[partition];
+  if (first != partition && (best == kUnknown || best + kWorthGoing <= entry.head)) return 0;
+  if (entry.stint >= kStint) {
+    if (next_in_turn() != partition) return 0;
+    entry.stint = 0;
+  }
   call(partition);
   return std::min(room, kWantMax);
 }
 
 void ClaimPlanner::answered(core::Partition partition, const ClaimAnswer& answer, core::SteadyTime now) {
   taken_ += answer.taken;
+  entries_[partition].stint += answer.taken;
   const bool reopened = std::exchange(entries_[partition].reopened, false);
   if (answer.left > 0) {
     open(partition, answer.head);

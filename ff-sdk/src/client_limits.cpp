@@ -286,21 +286,23 @@ Awaitable<Usage> report_usage(Caller caller, std::string budget, UsageReport rep
     args.known_ms = kUsageKnown.count();
     args.used = core::to_wire(report.used);
     core::Amounts covered;
-    if (report.covered) covered = report.covered(limit);
+    if (report.cover) covered = report.cover(limit);
     args.holder = covered.empty() ? std::string() : report.holder;
     args.covered = core::to_wire(covered);
     auto answer =
         co_await call_verb<script::ReportUsage>(caller, home(caller, limit), std::move(args), caller.deadline());
+    core::Amounts taken;
+    if (answer) {
+      FF_CO_TRY(said, core::amounts_from_wire(answer->taken));
+      taken = std::move(said);
+    }
+    if (report.counted) report.counted(limit, covered, taken);
     // A parent that was dropped, or counts other dimensions, limits nothing of it.
     const bool unlimited = !answer && (answer.error().reason == "not_found" ||
                                        answer.error().reason == "unknown_dimension");
     if (unlimited && depth > 0) break;
     if (!answer && answer.error().reason == "not_found") co_return no_limit(limit);
     if (!answer) co_return std::move(answer).error();
-    if (report.counted) {
-      FF_CO_TRY(taken, core::amounts_from_wire(answer->taken));
-      report.counted(limit, taken);
-    }
     FF_CO_TRY(usage, usage_of_reply(*answer));
     if (depth == 0 || usage.verdict > worst.verdict) worst = usage;
     budget = answer->parent;

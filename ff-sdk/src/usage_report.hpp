@@ -14,10 +14,9 @@ struct UsageReport {
   std::string key;
   std::string holder;  // Worker instance that has reserved for it, empty: none.
   core::Amounts used;
-  // Asked before each call how much of it the holder has reserved of this budget, and told after it what came out of
-  // that.
-  std::function<core::Amounts(const core::LimitName&)> covered;
-  std::function<void(const core::LimitName&, const core::Amounts&)> counted;
+  // Before each call: how much of it the holder has reserved of this budget. After it: how much of that was taken.
+  std::function<core::Amounts(const core::LimitName&)> cover;
+  std::function<void(const core::LimitName&, const core::Amounts& covered, const core::Amounts& taken)> counted;
   UsageReport() = default;
 };
 

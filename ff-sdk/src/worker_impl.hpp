@@ -59,6 +59,7 @@ class Attempt final : public Task {
 
   const bool limited;              // By quotas or a budget.
   bool uses_allowance;
+  bool freeing = false;                                   // Its result is on its way.
   std::map<core::LimitName, core::Amounts> reported;      // Usage that came out of what is reserved for it.
   std::map<std::string, Usage, std::less<>> usages;       // Reports that were answered, by key.
   std::optional<Usage> breach;                            // A hard limit was met.
@@ -134,6 +135,8 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
                     const std::vector<std::string>& waiting, bool filled);
   void begin_use(const AttemptPtr& attempt);
   void end_use(const AttemptPtr& attempt);
+  void begin_freeing(const AttemptPtr& attempt);
+  void end_freeing(const AttemptPtr& attempt);
   void keep_allowances();
   static asio::awaitable<void> ask(Self self, scheduler::AskCall call);
   void on_limit(std::string_view id);
@@ -222,6 +225,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   std::map<core::Partition, std::vector<Finished>> finished_;    // Completed, to be sent.
   std::map<core::Partition, bool> completing_;                   // A complete call is under way.
   std::size_t running_ = 0, reserved_ = 0, operations_ = 0;
+  std::size_t freeing_ = 0;                                      // Attempts with `freeing`.
   bool stopping_ = false, pump_posted_ = false, over_ = false;
   asio::steady_timer look_, lease_alarm_, handlers_done_, ended_;
 };

@@ -109,7 +109,16 @@ Worker::Impl::Offer Worker::Impl::offer_along(core::Partition partition, std::si
 
 void Worker::Impl::begin_use(const AttemptPtr& attempt) {
   if (!attempt->limited || std::exchange(attempt->uses_allowance, true)) return;
-  allowances_.begun(attempt->requirements());
+  allowances_.begun(attempt->requirements(), attempt->reported);
+}
+
+// From when a result is to be sent until the first answer, or until it is clear that it will take longer.
+void Worker::Impl::begin_freeing(const AttemptPtr& attempt) {
+  if (attempt->uses_allowance && !std::exchange(attempt->freeing, true)) ++freeing_;
+}
+
+void Worker::Impl::end_freeing(const AttemptPtr& attempt) {
+  if (std::exchange(attempt->freeing, false)) --freeing_;
 }
 
 void Worker::Impl::end_use(const AttemptPtr& attempt) {
@@ -137,7 +146,9 @@ void Worker::Impl::settle_offer(core::Partition partition, const Offer& offer, c
 // What is due of reservations, and where claims can go on now.
 void Worker::Impl::keep_allowances() {
   const auto now = steady_clock::now();
-  for (auto& call : allowances_.calls(now, stopping_ ? 0 : room())) spawn(ask(shared_from_this(), std::move(call)));
+  // Results on their way free allowances when they arrive: asking for more meanwhile would hold more than can run.
+  const auto places = stopping_ || room() < freeing_ ? 0 : room() - freeing_;
+  for (auto& call : allowances_.calls(now, places)) spawn(ask(shared_from_this(), std::move(call)));
   for (const auto partition : allowances_.ready(now)) planner_.opened(partition);
 }
 
@@ -213,12 +224,17 @@ asio::awaitable<core::Result<Usage>> Worker::Impl::report_usage(Self self, Attem
   const std::string own_key = report.key;
   report.key = attempt->id().ulid().str() + "." + attempt->epoch_text + "." + own_key;
   report.holder = self->options_.name;
-  report.covered = [self, attempt, used = report.used](const LimitName& limit) {
-    return self->covered(*attempt, limit, used);
+  report.cover = [self, attempt, used = report.used](const LimitName& limit) {
+    auto covered = self->covered(*attempt, limit, used);
+    for (const auto& [dimension, amount] : covered) attempt->reported[limit][dimension] += amount;
+    self->allowances_.reporting(limit, covered);
+    return covered;
   };
-  report.counted = [self, attempt](const LimitName& limit, const core::Amounts& taken) {
-    self->allowances_.used(limit, taken);
-    for (const auto& [dimension, amount] : taken) attempt->reported[limit][dimension] += amount;
+  report.counted = [self, attempt](const LimitName& limit, const core::Amounts& covered, const core::Amounts& taken) {
+    self->allowances_.used(limit, covered, taken, !attempt->uses_allowance);
+    for (const auto& [dimension, amount] : core::difference(covered, taken)) {
+      attempt->reported[limit][dimension] -= amount;
+    }
   };
   Caller caller(self->deployment_, self->options_.ns, self->options_.call_timeout);
   auto usage = co_await sdk::report_usage(std::move(caller), std::move(budget), std::move(report));

@@ -148,6 +148,7 @@ void Worker::Impl::handler_ended(AttemptPtr attempt, HandlerResult result) {
   attempt->reporting = true;
   result = checked(after_breach(*attempt, std::move(result)));
   if (auto* payload = std::get_if<core::Payload>(&result)) {
+    begin_freeing(attempt);
     finished_[attempt->partition()].emplace_back(std::move(attempt), std::move(*payload));
   } else if (auto* failure = std::get_if<Failure>(&result)) {
     spawn(fail(shared_from_this(), std::move(attempt), std::move(*failure)));
@@ -220,6 +221,7 @@ asio::awaitable<core::Result<void>> Worker::Impl::deliver(Self self, core::Parti
   for (int round = 0;; ++round) {
     if (args.want > 0) ++self->stats_.claims;
     auto answer = co_await self->deployment_->call<script::Complete>(partition, args, self->deadline());
+    for (const auto& finished : batch) self->end_freeing(finished.attempt);
     if (answer) {
       self->settle_completions(batch, answer->outcomes);
       claimed = args.want > 0;

@@ -7,28 +7,24 @@ local function satellites(at, ulid, core)
   return found[1] or "", found[2] or "", core.h and ff.resumption(at, ulid, core) or ""
 end
 
-local read_at_once = 16
+local read_at_once = 64
 
--- Core and payload of up to `count` entries of `heads` from the i-th value on, by one command, alternately. It reads a
--- key of another type as absent: fetch asks once more for what is absent.
+-- The cores of up to `count` entries of `heads` from the i-th value on, by one command, as ff.read_cores.
 local function read_heads(at, heads, i, count)
   local keys, base = {}, at.tag .. ":e:"
-  for k = 1, 2 * math.min(count, read_at_once, (#heads - i + 1) / 2), 2 do
-    keys[k] = base .. heads[i + k - 1]
-    keys[k + 1] = keys[k] .. ":p"
-  end
+  for k = 1, math.min(count, read_at_once, (#heads - i + 1) / 2) do keys[k] = base .. heads[i + 2 * k - 2] end
   return redis.call("MGET", unpack(keys))
 end
 
 -- Reads all of a ready execution that a claim needs, and counts its attempt and its epoch on; raises when it cannot.
 -- nil when it does not wait in this line.
-local function fetch(at, ulid, line, text, payload)
+local function fetch(at, ulid, line, text)
   local core = ff.load(at, ulid, text)
   if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
   if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
   local epoch = tonumber(core.e or 0)
   core.a, core.e = (core.a or 0) + 1, string.format("%d", epoch < at.now_us and at.now_us or epoch + 1)
-  if not payload then payload = redis.call("GET", ff.key(at, ulid, "p")) end
+  local payload = ff.payload_of(at, ulid, core)
   if not core.j then return core, payload, "", "", "" end
   return core, payload, satellites(at, ulid, core)
 end
@@ -41,7 +37,7 @@ local function append_row(rows, ulid, core, ready_at, required, payload, policy,
   rows[n + 8], rows[n + 9], rows[n + 10] = core.c, ready_at, core.f or 0
   rows[n + 11], rows[n + 12] = core.t or core.tl or 0, core.d or 0
   rows[n + 13], rows[n + 14], rows[n + 15] = required, policy, tags
-  rows[n + 16], rows[n + 17], rows[n + 18] = core.ct or "", payload or "", resumption
+  rows[n + 16], rows[n + 17], rows[n + 18] = core.ct or "", payload, resumption
 end
 
 -- The attempt timeout in force: the execution's own, or the lane's of now (which the core keeps for this attempt).
@@ -92,26 +88,25 @@ function ff.take_queue(at, line, c, room, limit, rows)
   local first, taken, i, lane = line.gone, 0, 1, line.lane
   local heads = redis.call("ZRANGE", at.tag .. line.index, first, first + room, "WITHSCORES")
   local ranks = line.fair and ranks_of(at, line, heads)
-  local texts, next_text = nil, 2 * read_at_once + 1
+  local texts, next_text = nil, read_at_once + 1
   local rank = tonumber(ranks and ranks[1] or heads[2])
   while rank and taken < room and rank <= limit and c.bytes < answer_bytes_max do
     local ulid = heads[i]
-    if next_text > 2 * read_at_once then texts, next_text = read_heads(at, heads, i, room - taken), 1 end
-    local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, line, texts[next_text],
-                                                                    texts[next_text + 1])
+    if next_text > read_at_once then texts, next_text = read_heads(at, heads, i, room - taken), 1 end
+    local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, line, texts[next_text])
     if readable and core then
       if line.patient and not may_go(at, line, core, rank) then break end
       if line.fair then ff.note_service(at, line, core, tonumber(heads[i + 1])) end
       begin_attempt(at, ulid, core, c, lane)
       append_row(rows, ulid, core, ff.ready_at(lane, core.p or 0, rank), line.requires or "", payload, policy, tags,
                  resumption)
-      c.bytes = c.bytes + (payload and #payload or 0) + #resumption
+      c.bytes = c.bytes + #payload + #resumption
       taken = taken + 1
     elseif not readable then
       ff.set_aside(at, ":delayed", ulid, core)
     end -- Else an entry without a ready execution behind it: it goes like the others.
     if line.name then ff.remove(at, ":waiting:" .. line.queue, ulid) end
-    next_text, i, line.gone = next_text + 2, i + 2, line.gone + 1
+    next_text, i, line.gone = next_text + 1, i + 2, line.gone + 1
     rank = tonumber(ranks and ranks[(i + 1) / 2] or heads[i + 1])
   end
   -- Entries without anything behind them may have hidden others.
@@ -128,7 +123,7 @@ local function given_before(at, c, rows)
     local readable, core = pcall(ff.load, at, held[i])
     if readable and core and core.l == c.lease and core.s == "active" then
       append_row(rows, held[i], core, 0, ff.requirements_of(at, held[i], core).text,
-                 redis.call("GET", ff.key(at, held[i], "p")), satellites(at, held[i], core))
+                 ff.payload_of(at, held[i], core), satellites(at, held[i], core))
       found = found + 1
     end
   end

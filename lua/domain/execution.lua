@@ -49,6 +49,22 @@ function ff.key(at, ulid, satellite)
   return at.tag .. ":e:" .. ulid .. ":" .. satellite
 end
 
+local payload_in_core_max = 256
+
+-- A small payload travels in the core: a key of its own costs more, in time and in memory, than to write it thrice.
+function ff.set_payload(at, ulid, core, payload)
+  if #payload <= payload_in_core_max then
+    core.pl = payload
+  else
+    core.pk = 1
+    ff.store(at, ff.key(at, ulid, "p"), payload)
+  end
+end
+
+function ff.payload_of(at, ulid, core)
+  return core.pl or core.pk and redis.call("GET", ff.key(at, ulid, "p")) or ""
+end
+
 -- Writes a satellite other than payload and result, and notes in the core that there are such: without the note a
 -- deletion need not look for them. Strings replace whatever is there.
 function ff.satellite(at, ulid, core, command)
@@ -93,7 +109,7 @@ end
 function ff.delete(at, ulid, core)
   local base = at.tag .. ":e:" .. ulid
   ff.unlink(at, base)
-  ff.unlink(at, base .. ":p")
+  if core.pk then ff.unlink(at, base .. ":p") end
   if core.m ~= "lean" then ff.unlink(at, base .. ":r") end
   if not core.j then return end
   for _, satellite in ipairs({ ":x", ":y", ":t", ":o", ":h", ":n", ":f", ":s" }) do ff.unlink(at, base .. satellite) end

@@ -248,7 +248,7 @@ end
 
 -- When to ask again: 0: no need, -1: there is no time for it, the holder is told.
 local function retry_in_ms(at, l, h, item)
-  local refused = (item.count > 0 and h.granted == 0) or (item.starts > 0 and h.starts == 0 and l.f.n)
+  local refused = (item.count > 0 and h.granted == 0) or (l.f.n and h.starts < item.starts)
   if not refused then return 0 end
   local paused = ff.paused_ms(at, l)
   if paused > 0 then return paused end

@@ -255,7 +255,9 @@ TEST_CASE("a worker behind many dead entries does not fall asleep while work wai
 
 TEST_CASE("an execution that cannot be read is set aside and holds nobody up") {
   LuaFixture lua;
-  const auto damaged = lua.submit(with_priority(9000));
+  auto large = with_priority(9000);
+  large.payload = std::string(300, 'p');
+  const auto damaged = lua.submit(large);
   lua.text({"DEL", lua.key("e:" + damaged + ":p")});
   lua.text({"RPUSH", lua.key("e:" + damaged + ":p"), "no payload"});
   const auto good = lua.submit();

@@ -489,6 +489,13 @@ script::Describe::Ok LuaFixture::describe(const std::string& id) {
   return ok<script::Describe>(args);
 }
 
+std::string LuaFixture::payload(const std::string& id) {
+  script::Payload::Args args;
+  args.ns = "ns";
+  args.id = id;
+  return ok<script::Payload>(args).payload;
+}
+
 std::vector<std::string> LuaFixture::history(const std::string& id) {
   std::vector<std::string> entries;
   for (const auto& row : describe(id).rows) entries.push_back(row.entry);

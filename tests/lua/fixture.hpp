@@ -139,6 +139,7 @@ class LuaFixture {
   Held held_again(const std::string& id);
   std::string state(const std::string& id) { return field(id, "s"); }
   script::Describe::Ok describe(const std::string& id);
+  std::string payload(const std::string& id);
   // The history, each entry as JSON.
   std::vector<std::string> history(const std::string& id);
   std::string complete(const Held& lease, std::string result = "done");  // Its outcome.

@@ -109,7 +109,7 @@ void check_submitted(LuaFixture& lua, const Words& words) {
   for (std::size_t at = kHeadWords; at + kItemWords <= words.size(); at += kItemWords) {
     const auto& id = words[at];
     CHECK_FALSE(lua.core(id).empty());
-    CHECK(lua.text({"GET", lua.key("e:" + id + ":p")}) == words[at + 17]);
+    CHECK(lua.payload(id) == words[at + 17]);
     CHECK(lua.describe(id).tags == words[at + 15]);
     if (!words[at + 8].empty()) CHECK(lua.text({"GET", lua.key("i:ns/" + words[at + 8])}).starts_with(id));
   }

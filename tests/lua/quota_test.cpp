@@ -299,7 +299,7 @@ TEST_CASE("a refused start is told when to come, each asker a start later than t
   LuaFixture lua;
   set_quota(lua, -1, 1, 10'000, 1);
   Holder a(lua, "a"), b(lua, "b"), c(lua, "c");
-  CHECK(a.slots(0, 0, 5).starts == 1);
+  CHECK(a.slots(0, 0, 1).retry_in_ms == 0);
 
   const auto first = a.slots(0, 0, 1), second = b.slots(0, 0, 1), third = c.slots(0, 0, 1);
 
@@ -307,6 +307,17 @@ TEST_CASE("a refused start is told when to come, each asker a start later than t
   CHECK((first.retry_in_ms > 9'000 && first.retry_in_ms <= 10'000));
   CHECK((second.retry_in_ms > 19'000 && second.retry_in_ms <= 20'000));
   CHECK((third.retry_in_ms > 29'000 && third.retry_in_ms <= 30'000));
+}
+
+TEST_CASE("who is granted some of the starts is told when to come for the others") {
+  LuaFixture lua;
+  set_quota(lua, -1, 1, 10'000, 3);
+  Holder a(lua, "a");
+
+  const auto some = a.slots(0, 0, 5);
+
+  CHECK(some.starts == 3);
+  CHECK((some.retry_in_ms > 9'000 && some.retry_in_ms <= 10'000));
 }
 
 TEST_CASE("starts that were not used can be given back, once, for what they are still worth") {

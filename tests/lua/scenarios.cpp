@@ -26,6 +26,7 @@ script::Submit::Item rich() {
   item.tags = R"({"a":"b"})";
   item.deadline_ms = 90'000;
   item.priority = 1;
+  item.payload = std::string(300, 'p');  // Too large for the core.
   return item;
 }
 

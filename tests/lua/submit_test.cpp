@@ -248,7 +248,7 @@ TEST_CASE("in one batch the same id and the same idempotency key count once") {
   CHECK(answer.rows[3].id == keyed_one.id);
   CHECK(answer.rows[4].outcome == "idempotency_mismatch");
   CHECK(lua.members("q:ns/lane").size() == 2);
-  CHECK(lua.text({"GET", lua.key("e:" + a.id + ":p")}) == "payload");
+  CHECK(lua.payload(a.id) == "payload");
   CHECK(lua.lost().empty());
   CHECK(lua.stray().empty());
 }

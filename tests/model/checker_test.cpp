@@ -143,6 +143,7 @@ std::vector<Damage> damages() {
       {"not a number", change_core(core(1), {"e", "x"}), "a whole number"},
       {"no note of satellites", change_core(core(1), {"j", ""}), "field j"},
       {"a note of no satellites", change_core(core(2), {"j", "1"}), "field j"},
+      {"a payload that is lost", change_core(core(2), {"pk", "1"}), "field pk"},
       {"an orphan", {"SET", core(55) + ":p", "x"}, "a core beside the satellite"},
       {"an unknown satellite", {"SET", core(2) + ":q", "x"}, "a known satellite"},
       {"a satellite of another type", {"LPUSH", core(2) + ":x", "x"}, "a string"},

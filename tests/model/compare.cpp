@@ -124,13 +124,16 @@ void StateCompare::execution_key(const Key& key) {
   satellite(key, found->second, key.rest.substr(colon + 1));
 }
 
+// A payload of more than 256 bytes has a key of its own.
+bool payload_apart(const Execution& execution) { return execution.payload.size() > 256; }
+
 // Every field that the model implies and no other; of numbers that count, absent is 0.
 void StateCompare::core(const Key& key, const Execution& execution) {
   struct Field {
     std::string_view name;
     std::string value;
   };
-  std::array<Field, 27> expected;
+  std::array<Field, 28> expected;
   std::size_t count = 0;
   auto text = [&](std::string_view name, std::string value) { expected[count++] = {name, std::move(value)}; };
   auto number = [&](std::string_view name, std::int64_t value) {
@@ -166,6 +169,8 @@ void StateCompare::core(const Key& key, const Execution& execution) {
   if (more) text("j", "1");
   if (!execution.content_type.empty()) text("ct", execution.content_type);
   if (!execution.result_type.empty()) text("rt", execution.result_type);
+  if (payload_apart(execution)) text("pk", "1");
+  else if (!execution.payload.empty()) text("pl", execution.payload);
 
   auto values = snapshot_->values(key);
   std::size_t seen = 0;
@@ -212,7 +217,7 @@ void StateCompare::satellite(const Key& key, const Execution& execution, std::st
   }
   if (which.size() > 1 && which[0] != 'r') return step(key, execution, which);
   std::string expected;
-  if (which == "p") expected = execution.payload;
+  if (which == "p" && payload_apart(execution)) expected = execution.payload;
   else if (which == "r") expected = execution.result;
   else if (which == "x") expected = execution.text;
   else if (which == "y") expected = execution.stores_policy() ? execution.policy_text : "";
@@ -371,7 +376,7 @@ void StateCompare::count_keys() {
   bool timeouts = false, deadlines = false, expiries = false;
   for (const auto& [id, have] : model_->executions()) {
     due += 1 + have.old_results.size();
-    for (bool there : {!have.payload.empty(), !have.result.empty(), !have.text.empty(), have.stores_policy(),
+    for (bool there : {payload_apart(have), !have.result.empty(), !have.text.empty(), have.stores_policy(),
                        !have.tags.empty(), have.progress.has_value(), !have.history.empty(), have.stream.has_value(),
                        have.stream && !have.stream->frames.empty()}) {
       due += there ? 1 : 0;

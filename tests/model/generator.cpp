@@ -209,7 +209,9 @@ void Generator::submit_item(const Model& model, Words& words) {
   words.push_back(rng_.chance(0.3) ? "" : policies[rng_.below(policies.size())].text);
   words.push_back(rng_.chance(0.2) ? R"({"team":"a"})" : "");
   words.push_back(rng_.chance(0.3) ? "application/json" : "");
-  words.push_back(rng_.chance(0.6) ? std::string("\0\xff\r\nbytes", 9) + std::to_string(rng_.below(10)) : "");
+  // Up to 256 bytes the payload is in the core.
+  auto sevens = std::string(rng_.below(3) * 247 + 1, '7');
+  words.push_back(rng_.chance(0.6) ? std::string("\0\xff\r\nbytes", 9) + sevens : "");
 }
 
 Generator::Words Generator::submit(const Model& model) {

@@ -24,14 +24,15 @@ using std::string_view;
 constexpr std::int64_t kDefaultRetentionMs = 24LL * 3600 * 1000;
 constexpr std::int64_t kStrictStep = std::int64_t(1) << 39, kDefaultStepMs = 60'000, kRankEpochMs = 1735689600000;
 constexpr std::int64_t kPriorityMax = 9000;
-constexpr std::size_t kFieldBytes = 64, kHistoryMax = 64, kEventsAbout = 4096, kEventsSlack = 256;
+constexpr std::size_t kFieldBytes = 64, kPayloadBytes = 256, kHistoryMax = 64, kEventsAbout = 4096, kEventsSlack = 256;
 
 // The fields of a core in the order of their enumerators.
 enum Field : std::size_t { s, q, k, c, p, g, a, f, n, e, l, w, b, o, z, x, d, u, v, m, t, r, j, h, i, ct, rt, rq, fk,
-                           fw, tl, fields };
+                           fw, tl, pl, pk, fields };
 constexpr std::array<string_view, fields> kFieldNames = {
     "s", "q", "k", "c", "p", "g", "a", "f", "n", "e", "l", "w", "b",
-    "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "h", "i", "ct", "rt", "rq", "fk", "fw", "tl"};
+    "o", "z", "x", "d", "u", "v", "m", "t", "r", "j", "h", "i", "ct", "rt", "rq", "fk", "fw", "tl", "pl",
+    "pk"};
 constexpr std::array kNumbers = {c, p, g, a, f, n, e, b, z, d, u, t, r, h, fw, tl};
 constexpr std::array<string_view, 6> kOutcomes = {"completed", "failed",    "retried",
                                                   "released",  "cancelled", "suspended"};
@@ -80,7 +81,7 @@ struct Step {
 
 // The field of this name; `fields` when there is none.
 std::size_t field_of(string_view name) {
-  for (auto field : {ct, rt, rq, fk, fw, tl}) {
+  for (auto field : {ct, rt, rq, fk, fw, tl, pl, pk}) {
     if (name == kFieldNames[field]) return field;
   }
   if (name.size() != 1) return fields;
@@ -94,7 +95,7 @@ struct Execution {
   std::array<std::int64_t, fields> number{};  // Of the numeric fields; absent: 0.
   std::optional<ff::core::State> state;
   string_view policy;
-  bool more_satellites = false, result = false, history = false, progress = false, text = false;
+  bool more_satellites = false, payload = false, result = false, history = false, progress = false, text = false;
   bool frames = false, stream = false;
   std::size_t in_its_index = 0, in_timeouts = 0, in_deadlines = 0, in_waiting = 0;
   std::unordered_map<std::int64_t, Step> steps;
@@ -242,8 +243,10 @@ void Checker::core_key(const StoredKey& key) {
   auto values = snapshot_.values(key);
   for (std::size_t i = 0; i < values.size(); i += 2) {
     if (field_of(values[i]) == fields) complain(ulid, key.rest, "a known field", string(values[i]));
-    if (values[i + 1].size() > kFieldBytes) {
-      complain(ulid, key.rest, "at most 64 bytes in " + string(values[i]), std::to_string(values[i + 1].size()));
+    const auto most = values[i] == "pl" ? kPayloadBytes : kFieldBytes;
+    if (values[i + 1].size() > most) {
+      complain(ulid, key.rest, "at most " + std::to_string(most) + " bytes in " + string(values[i]),
+               std::to_string(values[i + 1].size()));
     }
   }
   read_fields(snapshot_, key, execution);
@@ -393,6 +396,7 @@ void Checker::note_satellite(const StoredKey& key, Execution& execution, string_
   execution.progress |= which == "o";
   execution.text |= which == "x";
   execution.result |= which == "r";
+  execution.payload |= which == "p";
   execution.more_satellites |= which != "p" && which != "r";
   if (old_result && *number(which.substr(1)) >= execution.number[g]) {
     complain(execution.ulid, key.rest, "a result of a generation below " + std::to_string(execution.number[g]),
@@ -698,6 +702,8 @@ void Checker::check_satellites(const Execution& execution) {
       "1 exactly when there are more satellites");
   must(execution, execution.stream || !execution.frames, j, "frames only beside the state of their stream");
   bool completed = execution.state == ff::core::State::completed;
+  must(execution, execution.has(pk) == execution.payload && !(execution.has(pk) && execution.has(pl)), pk,
+       "a payload of its own key, and only there");
   if (execution.result && !completed) complain(execution.ulid, "e:" + string(execution.ulid) + ":r", "no result",
       "one");
   if (execution.has(m)) {

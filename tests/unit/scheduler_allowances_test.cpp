@@ -220,13 +220,68 @@ TEST_CASE("a budget's unit is reserved for each execution, its parents' too, and
   allowances.claimed(3, offered, {requirements, requirements}, {}, false);
   CHECK(allowances.budgets_of(requirements).size() == 2);
 
-  for (const auto& name : {child, parent}) allowances.used(name, {{"tokens", 7}});
+  for (const auto& name : {child, parent}) {
+    allowances.reporting(name, {{"tokens", 7}});
+    allowances.used(name, {{"tokens", 7}}, {{"tokens", 7}}, false);
+  }
   allowances.ended(requirements, {{child, {{"tokens", 7}}}, {parent, {{"tokens", 7}}}});
 
   calls = allowances.calls(t0 + 1ms, 16);
   calls = allowances.calls(t0 + 1ms + Allowances::kIdle, 16);
   REQUIRE(calls.size() == 1);
   for (const auto& ask : calls[0].asks) CHECK(ask.hold == core::Amounts{{"tokens", 10}, {"usd", 1}});
+}
+
+TEST_CASE("what is reported meanwhile is not held again by a call behind the report, nor left in use by its end") {
+  auto allowances = make();
+  const LimitName budget(LimitKind::budget, "b");
+  const std::string requirements = "$b?tokens=10";
+  allowances.claimed(3, {}, {}, waiting(3, requirements), false);
+  auto calls = allowances.calls(t0, 3);
+  allowances.answered(calls[0], {grant(3)}, t0, t0);
+  const auto offered = allowances.offer(3, 3, t0);
+  allowances.claimed(3, offered, {requirements, requirements, requirements}, waiting(1, requirements), true);
+
+  allowances.reporting(budget, {{"tokens", 7}});
+  calls = allowances.calls(t0, 1);
+  CHECK(only(calls).hold == core::Amounts{{"tokens", 23}});
+  allowances.answered(calls[0], {grant(1)}, t0, t0);
+  allowances.used(budget, {{"tokens", 7}}, {{"tokens", 7}}, false);
+  calls = allowances.calls(t0 + kRenew, 0);
+  CHECK(only(calls).hold == core::Amounts{{"tokens", 33}});
+  allowances.answered(calls[0], {grant(0)}, t0 + kRenew, t0 + kRenew);
+
+  // Ended for a call that then claims for something else: it begins again with what is left of it.
+  const Allowances::Reported reported = {{budget, {{"tokens", 7}}}};
+  allowances.ended(requirements, reported);
+  allowances.begun(requirements, reported);
+  // Ends while its report is under way, which turns out not to have been taken.
+  allowances.reporting(budget, {{"tokens", 4}});
+  allowances.ended(requirements, {{budget, {{"tokens", 4}}}});
+  allowances.used(budget, {{"tokens", 4}}, {}, true);
+  allowances.ended(requirements, reported);
+  allowances.ended(requirements);
+
+  allowances.drain();
+  CHECK(only(allowances.calls(t0 + kRenew + 1s, 0)).hold.empty());
+}
+
+TEST_CASE("a rate that grants some of the starts is asked for the others in its time, not at once") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(100, "#q"), false);
+  auto calls = allowances.calls(t0, 16);
+  auto some = grant(16, 5);
+  some.retry_in = core::Millis(20);
+  allowances.answered(calls[0], {some}, t0, t0);
+
+  CHECK(allowances.calls(t0, 16).empty());
+  CHECK(allowances.ready(t0) == std::vector<Partition>{3});
+  const auto offered = allowances.offer(3, 16, t0);
+  REQUIRE(offered.size() == 1);
+  CHECK(offered[0].count == 5);
+  allowances.claimed(3, offered, std::vector<std::string>(5, "#q"), waiting(95, "#q"), false);
+  CHECK(allowances.calls(t0 + 19ms, 11).empty());
+  CHECK(only(allowances.calls(t0 + 20ms, 11)).starts == 11);
 }
 
 TEST_CASE("a claim whose outcome stays unknown keeps its allowances until its leases are over") {

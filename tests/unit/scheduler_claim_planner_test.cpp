@@ -1,5 +1,9 @@
 #include <catch2/catch_test_macros.hpp>
 
+#include <algorithm>
+#include <optional>
+#include <vector>
+
 #include "ff/scheduler/claim_planner.hpp"
 
 using namespace std::chrono_literals;
@@ -10,6 +14,7 @@ using ff::scheduler::ClaimPlanner;
 namespace {
 
 const SteadyTime t0{};
+constexpr std::int64_t kStep = 60'000;  // Of priority, in ranks, in a lane of defaults.
 
 ClaimAnswer answer(std::size_t wanted, std::size_t taken, std::int64_t left, std::int64_t head,
                    ff::core::Millis check_in) {
@@ -45,10 +50,10 @@ TEST_CASE("looks into unknown partitions share the room and never exceed it") {
   CHECK(asked == 16);
 }
 
-TEST_CASE("the partition with the best known head is next, and gets all the room") {
+TEST_CASE("a partition with a head better by a step is next, and gets all the room") {
   ClaimPlanner planner(3, t0);
   for (int i = 0; i < 3; ++i) REQUIRE(planner.next(t0, 3));
-  planner.answered(0, answer(1, 1, 10, 500, 0ms), t0);
+  planner.answered(0, answer(1, 1, 10, kStep + 500, 0ms), t0);
   planner.answered(1, answer(1, 1, 10, 100, 0ms), t0);
   planner.answered(2, answer(1, 0, 0, -1, 60s), t0);
 
@@ -80,12 +85,64 @@ TEST_CASE("a wake that comes during a call is not forgotten") {
   CHECK(planner.next(t0, 4));
 }
 
-TEST_CASE("a partition is kept, but no other waits longer than a quantum for its turn") {
+TEST_CASE("partitions that are alike are served in turn, a stint at a time, whatever their heads do") {
+  const std::size_t partitions = 4, room = 8;
+  ClaimPlanner planner(partitions, t0);
+  std::vector<std::size_t> served(partitions), stints;
+  std::int64_t head = 100;
+  std::optional<ff::core::Partition> at;
+  for (std::size_t taken = 0; taken < 10'000; taken += room) {
+    auto want = at ? planner.keep_at(*at, room) : 0;
+    if (want == 0) {
+      const auto plan = planner.next(t0, room);
+      REQUIRE(plan);
+      at = plan->partition;
+      want = plan->want;
+      stints.push_back(0);
+    }
+    head += 7 % (1 + *at);
+    served[*at] += want;
+    stints.back() += want;
+    planner.answered(*at, answer(want, want, 100000, head, 0ms), t0);
+  }
+
+  const auto [least, most] = std::minmax_element(served.begin(), served.end());
+  CHECK(*most - *least <= ClaimPlanner::kStint + room);
+  CHECK(*std::max_element(stints.begin(), stints.end()) < ClaimPlanner::kStint + room);
+  CHECK(stints.size() <= 10'000 / ClaimPlanner::kStint + 2 * partitions);
+}
+
+TEST_CASE("places that run apart do not stay where they are: each stint ends") {
+  ClaimPlanner planner(2, t0);
+  REQUIRE(planner.next(t0, 2)->partition == 0);
+  REQUIRE(planner.next(t0, 1)->partition == 1);
+  planner.answered(0, answer(1, 1, 100000, 50, 0ms), t0);
+  planner.answered(1, answer(1, 1, 100000, 50, 0ms), t0);
+  // Seven places are at 0, one at 1, and each is free by itself.
+  std::vector<ff::core::Partition> places(8, 0);
+  places[7] = 1;
+  std::size_t served[2] = {0, 0};
+  for (int i = 0; i < 8000; ++i) {
+    auto& place = places[static_cast<std::size_t>(i) % places.size()];
+    auto want = planner.keep_at(place, 1);
+    if (want == 0) {
+      const auto plan = planner.next(t0, 1);
+      place = plan->partition;
+    }
+    ++served[place];
+    planner.answered(place, answer(1, 1, 100000, 50, 0ms), t0);
+  }
+
+  CHECK(served[0] < 4400);
+  CHECK(served[1] < 4400);
+}
+
+TEST_CASE("a partition is kept for its stint, or on and on while the others are worse, but for one look a quantum") {
   ClaimPlanner planner(3, t0);
   for (int i = 0; i < 3; ++i) REQUIRE(planner.next(t0, 3));
   planner.answered(0, answer(1, 1, 100000, 50, 0ms), t0);
-  planner.answered(1, answer(1, 1, 100000, 100, 0ms), t0);
-  planner.answered(2, answer(1, 1, 100000, 200, 0ms), t0);
+  planner.answered(1, answer(1, 1, 100000, kStep + 100, 0ms), t0);
+  planner.answered(2, answer(1, 1, 100000, kStep + 200, 0ms), t0);
   std::size_t taken = 0;
 
   while (auto want = planner.keep_at(0, 32)) {
@@ -117,7 +174,7 @@ TEST_CASE("no partition is passed over for ever by those with better heads, howe
   for (int i = 0; i < 3; ++i) REQUIRE(planner.next(t0, 3));
   planner.answered(0, answer(1, 1, 100000, 50, 0ms), t0);
   planner.answered(1, answer(1, 1, 100000, 60, 0ms), t0);
-  planner.answered(2, answer(1, 1, 100000, 1000, 0ms), t0);
+  planner.answered(2, answer(1, 1, 100000, kStep + 1000, 0ms), t0);
   std::size_t before = 0;
 
   for (auto plan = planner.next(t0, 1); plan->partition != 2; plan = planner.next(t0, 1)) {

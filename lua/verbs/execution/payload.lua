@@ -7,5 +7,5 @@ ff.verb({
 }, function(at, a)
   local core = ff.load_in(at, a.namespace, a.id)
   if not core then return ff.refused("not_found") end
-  return { "ok", core.ct or "", redis.call("GET", ff.key(at, a.id, "p")) or "" }
+  return { "ok", core.ct or "", ff.payload_of(at, a.id, core) }
 end)

@@ -117,7 +117,7 @@ new_execution = function(at, a, item, seen, resent)
   seen[ulid] = queue
   local core = new_core(at, item, queue, policy, lean)
   if item.requirements or item.fairness_key then ff.set_route(at, item, core) end
-  if item.payload ~= "" then ff.store(at, key .. ":p", item.payload) end
+  if item.payload ~= "" then ff.set_payload(at, ulid, core, item.payload) end
   if policy and (policy.retry or policy.crash) then
     ff.satellite(at, ulid, core, { "SET", key .. ":y", item.policy })
   end

@@ -4,7 +4,7 @@ ff.reservation_rows = {
   { "granted", "int", "units" },
   { "starts", "int", "granted, to be used at once or given back; -1: the quota has no rate" },
   { "keep", "int", "slots the holder should come down to as its executions end, -1: no wish" },
-  { "retry_in_ms", "int", "when to ask again; 0: no need, -1: when told" },
+  { "retry_in_ms", "int", "when to ask for what was not granted; 0: no need, -1: when told" },
   { "parent", "bytes", "budget that must be reserved from as well, empty: none" },
   { "resets_left", "int", "known instants behind the next reset, -1: no period" },
 }

@@ -37,6 +37,7 @@ Result<void> validate_limit_name(std::string_view value, std::string_view field 
 using Amounts = std::map<std::string, std::int64_t>;
 // At most 8 dimensions. Error: invalid_argument/bad_amounts.
 Result<void> validate(const Amounts& amounts, std::string_view field);
+Amounts difference(const Amounts& from, const Amounts& less);  // What is in `from` beyond `less`.
 std::string to_wire(const Amounts& amounts);  // "tokens=100,usd=5", without zeros.
 Result<Amounts> amounts_from_wire(std::string_view text);  // Error: corrupt/bad_reply.
 

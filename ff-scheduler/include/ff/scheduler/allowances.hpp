@@ -75,6 +75,7 @@ class Allowances {
   static constexpr std::size_t kItemsPerCall = 256, kRecent = 16;
   static constexpr std::size_t kParentsMax = 8;  // Of one budget.
 
+  using Reported = std::map<core::LimitName, core::Amounts>;
   using Home = std::function<core::Partition(const core::LimitName&)>;
   // Calls are numbered from `first_seq` on: later instances of one name need higher ones.
   Allowances(Home home, core::Millis ttl, core::Millis renew_every, std::int64_t first_seq);
@@ -93,8 +94,8 @@ class Allowances {
   // It may have run and what it gave is not known: it stays in use until then.
   void abandoned(const std::vector<Allowance>& offered, core::SteadyTime until);
   // An execution begins or ends to use an allowance, `reported` of its budget counted as used already.
-  void begun(const std::string& requirements);
-  void ended(const std::string& requirements, const std::map<core::LimitName, core::Amounts>& reported = {});
+  void begun(const std::string& requirements, const Reported& reported = {});
+  void ended(const std::string& requirements, const Reported& reported = {});
   // Partitions with waiting work that there is an allowance for now.
   std::vector<core::Partition> ready(core::SteadyTime now);
 
@@ -107,8 +108,10 @@ class Allowances {
   void unanswered(const AskCall& call, core::SteadyTime now);
   // There may be room, or the limit has changed.
   void told(const core::LimitName& limit);
-  // Usage that was counted came out of what is held.
-  void used(const core::LimitName& limit, const core::Amounts& covered);
+  // A report of usage leaves, of which `covered` is to come out of what is held: calls behind it hold so much less.
+  void reporting(const core::LimitName& limit, const core::Amounts& covered);
+  // It was answered, or has failed: `taken` came out of it. The rest is the execution's again, unless that has ended.
+  void used(const core::LimitName& limit, const core::Amounts& covered, const core::Amounts& taken, bool ended);
   // When calls() may have something without being told anything.
   std::optional<core::SteadyTime> next_look() const;
 
@@ -123,6 +126,7 @@ class Allowances {
     explicit Limit(core::LimitName n) : name(std::move(n)) {}
     core::LimitName name;
     core::Amounts held, in_use;
+    core::Amounts reporting;                   // Part of both, until the report is answered.
     std::int64_t starts = 0;                   // Granted and not used.
     bool rated = true;                         // Until the first answer says that it is not.
     bool calling = false, used = false;        // used: since the last renewal.

@@ -34,15 +34,16 @@ struct ClaimAnswer {
 // or looks again when its time comes), open (work or the unknown: look as soon as there is room), and calling (a call
 // is under way).
 //
-// Of the open partitions those whose head is not known are looked at first, in turn; then the best known head is
-// served. So the order error across partitions is what one look takes. What is known grows old: one that was not
-// looked at while kQuantum executions were taken elsewhere comes before all others, so nobody waits behind more than
-// that (and what is under way), and a head that got better unseen is found. The partition of finished executions is
-// kept (keep_at) while no other must be looked at and none has a known head that is better by a minute of
-// waiting, which is what a step of priority is worth: that saves a round trip, and within it the order is only as exact
-// as the quantum. Thread safety: none.
+// Of the open partitions those whose head is not known are looked at first, in turn; then those whose known head is the
+// best, or not worse by a minute of waiting, which is what a step of priority is worth: in turn, kStint executions at a
+// time. So partitions that are alike get the same service, and with them what is shared out within each: lanes by
+// weight, fairness keys. What is known grows old: one that was not looked at while kQuantum executions were taken
+// elsewhere comes before all others, so nobody waits behind more than that (and what is under way), and a head that got
+// better unseen is found. Within a stint the partition of finished executions is kept (keep_at), which saves a round
+// trip, unless another must be looked at or has a head better by that minute. Thread safety: none.
 class ClaimPlanner {
  public:
+  static constexpr std::size_t kStint = 32;         // Executions taken from one before the next one's turn.
   static constexpr std::size_t kQuantum = 256;      // Executions taken before what is known of others is old.
   // Claim calls under way; the room is split among them. One more tries a suspect.
   static constexpr std::size_t kCallsAtOnce = 8;
@@ -79,6 +80,7 @@ class ClaimPlanner {
     bool reopened = false;            // opened() came while calling.
     bool suspect = false;             // Its last call failed; waiting or calling.
     std::int64_t head = kUnknown;     // Rank, lower is better.
+    std::size_t stint = 0;            // Executions taken since its turn began.
     std::uint64_t turn = 0;           // Order in which the open ones were opened.
     std::uint64_t known_since = 0;    // taken_ when it was opened.
     core::SteadyTime look_at{};       // While waiting.
@@ -91,6 +93,7 @@ class ClaimPlanner {
   ByTurn by_turn(core::Partition partition) const;
   // The open partition that was not looked at for a quantum.
   std::optional<core::Partition> overdue() const;
+  core::Partition next_in_turn() const;  // Precondition: one is open.
   void leave(core::Partition partition);
   void open(core::Partition partition, std::int64_t head);
   void wait(core::Partition partition, core::SteadyTime look_at, bool suspect);

@@ -566,7 +566,7 @@ struct Reserve {
     std::int64_t granted = 0;  // units
     std::int64_t starts = 0;  // granted, to be used at once or given back; -1: the quota has no rate
     std::int64_t keep = 0;  // slots the holder should come down to as its executions end, -1: no wish
-    std::int64_t retry_in_ms = 0;  // when to ask again; 0: no need, -1: when told
+    std::int64_t retry_in_ms = 0;  // when to ask for what was not granted; 0: no need, -1: when told
     std::string parent;  // budget that must be reserved from as well, empty: none
     std::int64_t resets_left = 0;  // known instants behind the next reset, -1: no period
     Row() = default;
