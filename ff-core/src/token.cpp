@@ -169,24 +169,28 @@ bool apply(TokenClaims& claims, const Narrowing& narrowing) {
 }
 
 struct Parsed {
-  std::string_view kid, mac_text;
+  std::string_view kid;
   std::vector<std::string_view> covered;  // What each mac of the chain covers: the text up to that part.
   std::optional<TokenClaims> claims;
   std::string mac;
 };
 
-std::optional<Parsed> parse(std::string_view token) {
-  if (token.size() > limits::kTokenBytes) return std::nullopt;
+std::vector<std::size_t> dots_of(std::string_view token) {
   std::vector<std::size_t> dots;
-  for (std::size_t i = 0; i < token.size(); ++i) {
+  for (std::size_t i = 0; i < token.size() && dots.size() <= 3 + limits::kTokenNarrowingsMax; ++i) {
     if (token[i] == '.') dots.push_back(i);
   }
+  return dots;
+}
+
+std::optional<Parsed> parse(std::string_view token) {
+  if (token.size() > limits::kTokenBytes) return std::nullopt;
+  const auto dots = dots_of(token);
   if (dots.size() < 3 || dots.size() > 3 + limits::kTokenNarrowingsMax) return std::nullopt;
   if (token.substr(0, dots[0]) != kVersion) return std::nullopt;
   Parsed parsed;
   parsed.kid = token.substr(dots[0] + 1, dots[1] - dots[0] - 1);
-  parsed.mac_text = token.substr(dots.back() + 1);
-  const auto mac = base64url_decode(parsed.mac_text);
+  const auto mac = base64url_decode(token.substr(dots.back() + 1));
   if (!mac || mac->size() != kDigestBytes) return std::nullopt;
   parsed.mac = *mac;
   for (std::size_t i = 2; i < dots.size(); ++i) {
@@ -201,6 +205,16 @@ std::optional<Parsed> parse(std::string_view token) {
     }
     parsed.covered.push_back(token.substr(0, dots[i]));
   }
+  return parsed;
+}
+
+// What is covered in place of a text that is no token: as many macs as a token with as many parts would take.
+Parsed stand_in(std::string_view token) {
+  token = token.substr(0, limits::kTokenBytes);
+  const std::size_t dots = std::clamp<std::size_t>(dots_of(token).size(), 3, 3 + limits::kTokenNarrowingsMax);
+  Parsed parsed;
+  parsed.covered.assign(dots - 2, token);
+  parsed.mac.assign(kDigestBytes, '\0');
   return parsed;
 }
 
@@ -297,11 +311,7 @@ TokenVerdict verify_token(std::string_view token, const KeyRing& ring, Timestamp
   static const Secret kNoKey(std::string(kDigestBytes, '\0'));
   auto parsed = parse(token);
   const bool well_formed = parsed.has_value();
-  if (!parsed) {
-    parsed.emplace();
-    parsed->covered.push_back(token.substr(0, limits::kTokenBytes));
-    parsed->mac.assign(kDigestBytes, '\0');
-  }
+  if (!parsed) parsed = stand_in(token);
   const RingKey* key = ring.find(parsed->kid, now);
   const std::string ns = parsed->claims ? parsed->claims->ns : "default";
   const Secret mac = mac_of(parsed->covered, first_key(key != nullptr ? key->secret : kNoKey, ns));

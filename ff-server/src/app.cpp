@@ -353,13 +353,20 @@ Result<void> App::start_serving() {
   engine::EventFeedOptions feed_options;
   feed_options.logger = logger_;
   events_.emplace(deployment_, std::move(feed_options));
+  auto unread = [this](std::string_view peer, bool first) {
+    metrics_.token_unread();
+    if (first) logger_->warn("an address has brought too many wrong tokens", {{"peer", peer}});
+  };
+  auto wrong_tokens = std::make_shared<http::WrongTokens>(config_.wrong_tokens_per_minute, std::move(unread));
   http::ApiOptions api_options;
+  api_options.wrong_tokens = wrong_tokens;
   api_options.rotation_grace = config_.hmac_grace;
   api_options.token_refused = [this](core::TokenFault fault) { metrics_.token_refused(fault); };
   api_options.logger = logger_;
   api_.emplace(deployment_, keys_, health_, *events_, std::move(api_options));
   http::RouterOptions router_options;
   router_options.callers = callers_of(config_);
+  router_options.wrong_tokens = std::move(wrong_tokens);
   router_options.body_bytes_max = config_.max_body_bytes;
   router_options.request_timeout = config_.request_timeout;
   router_.emplace(*api_, std::move(router_options));

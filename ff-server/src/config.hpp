@@ -43,6 +43,7 @@ struct Config {
   std::size_t max_connections = 1024;
   std::size_t max_streams = 512;
   std::size_t max_body_bytes = 8 << 20;
+  std::uint32_t wrong_tokens_per_minute = 60;  // Of one client address; 0: no limit.
   core::Millis request_timeout{15000};
   core::Millis boot_timeout{30000};
   core::Millis drain_timeout{10000};

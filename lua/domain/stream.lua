@@ -83,7 +83,8 @@ local function find_trim(stream, frames, bytes)
   local from, last, freed = "-", nil, 0
   local step = math.max(4, math.min(256, math.floor(262144 * length / (stream.bytes + 1))))
   while too_many > 0 or too_large > freed do
-    local entries = redis.call("XRANGE", stream.frames, from, "+", "COUNT", step)
+    local count = too_large > freed and step or math.min(step, too_many)
+    local entries = redis.call("XRANGE", stream.frames, from, "+", "COUNT", count)
     if not entries[1] then break end
     for i = 1, #entries do
       if too_many <= 0 and too_large <= freed then break end

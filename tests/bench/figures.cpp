@@ -112,6 +112,29 @@ void add_streams(Table& table) {
   lower(table, "stream.sse.p99", "append to client of server-sent events: p99", "ms");
 }
 
+void add_suspensions(Table& table) {
+  for (const auto& [way, text] : {std::pair("sdk", "the SDK"), std::pair("http", "HTTP with a token")}) {
+    const auto id = fmt::format("suspend.{}", way);
+    for (const std::string share : {"p50", "p99"}) {
+      const auto whole = fmt::format("suspend, signal over {}, running again: {}", text, share);
+      lower(table, id + ".whole." + share, whole, "ms");
+      lower(table, id + ".signal." + share, fmt::format("signal over {} to running: {}", text, share), "ms");
+    }
+  }
+  wanted(table["suspend.sdk.whole.p50"], 1.5, 0.6);
+  wanted(table["suspend.http.signal.p50"], 4, 2);
+  wanted(lower(table, "suspend.memory", "memory per suspended execution, 100 B payload", "B"), 1200, 1000);
+  lower(table, "suspend.memory.events", "  of it the event streams", "B");
+  for (const auto& [many, text] : {std::pair("ten", "ten"), std::pair("many", "many")}) {
+    const auto id = fmt::format("suspend.among.{}", many);
+    lower(table, id + ".valkey_us", fmt::format("signal among {} suspended: Valkey CPU", text), "us");
+    for (const std::string share : {"p50", "p99"}) {
+      lower(table, id + "." + share, fmt::format("signal among {} suspended: {}", text, share), "ms");
+    }
+  }
+  lower(table, "suspend.among.ratio", "  many against ten: Valkey CPU", "x").bar = 1.1;
+}
+
 void add_memory(Table& table) {
   wanted(lower(table, "memory.queued.record", "memory per queued execution, 100 B payload, record", "B"), 800, 600);
   wanted(lower(table, "memory.queued.lean", "memory per queued execution, 100 B payload, lean", "B"), 500, 300);
@@ -211,6 +234,7 @@ Table make_table() {
   add_drains(table);
   add_limits(table);
   add_latencies(table);
+  add_suspensions(table);
   add_streams(table);
   add_memory(table);
   add_curves(table);

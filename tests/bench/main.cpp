@@ -36,6 +36,7 @@ constexpr std::array kScenarios{
     Scenario{"limits", "drains under quotas", run_limits},
     Scenario{"start", "submit to handler start", run_start},
     Scenario{"delayed", "how late a delayed execution starts", run_delayed},
+    Scenario{"suspend", "suspended, signalled, running again; 100 thousand suspended", run_suspend},
     Scenario{"stream", "frames appended, and to a client of server-sent events", run_stream},
     Scenario{"memory", "bytes per execution", run_memory},
     Scenario{"idle", "an idle fleet", run_idle},

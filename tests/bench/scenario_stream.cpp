@@ -3,21 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read_until.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <boost/asio/write.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <chrono>
 
+#include "bench/api_server.hpp"
+#include "bench/fleet.hpp"
 #include "bench/scenarios.hpp"
 #include "ff/core/ids.hpp"
-#include "support/process.hpp"
 
 namespace ff::bench {
 namespace {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using Steady = std::chrono::steady_clock;
 
 // One claimed execution, whose frames are appended in order.
@@ -96,26 +93,15 @@ void measure_append(Report& report, BenchServer& server, int batch, long frames)
   sample_cost(report, fmt::format("stream.append.{}", batch), meter.stop(static_cast<double>(frames / batch * batch)));
 }
 
-// Reads on until `text` has come.
-asio::awaitable<void> read_to(tcp::socket* socket, std::string* buffer, std::string text) {
-  const auto count = co_await asio::async_read_until(*socket, asio::dynamic_buffer(*buffer), text, asio::use_awaitable);
-  buffer->erase(0, count);
-}
-
 asio::awaitable<void> listen_and_append(Session* session, Speaker* speaker, std::uint16_t port, int frames,
                                         std::vector<double>* times) {
-  tcp::socket socket(co_await asio::this_coro::executor);
-  const tcp::endpoint server(asio::ip::address_v4::loopback(), port);
-  co_await socket.async_connect(server, asio::use_awaitable);
-  const std::string path = fmt::format("/v1/executions/{}/stream?namespace={}", speaker->id.str(), kNamespace);
-  const std::string request = "GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n";
-  co_await asio::async_write(socket, asio::buffer(request), asio::use_awaitable);
-  std::string buffer;
+  ApiClient client(co_await asio::this_coro::executor, port);
+  co_await client.get(fmt::format("/v1/executions/{}/stream?namespace={}", speaker->id.str(), kNamespace));
   for (int i = 0; i < frames; ++i) {
     const auto start = Steady::now();
     const auto number = speaker->sequence;
     co_await append(session, speaker, 1);
-    co_await read_to(&socket, &buffer, fmt::format("id: 0-{}\n", number));
+    co_await client.read_to(fmt::format("id: 0-{}\n", number));
     times->push_back(std::chrono::duration<double, std::milli>(Steady::now() - start).count());
   }
 }
@@ -125,18 +111,12 @@ void measure_sse(Report& report, BenchServer& server, int frames) {
   Session session(over_unix(server));
   std::vector<Speaker> speakers;
   session.run(1, [&] { return begin(&session, &speakers); });
-  test::Process program({FF_SERVER_PROGRAM, "--socket=" + server.unix_socket(), "--listen=127.0.0.1:0",
-                         "--ops=127.0.0.1:0"});
-  if (!program.wait_for_output("\nready\n", test::Process::Duration(30'000))) {
-    throw std::runtime_error("ff-server is not ready: " + program.output());
-  }
-  const std::string output = program.output(), lead = "public listener: 127.0.0.1:";
-  const auto port = static_cast<std::uint16_t>(std::stoi(output.substr(output.find(lead) + lead.size())));
+  const ApiServer api(server);
   std::vector<double> times;
-  session.run(1, [&] { return listen_and_append(&session, &speakers[0], port, frames, &times); });
+  session.run(1, [&] { return listen_and_append(&session, &speakers[0], api.port(), frames, &times); });
   std::sort(times.begin(), times.end());
-  report.sample("stream.sse.p50", times[times.size() / 2]);
-  report.sample("stream.sse.p99", times[times.size() * 99 / 100]);
+  report.sample("stream.sse.p50", quantile(times, 0.5));
+  report.sample("stream.sse.p99", quantile(times, 0.99));
 }
 
 }  // namespace
@@ -148,9 +128,7 @@ void run_stream(const Settings& settings, Report& report, BenchServer& server) {
   for (int run = 0; run < settings.runs; ++run) {
     measure_append(report, server, 256, settings.amount(1'000'000));
     measure_append(report, server, 16, settings.amount(200'000));
-    if constexpr (!std::string_view(FF_SERVER_PROGRAM).empty()) {
-      measure_sse(report, server, settings.quick ? 300 : 2'000);
-    }
+    if constexpr (kApiServerThere) measure_sse(report, server, settings.quick ? 300 : 2'000);
   }
 }
 

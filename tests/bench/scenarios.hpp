@@ -24,6 +24,7 @@ void run_drain(const Settings& settings, Report& report, BenchServer& server);
 void run_limits(const Settings& settings, Report& report, BenchServer& server);
 void run_start(const Settings& settings, Report& report, BenchServer& server);
 void run_delayed(const Settings& settings, Report& report, BenchServer& server);
+void run_suspend(const Settings& settings, Report& report, BenchServer& server);
 void run_stream(const Settings& settings, Report& report, BenchServer& server);
 void run_memory(const Settings& settings, Report& report, BenchServer& server);
 void run_idle(const Settings& settings, Report& report, BenchServer& server);

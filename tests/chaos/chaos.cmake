@@ -2,7 +2,8 @@ add_executable(ledger_worker ${CMAKE_CURRENT_LIST_DIR}/ledger_worker.cpp)
 target_link_libraries(ledger_worker PRIVATE ff_sdk ff_build_flags)
 
 set(chaos_fixture chaos_fixture.cpp ../integration/worker_fixture.cpp ../integration/client_fixture.cpp)
-foreach(file worker_chaos_test.cpp store_chaos_test.cpp connection_chaos_test.cpp cluster_chaos_test.cpp)
+foreach(file worker_chaos_test.cpp store_chaos_test.cpp connection_chaos_test.cpp cluster_chaos_test.cpp
+        signal_chaos_test.cpp)
   string(REPLACE "_test.cpp" "" name ${file})
   ff_test(NAME ${name} KIND chaos LINK sdk engine test_support TIMEOUT 300 SOURCES ${file} ${chaos_fixture})
   target_compile_definitions(test_${name} PRIVATE FF_LEDGER_WORKER="$<TARGET_FILE:ledger_worker>")

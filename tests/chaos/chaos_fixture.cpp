@@ -78,6 +78,16 @@ void ChaosSetup::require_completed(std::size_t count, std::chrono::milliseconds 
   REQUIRE(done);
 }
 
+void ChaosSetup::replicate() {
+  const auto number_in = [](const std::string& text, const std::string& name) {
+    return std::stoll(text.substr(text.find(name) + name.size()));
+  };
+  for (auto* primary : setup_->primaries()) {
+    const auto offset = number_in(primary->info("master_repl_offset"), "");
+    REQUIRE(until([&] { return number_in(primary->info("slave0"), "offset=") >= offset; }, 10s));
+  }
+}
+
 void ChaosSetup::judge(const std::vector<core::ExecutionId>& ids, bool ends_may_repeat) {
   const auto ledger = this->ledger();
   const auto published = setup_->events("completed");

@@ -53,6 +53,8 @@ class ChaosSetup {
   // All of them have completed; fails the test with what is still there after the limit.
   void require_completed(std::size_t count, std::chrono::milliseconds limit = 60s);
 
+  // On a cluster with replicas: what has been acknowledged until now has reached them.
+  void replicate();
   // Each completed once, in the current generation, by the holder of the last epoch, as its result says; every attempt
   // in the ledger had another epoch. `ends_may_repeat`: a store that forgot an acknowledged end (a failover) has it
   // run again.

@@ -18,18 +18,6 @@ ClusterOptions with_replicas() {
   return options;
 }
 
-std::int64_t number_in(const std::string& text, const std::string& name) {
-  return std::stoll(text.substr(text.find(name) + name.size()));
-}
-
-// What has been acknowledged until now has reached the replicas.
-void replicate(ChaosSetup& chaos) {
-  for (auto* primary : chaos->primaries()) {
-    const auto offset = number_in(primary->info("master_repl_offset"), "");
-    REQUIRE(chaos.until([&] { return number_in(primary->info("slave0"), "offset=") >= offset; }, 10s));
-  }
-}
-
 }  // namespace
 
 TEST_CASE("slots move to other nodes under load: every call follows, nothing runs twice") {
@@ -115,7 +103,7 @@ TEST_CASE("a primary dies and its replica takes over: all that was replicated en
   auto first = chaos.worker(options), second = chaos.worker(options);
   const auto slot = chaos->client->deployment()->keys().slot(0);
   auto ids = chaos->submit_count("work", 2000);
-  replicate(chaos);
+  chaos.replicate();
   REQUIRE(chaos->in_state(core::State::ready) > 0);
 
   const auto dead = chaos.cluster().kill_primary_of(slot);

@@ -6,6 +6,9 @@
 // ADDRESS: a unix socket, a port of 127.0.0.1, or "cluster:" and a port. WORK_MS: how long an execution takes, -1:
 // until it is stopped. The result of an execution is its epoch. SIGTERM drains it; the last line says what it has
 // done.
+//
+// The kind "approval" waits for two signals "go", for as many ms as its payload says (0: for ever). Its result is what
+// ended that (signals, timeout or operator), and the ids of the signals: "signals a b".
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -74,6 +77,20 @@ asio::awaitable<sdk::HandlerResult> work(const Settings& settings, sdk::Task& ta
   co_return core::Payload(std::to_string(task.epoch()));
 }
 
+sdk::HandlerResult approval(const Settings& settings, const sdk::Task& task) {
+  note(settings, "begin", task);
+  const core::Resumption* resumption = task.resumption();
+  if (resumption == nullptr) {
+    const core::Millis limit(std::stol(task.payload().bytes));
+    return sdk::Suspend(core::named("go").times(2)).within(limit, core::OnTimeout::resume);
+  }
+  static constexpr const char* kBy[] = {"signals", "timeout", "operator"};
+  std::string result = kBy[static_cast<std::size_t>(resumption->by)];
+  for (const auto& signal : resumption->signals) result += " " + signal.id;
+  note(settings, "end", task);
+  return core::Payload(result);
+}
+
 asio::awaitable<void> serve(const Settings& settings, asio::io_context& context) {
   auto connection = script::make_connection(context.get_executor(), settings.connection);
   script::DeploymentOptions options;
@@ -86,6 +103,7 @@ asio::awaitable<void> serve(const Settings& settings, asio::io_context& context)
   }
   sdk::Worker worker(deployment, settings.worker);
   worker.handle_async("work", [&settings](sdk::Task& task) { return work(settings, task); });
+  worker.handle("approval", [&settings](sdk::Task& task) { return approval(settings, task); });
   asio::signal_set signals(context, SIGTERM);
   signals.async_wait([&worker](boost::system::error_code error, int) {
     if (!error) worker.stop();

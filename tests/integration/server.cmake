@@ -6,11 +6,14 @@ if(TARGET ff_server_lib)
   ff_test(NAME server_signals KIND integration LINK server_lib test_support TIMEOUT 300 SOURCES
           server_signals_test.cpp server_keys_test.cpp ffctl_test.cpp server_process.cpp
           ${PROJECT_SOURCE_DIR}/tests/unit/server_lab.cpp)
+  ff_test(NAME server_wrong_tokens_http KIND integration LINK server_lib test_support TIMEOUT 300 SOURCES
+          server_wrong_tokens_test.cpp server_process.cpp ${PROJECT_SOURCE_DIR}/tests/unit/server_lab.cpp)
   ff_test(NAME server_stream KIND integration LINK server_lib test_support TIMEOUT 300 LABELS threads SOURCES
           server_stream_test.cpp server_process.cpp ${PROJECT_SOURCE_DIR}/tests/unit/server_lab.cpp)
   ff_test(NAME server_worker KIND integration LINK server_lib test_support TIMEOUT 300 SOURCES
           server_worker_test.cpp server_process.cpp ${PROJECT_SOURCE_DIR}/tests/unit/server_lab.cpp)
-  foreach(target test_server_api test_server_process test_server_signals test_server_stream test_server_worker)
+  foreach(target test_server_api test_server_process test_server_signals test_server_stream test_server_worker
+          test_server_wrong_tokens_http)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests/unit)
     target_link_libraries(${target} PRIVATE Boost::json)
     target_compile_definitions(${target} PRIVATE FF_SERVER_PROGRAM="$<TARGET_FILE:ff-server>")

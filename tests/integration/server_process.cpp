@@ -61,7 +61,7 @@ std::optional<HttpAnswer> HttpClient::try_ask(const std::string& method, const s
                               "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
   for (bool kept = connection_.has_value();; kept = false) {
     try {
-      if (!connection_) connection_.emplace(port_, 60s);
+      if (!connection_) connection_.emplace(port_, 60s, from_);
     } catch (const std::runtime_error&) {
       return std::nullopt;
     }

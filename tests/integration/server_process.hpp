@@ -39,7 +39,9 @@ struct HttpAnswer {
 
 class HttpClient {
  public:
-  explicit HttpClient(std::uint16_t port, std::string fields = {}) : port_(port), fields_(std::move(fields)) {}
+  // `from`: the last byte of our own loopback address.
+  explicit HttpClient(std::uint16_t port, std::string fields = {}, std::uint8_t from = 1)
+      : port_(port), from_(from), fields_(std::move(fields)) {}
 
   // nullopt: the connection was lost, or could not be made. `fields` end in CR LF each. Repeated once when a kept
   // connection turns out to be closed before a byte came back.
@@ -58,6 +60,7 @@ class HttpClient {
 
  private:
   std::uint16_t port_;
+  std::uint8_t from_;
   std::string fields_;
   std::optional<RawHttp> connection_;
 };

@@ -65,12 +65,30 @@ class WaitingWorker {
 inline std::string bearer(const std::string& token) { return "Authorization: Bearer " + token + "\r\n"; }
 inline const std::string kJson = "Content-Type: application/json\r\n";
 
+// A server that knows the caller "admin" by this token.
+inline const std::string kAdminToken = "an-API-token-of-these-tests";
+
 struct WaitingLab {
   ValkeyServer valkey;
-  ServerProcess server{ServerProcess::on(valkey)};
+  ServerProcess server;
   WaitingWorker worker{valkey};
-  HttpClient http{server.port};
+  HttpClient http;
 
+  WaitingLab() : server(ServerProcess::on(valkey)), http(server.port) {}
+  // With kAdminToken, which `http` brings, and more flags.
+  explicit WaitingLab(const std::vector<std::string>& flags)
+      : server(on(valkey, flags), with_admin()), http(server.port, bearer(kAdminToken)) {}
+
+  static std::vector<std::string> on(const ValkeyServer& valkey, const std::vector<std::string>& more) {
+    auto flags = ServerProcess::on(valkey);
+    flags.insert(flags.end(), more.begin(), more.end());
+    return flags;
+  }
+  static ProcessOptions with_admin() {
+    ProcessOptions options;
+    options.environment.emplace_back("FF_API_TOKEN", kAdminToken);
+    return options;
+  }
   // An execution that waits at "<step>.w".
   std::string waiting(const std::string& payload = "1") {
     const std::string id = http.submit(R"({"kind":"wait","payload_text":")" + payload + "\"}");

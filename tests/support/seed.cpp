@@ -18,4 +18,9 @@ std::uint64_t seed() {
   return value;
 }
 
+std::uint64_t fuzz_rounds(std::uint64_t usual) {
+  const char* given = std::getenv("FLOWFABRIC_FUZZ_ROUNDS");
+  return given != nullptr && *given != '\0' ? std::strtoull(given, nullptr, 0) : usual;
+}
+
 }  // namespace ff::test

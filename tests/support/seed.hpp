@@ -10,6 +10,9 @@ namespace ff::test {
 // standard error.
 std::uint64_t seed();
 
+// How often a fuzz test does what it does: FLOWFABRIC_FUZZ_ROUNDS if set (a campaign), else `usual` (some seconds).
+std::uint64_t fuzz_rounds(std::uint64_t usual);
+
 // splitmix64: small, fast, the same on every machine. Satisfies UniformRandomBitGenerator.
 class Rng {
  public:

@@ -12,7 +12,7 @@
 
 namespace ff::test {
 
-RawHttp::RawHttp(std::uint16_t port, std::chrono::milliseconds limit)
+RawHttp::RawHttp(std::uint16_t port, std::chrono::milliseconds limit, std::uint8_t from)
     : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   timeval time{};
   time.tv_sec = limit.count() / 1000;
@@ -21,9 +21,11 @@ RawHttp::RawHttp(std::uint16_t port, std::chrono::milliseconds limit)
   ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &time, sizeof time);
   sockaddr_in address{};
   address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl((INADDR_LOOPBACK & 0xffffff00U) | from);
+  const bool bound = ::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  if (!bound || ::connect(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     ::close(fd_);
     throw std::runtime_error("cannot connect to port " + std::to_string(port));
   }

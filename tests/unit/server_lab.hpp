@@ -22,8 +22,10 @@ struct RawAnswer {
 
 class RawHttp {
  public:
-  // Throws std::runtime_error when the connection is refused. `limit` bounds every later operation.
-  explicit RawHttp(std::uint16_t port, std::chrono::milliseconds limit = std::chrono::seconds(10));
+  // Throws std::runtime_error when the connection is refused. `limit` bounds every later operation. `from`: the last
+  // byte of our own loopback address.
+  explicit RawHttp(std::uint16_t port, std::chrono::milliseconds limit = std::chrono::seconds(10),
+                   std::uint8_t from = 1);
   ~RawHttp();
   RawHttp(RawHttp&& other) noexcept;
   RawHttp(const RawHttp&) = delete;

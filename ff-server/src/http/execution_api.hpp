@@ -17,6 +17,7 @@
 #include "ff/sdk/remote_worker.hpp"
 #include "ff/sdk/token_keys.hpp"
 #include "http/message.hpp"
+#include "http/wrong_tokens.hpp"
 
 namespace ff::server::http {
 
@@ -36,6 +37,7 @@ core::Result<std::string> namespace_of(const Request& request);
 
 struct ApiOptions {
   core::Millis rotation_grace{24 * 3600 * 1000};
+  std::shared_ptr<WrongTokens> wrong_tokens = std::make_shared<WrongTokens>();  // Shared with the router.
   std::function<void(core::TokenFault)> token_refused;  // Told of each waitpoint token that is refused. Unset: nobody.
   std::shared_ptr<core::Logger> logger = std::make_shared<core::NullLogger>();  // Operators' actions, as "audit".
   ApiOptions() = default;

@@ -171,11 +171,17 @@ core::Result<const Caller*> Router::caller_of(const Request& head, const Route* 
   const bool bearer = header != nullptr && header->starts_with(kBearer);
   const std::string_view token = bearer ? std::string_view(*header).substr(kBearer.size()) : std::string_view();
   if (route != nullptr && route->roles == 0) return nullptr;
-  if (route != nullptr && route->token && token.starts_with("ffw1.")) return nullptr;
+  const bool strangers = route != nullptr && route->token;
+  const bool signing = strangers && token.starts_with("ffw1.");
+  if (header != nullptr && (signing || !options_.callers.empty())) {
+    if (auto refusal = options_.wrong_tokens->refusal(head.peer)) return std::move(*refusal);
+  }
+  if (signing) return nullptr;
   if (options_.callers.empty()) return &local_;
-  if (route != nullptr && route->token && header == nullptr) return nullptr;
   const Caller* caller = options_.callers.find(token);
   if (bearer && caller != nullptr) return caller;
+  if (strangers) return nullptr;
+  if (header != nullptr) options_.wrong_tokens->count(head.peer);
   return Error(Code::unauthenticated, "bad_token", "the header Authorization must be: Bearer <token>");
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,6 +15,7 @@
 #include "ff/core/time.hpp"
 #include "http/execution_api.hpp"
 #include "http/message.hpp"
+#include "http/wrong_tokens.hpp"
 
 namespace ff::server::http {
 
@@ -35,6 +37,7 @@ struct RouterOptions {
   Callers callers;
   std::size_t body_bytes_max = 8 << 20;
   core::Millis request_timeout{15000};
+  std::shared_ptr<WrongTokens> wrong_tokens = std::make_shared<WrongTokens>();  // Shared with the api.
   RouterOptions() = default;
 };
 
@@ -42,8 +45,8 @@ struct RouterOptions {
 class Router {
  public:
   Router(ExecutionApi& api, RouterOptions options);
-  // In this order: a page of another site may not ask (403), credential (401), path (404), method (405 with Allow),
-  // query (400), role and namespace (403).
+  // In this order: a page of another site may not ask (403), wrong tokens before (429), credential (401), path (404),
+  // method (405 with Allow), query (400), role and namespace (403).
   Admission admit(const Request& head) const;
 
  private:

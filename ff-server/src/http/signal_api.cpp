@@ -193,8 +193,10 @@ asio::awaitable<Response> ExecutionApi::signal(Request request) {
   if (!body) co_return refuse(body.error(), request.request_id);
   std::string ns = client->ns();
   if (request.caller.empty() || !body->token.empty()) {
+    if (auto refusal = options_.wrong_tokens->refusal(request.peer)) co_return refuse(*refusal, request.request_id);
     const TokenFault fault = apply_token(*keys_, request, *id, *body, ns);
     if (fault != TokenFault::none) {
+      options_.wrong_tokens->count(request.peer);
       if (options_.token_refused) options_.token_refused(fault);
       co_return refuse_token(request.request_id);
     }

@@ -31,6 +31,8 @@ inline constexpr Info kHttpRefused{"ff_http_connections_refused_total", Type::co
                                    "Connections over FF_MAX_CONNECTIONS."};
 inline constexpr Info kTokensRefused{"ff_waitpoint_tokens_refused_total", Type::counter, "", "fault",
                                      "Waitpoint tokens refused, by what was wrong; their senders are not told."};
+inline constexpr Info kTokensUnread{"ff_tokens_unread_total", Type::counter, "", "",
+                                    "Tokens of addresses over FF_WRONG_TOKENS_PER_MINUTE, refused without a look."};
 inline constexpr Info kHttpStreams{"ff_http_streams", Type::gauge, "", "", "Answers in pieces under way."};
 inline constexpr Info kExecutions{
     "ff_executions", Type::gauge, "", "state namespace lane",
@@ -66,9 +68,9 @@ inline constexpr Info kStartTime{"ff_start_time_seconds", Type::gauge, "seconds"
                                  "When this process started, since 1970."};
 
 inline constexpr std::array kCatalogue = {
-    kHttpRequests, kHttpDuration, kHttpConnections, kHttpRefused, kTokensRefused, kHttpStreams, kExecutions,
-    kExecutionsAge, kUnserved, kTimersRuns, kTimersFailures, kTimersItems, kTimersLag, kTimersLagMax, kTimersPartitions,
-    kServers, kValkeyUp, kValkeyCommands, kValkeyReconnects, kValkeyRedirects, kValkeyRetries, kValkeyUnknown,
-    kBuildInfo, kStartTime};
+    kHttpRequests, kHttpDuration, kHttpConnections, kHttpRefused, kTokensRefused, kTokensUnread, kHttpStreams,
+    kExecutions, kExecutionsAge, kUnserved, kTimersRuns, kTimersFailures, kTimersItems, kTimersLag, kTimersLagMax,
+    kTimersPartitions, kServers, kValkeyUp, kValkeyCommands, kValkeyReconnects, kValkeyRedirects, kValkeyRetries,
+    kValkeyUnknown, kBuildInfo, kStartTime};
 
 }  // namespace ff::server::metrics

@@ -125,6 +125,7 @@ class Registry::Http {
         durations_(family(prometheus::BuildHistogram(), kHttpDuration, registry)),
         connections(family(prometheus::BuildGauge(), kHttpConnections, registry).Add({})),
         refused(family(prometheus::BuildCounter(), kHttpRefused, registry).Add({})),
+        tokens_unread(family(prometheus::BuildCounter(), kTokensUnread, registry).Add({})),
         streams(family(prometheus::BuildGauge(), kHttpStreams, registry).Add({})) {
     auto& faults = family(prometheus::BuildCounter(), kTokensRefused, registry);
     for (std::size_t i = 1; i < core::kTokenFaults; ++i)
@@ -143,6 +144,7 @@ class Registry::Http {
   prometheus::Gauge& connections;
   prometheus::Counter& refused;
   std::vector<prometheus::Counter*> tokens_refused;  // From the first real fault on.
+  prometheus::Counter& tokens_unread;
   prometheus::Gauge& streams;
 
   void answered(std::string_view route, int status, double took) {
@@ -177,6 +179,8 @@ void Registry::answered(std::string_view route, http::Method, int status, double
 void Registry::token_refused(core::TokenFault fault) {
   if (fault != core::TokenFault::none) http_->tokens_refused.at(static_cast<std::size_t>(fault) - 1)->Increment();
 }
+
+void Registry::token_unread() { http_->tokens_unread.Increment(); }
 
 void Registry::set(Snapshot snapshot) {
   const std::lock_guard lock(mutex_);

@@ -41,6 +41,7 @@ class Registry final : public http::ListenerObserver {
   void answered(std::string_view route, http::Method method, int status, double seconds) override;
 
   void token_refused(core::TokenFault fault);
+  void token_unread();
 
   void set(Snapshot snapshot);
   // The page in Prometheus' text format, families in order of name. Counts as a scrape.

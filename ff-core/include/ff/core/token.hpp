@@ -79,7 +79,7 @@ struct TokenVerdict {
   TokenFault fault = TokenFault::malformed;
   std::optional<TokenClaims> claims;  // Set only when there is no fault.
 };
-// The same cryptography is done whatever is wrong; the mac is compared in constant time.
+// As many macs are made whatever is wrong, one for each part; the mac is compared in constant time.
 TokenVerdict verify_token(std::string_view token, const KeyRing& ring, TimestampMs now);
 
 // What is about to be done with a token. What is empty is not asked for.
