@@ -1,9 +1,11 @@
 // Client::wait: ends that come before, during and after it listens; cuts; cancellation; no polling.
 #include <catch2/generators/catch_generators.hpp>
+#include <algorithm>
 #include <deque>
 
 #include "client_fixture.hpp"
 #include "support/fault_proxy.hpp"
+#include "support/stored_core.hpp"
 
 using namespace ff;
 using namespace ff::test;
@@ -83,10 +85,13 @@ TEST_CASE("a wait ends with a cancel, a failure and a lean completion") {
   Waiting completed(setup.context, setup.client->wait(brief, core::Deadline::in(1h)));
   // The mark on the execution is what the watch call leaves behind.
   const auto marked = [&setup](const core::ExecutionId& id) {
-    script::Command look("HEXISTS");
-    look.arg(setup.client->deployment()->keys().core(id.partition(), id.ulid())).arg("v");
-    const auto slot = setup.client->deployment()->keys().slot(id.partition());
-    return setup.good(setup.client->deployment()->connection()->send(slot, look, core::Deadline::in(5s))).integer == 1;
+    const auto& keys = setup.client->deployment()->keys();
+    const auto words = read_core(keys.core(id.partition(), id.ulid()));
+    script::Command look(words.at(0));
+    for (std::size_t i = 1; i < words.size(); ++i) look.arg(words[i]);
+    auto& connection = *setup.client->deployment()->connection();
+    const auto fields = setup.good(connection.send(keys.slot(id.partition()), look, core::Deadline::in(5s))).elements;
+    return std::any_of(fields.begin(), fields.end(), [](const auto& field) { return field.text == "v"; });
   };
   REQUIRE(completed.until([&] { return marked(unwanted) && marked(failing) && marked(brief); }));
 
