@@ -345,7 +345,7 @@ TEST_CASE("what is wrong with a request is named") {
 TEST_CASE("with a token every route but /healthz needs it") {
   ValkeyServer valkey;
   ProcessOptions options;
-  options.environment = {{"FF_API_TOKEN", "0123456789-canary"}};
+  options.environment = {{"FF_API_TOKEN", "0123456789-canary"}, {"FF_WRONG_TOKENS_PER_MINUTE", "0"}};
   ServerProcess server(ServerProcess::on(valkey), options);
   const std::vector<std::string> wrong = {"",
                                           "Authorization: Bearer 0123456789-canarx\r\n",

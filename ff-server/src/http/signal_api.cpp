@@ -188,8 +188,12 @@ asio::awaitable<Response> ExecutionApi::signal(Request request) {
   auto id = id_of(request);
   if (!id) co_return refuse(id.error(), request.request_id);
   auto body = signal_body_of(request);
-  const bool stranger = request.caller.empty() && request.header("authorization") == nullptr;
-  if (!body && stranger) co_return refuse_token(request.request_id);
+  const std::string* credential = request.header("authorization");
+  const bool signing = credential != nullptr && credential->starts_with("Bearer ffw1.");
+  if (!body && request.caller.empty() && !signing) {
+    if (credential != nullptr) options_.wrong_tokens->count(request.peer);  // One that the router did not know.
+    co_return refuse_token(request.request_id);
+  }
   if (!body) co_return refuse(body.error(), request.request_id);
   std::string ns = client->ns();
   if (request.caller.empty() || !body->token.empty()) {
