@@ -39,6 +39,8 @@ make_root() {  # SUITE
   local suite=$1 target=$scratch/$1
   debootstrap --variant=minbase "$suite" "$target" "$mirror" || return
   cp /etc/resolv.conf "$target/etc/resolv.conf" || return
+  # Debian's installer and images write this; debootstrap does not.
+  printf '127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n' > "$target/etc/hosts" || return
   # Proxy and date settings without which the mirror does not answer from this machine.
   apt-config dump | grep -E '^Acquire::(http|https|Check-Valid-Until|Check-Date|ForceIPv4)' | grep -v '::$' \
     | grep -v ' "";$' > "$target/etc/apt/apt.conf.d/90host" || true
