@@ -291,12 +291,10 @@ Awaitable<Usage> report_usage(Caller caller, std::string budget, UsageReport rep
     args.covered = core::to_wire(covered);
     auto answer =
         co_await call_verb<script::ReportUsage>(caller, home(caller, limit), std::move(args), caller.deadline());
-    core::Amounts taken;
-    if (answer) {
-      FF_CO_TRY(said, core::amounts_from_wire(answer->taken));
-      taken = std::move(said);
-    }
-    if (report.counted) report.counted(limit, covered, taken);
+    core::Result<core::Amounts> taken = core::Amounts();
+    if (answer) taken = core::amounts_from_wire(answer->taken);
+    if (report.counted) report.counted(limit, covered, taken ? *taken : core::Amounts());
+    if (!taken) co_return std::move(taken).error();
     // A parent that was dropped, or counts other dimensions, limits nothing of it.
     const bool unlimited = !answer && (answer.error().reason == "not_found" ||
                                        answer.error().reason == "unknown_dimension");

@@ -29,7 +29,7 @@ function ff.set_route(at, item, core)
   local required = ff.requirements(item.requirements)
   core.rq = required.field
   if required.field == item.requirements then return end
-  at.routes = at.routes or {}
-  at.routes[item.id] = required
+  at.required = at.required or {}
+  at.required[item.id] = required
   ff.satellite(at, item.id, core, { "SET", ff.key(at, item.id, "n"), item.requirements })
 end

@@ -22,7 +22,8 @@ local function fetch(at, ulid, line, text)
   local core = ff.load(at, ulid, text)
   if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
   if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
-  local epoch = tonumber(core.e or 0)
+  local epoch, number = tonumber(core.e or 0), type(core.a or 0) == "number" and type(core.p or 0) == "number"
+  if not epoch or not number or type(core.t or 0) ~= "number" then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
   core.a, core.e = (core.a or 0) + 1, string.format("%d", epoch < at.now_us and at.now_us or epoch + 1)
   local payload = ff.payload_of(at, ulid, core)
   if not core.j then return core, payload, "", "", "" end

@@ -36,7 +36,7 @@ end
 
 -- What an execution requires: in the core when it is short, else in a satellite and its class in the core.
 function ff.requirements_of(at, ulid, core)
-  if at.routes and at.routes[ulid] then return at.routes[ulid] end -- A submit: its satellite is only planned.
+  if at.required and at.required[ulid] then return at.required[ulid] end -- A submit: its satellite is only planned.
   local text = core.rq or ""
   if string.sub(text, 1, 1) == "@" then
     text = redis.call("GET", ff.key(at, ulid, "n"))

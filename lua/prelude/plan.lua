@@ -38,27 +38,27 @@ function ff.remove(_, index, member)
   removed.lists[i][size], removed.sizes[i] = member, size
 end
 
+-- Adds one or two values to a list of the call, which is made when it is needed.
+local function append(at, name, first, second)
+  local list = at[name]
+  if not list then
+    list = {}
+    at[name] = list
+  end
+  local n = #list
+  list[n + 1] = first
+  if second then list[n + 2] = second end -- A nil would grow the table.
+end
+
 -- Removes the first `count` entries: for a caller that read exactly these in this call and plans nothing that adds to
 -- the index. One short command in the log, instead of one that names every entry.
 function ff.remove_first(at, index, count)
-  local list = at.heads
-  if not list then
-    list = {}
-    at.heads = list
-  end
-  list[#list + 1] = index
-  list[#list + 1] = count
+  append(at, "heads", index, count)
 end
 
 -- Like ff.remove, but after all else: the entry by which others are found.
 function ff.remove_last(at, index, member)
-  local list = at.closed
-  if not list then
-    list = {}
-    at.closed = list
-  end
-  local n = #list
-  list[n + 1], list[n + 2] = index, member
+  append(at, "closed", index, member)
 end
 
 -- Stores the core as it is when the plan is performed: what a verb changes in the table after this counts too.
@@ -70,63 +70,30 @@ end
 
 -- Sets fields of a hash, when the cores are stored: `fields` is { field, value, … }.
 function ff.set_fields(at, key, fields)
-  local list = at.hset
-  if not list then
-    list = {}
-    at.hset = list
-  end
-  local n = #list
-  list[n + 1], list[n + 2] = key, fields
+  append(at, "hset", key, fields)
 end
 
 function ff.clear_fields(at, key, names)
-  local list = at.hdel
-  if not list then
-    list = {}
-    at.hdel = list
-  end
-  local n = #list
-  list[n + 1], list[n + 2] = key, names
+  append(at, "hdel", key, names)
 end
 
 -- Any other command that can't fail on what the verb has checked: { "SET", key, value }. Performed before the cores.
 function ff.write(at, command)
-  local list = at.writes
-  if not list then
-    list = {}
-    at.writes = list
-  end
-  list[#list + 1] = command
+  append(at, "writes", command)
 end
 
 -- A string that replaces whatever is there: all of a call by one command, before the cores.
 function ff.store(at, key, value)
-  local list = at.strings
-  if not list then
-    list = {}
-    at.strings = list
-  end
-  local n = #list
-  list[n + 1], list[n + 2] = key, value
+  append(at, "strings", key, value)
 end
 
 -- Like ff.write, but performed after the cores: what must not be there without them.
 function ff.write_last(at, command)
-  local list = at.last_writes
-  if not list then
-    list = {}
-    at.last_writes = list
-  end
-  list[#list + 1] = command
+  append(at, "last_writes", command)
 end
 
 function ff.unlink(at, key)
-  local list = at.gone
-  if not list then
-    list = {}
-    at.gone = list
-  end
-  list[#list + 1] = key
+  append(at, "gone", key)
 end
 
 function ff.event(_, ulid, text)
@@ -136,13 +103,7 @@ end
 
 -- A message that is only a hint: whoever misses it finds out by its next look.
 function ff.tell(at, channel, message)
-  local list = at.messages
-  if not list then
-    list = {}
-    at.messages = list
-  end
-  list[#list + 1] = at.tag .. channel
-  list[#list + 1] = message
+  append(at, "messages", at.tag .. channel, message)
 end
 
 -- A timer was armed at `ms`: claims look from then on, and an engine that meant to sleep longer is told how long is
@@ -219,7 +180,7 @@ function ff.discard(at)
   if at.lanes then at.lanes = nil end
   if at.hdel then at.hdel = nil end
   if at.hset then at.hset = nil end
-  if at.routes then at.routes = nil end
+  if at.required then at.required = nil end
   if at.gone then at.gone = nil end
   if at.heads then at.heads = nil end
   if at.closed then at.closed = nil end

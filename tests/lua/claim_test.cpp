@@ -253,6 +253,19 @@ TEST_CASE("a worker behind many dead entries does not fall asleep while work wai
   CHECK(ids(rows) == std::vector<std::string>{id});
 }
 
+TEST_CASE("a core with a text where a number belongs is set aside and holds nobody up") {
+  for (const char* field : {"a", "e", "p", "t"}) {
+    LuaFixture lua;
+    const auto damaged = lua.submit(with_priority(9000));
+    lua.change(damaged, {field, "x"});
+    const auto good = lua.submit();
+    INFO(field);
+
+    CHECK(ids(lua.claim(2)) == std::vector<std::string>{good});
+    CHECK(lua.score("delayed", damaged) > lua.now() + 50'000);
+  }
+}
+
 TEST_CASE("an execution that cannot be read is set aside and holds nobody up") {
   LuaFixture lua;
   auto large = with_priority(9000);

@@ -125,8 +125,6 @@ asio::awaitable<Response> ExecutionApi::claim_work(Request request) {
 }
 
 asio::awaitable<Response> ExecutionApi::renew_work(Request request) {
-  auto name = worker_of(request);
-  if (!name) co_return refuse(name.error(), request.request_id);
   auto leases = renewal_body_of(request);
   if (!leases) co_return refuse(leases.error(), request.request_id);
   auto renewals = co_await leases_of(deployment_, request.deadline).renew(*leases);
@@ -142,8 +140,6 @@ asio::awaitable<Response> ExecutionApi::renew_work(Request request) {
 }
 
 asio::awaitable<Response> ExecutionApi::complete_work(Request request) {
-  auto name = worker_of(request);
-  if (!name) co_return refuse(name.error(), request.request_id);
   auto body = completion_body_of(request);
   if (!body) co_return refuse(body.error(), request.request_id);
   auto done = co_await leases_of(deployment_, request.deadline).complete(body->lease, std::move(body->result));
@@ -153,8 +149,6 @@ asio::awaitable<Response> ExecutionApi::complete_work(Request request) {
 }
 
 asio::awaitable<Response> ExecutionApi::fail_work(Request request) {
-  auto name = worker_of(request);
-  if (!name) co_return refuse(name.error(), request.request_id);
   auto body = failure_body_of(request);
   if (!body) co_return refuse(body.error(), request.request_id);
   auto failed = co_await leases_of(deployment_, request.deadline).fail(body->lease, std::move(body->failure));
@@ -166,8 +160,6 @@ asio::awaitable<Response> ExecutionApi::fail_work(Request request) {
 }
 
 asio::awaitable<Response> ExecutionApi::release_work(Request request) {
-  auto name = worker_of(request);
-  if (!name) co_return refuse(name.error(), request.request_id);
   auto body = release_body_of(request);
   if (!body) co_return refuse(body.error(), request.request_id);
   const auto leases = leases_of(deployment_, request.deadline);
@@ -178,8 +170,6 @@ asio::awaitable<Response> ExecutionApi::release_work(Request request) {
 }
 
 asio::awaitable<Response> ExecutionApi::progress_work(Request request) {
-  auto name = worker_of(request);
-  if (!name) co_return refuse(name.error(), request.request_id);
   auto body = progress_body_of(request);
   if (!body) co_return refuse(body.error(), request.request_id);
   const auto leases = leases_of(deployment_, request.deadline);

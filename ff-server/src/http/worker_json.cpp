@@ -23,9 +23,10 @@ Result<void> in_range(std::string_view field, std::int64_t value, std::int64_t m
                                               std::to_string(min) + " to " + std::to_string(max));
 }
 
-// The document, of which `read` takes all but the lease.
+// The document, of which `read` takes all but the lease. The path's worker must be one.
 template <class Body, class Read>
 Result<Body> body_with_lease(const Request& request, Read read) {
+  if (auto name = worker_of(request); !name) return std::move(name).error();
   FF_TRY(root, small_object(request));
   std::optional<Error> error;
   ObjectReader reader(root.get_object(), "", error);
@@ -88,6 +89,7 @@ Result<ClaimBody> claim_body_of(const Request& request) {
 }
 
 Result<std::vector<sdk::Lease>> renewal_body_of(const Request& request) {
+  if (auto name = worker_of(request); !name) return std::move(name).error();
   FF_TRY(root, small_object(request));
   std::optional<Error> error;
   ObjectReader reader(root.get_object(), "", error);

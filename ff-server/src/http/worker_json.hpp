@@ -46,7 +46,7 @@ struct ProgressBody {
 core::Result<std::string> worker_of(const Request& request);
 // {"lanes":["default"],"capabilities":[…],"count":1,"lease_ms":15000}, all optional. Values are checked, too.
 core::Result<ClaimBody> claim_body_of(const Request& request);
-// {"leases":[…]}, 1 to 256 of them.
+// These check the worker's name in the path, too. {"leases":[…]}, 1 to 256 of them.
 core::Result<std::vector<sdk::Lease>> renewal_body_of(const Request& request);
 // {"lease"} and a payload as in a submit.
 core::Result<CompletionBody> completion_body_of(const Request& request);
