@@ -309,6 +309,7 @@ void StateCompare::sorted(const Key& key, Scores expected) {
 void StateCompare::index_key(const Key& key) {
   Scores expected;
   auto rest = key.rest;
+  if (limit_key(key)) return;
   if (rest == "ev") return events(key);
   if (rest.substr(0, 2) == "i:") return known(key);
   if (rest == "lanes") {
@@ -370,7 +371,7 @@ void StateCompare::events(const Key& key) {
 
 // All keys there are have been compared; so it is enough to count what must be there.
 void StateCompare::count_keys() {
-  std::size_t due = model_->known().size() + model_->idle().size();
+  std::size_t due = model_->known().size() + model_->idle().size() + limit_keys();
   std::array<bool, ff::core::kStates.size()> states{};
   std::vector<std::pair<std::string_view, std::string_view>> queues;
   bool timeouts = false, deadlines = false, expiries = false;

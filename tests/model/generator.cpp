@@ -15,9 +15,12 @@ const std::vector<std::string> kTexts = {"", "boom", "line one\nline \"two\"\\",
     "\xc3\xa4\xe2\x82\xac\xf0\x9f\x8e\x89",
                                          std::string(511, 'a') + "\xe2\x82\xac tail"};
 
+// What some runs leave out, so that there is room for the rest.
+enum class Part { always, limits };
 struct Weight {
   const char* verb;
   std::uint64_t share;
+  Part part = Part::always;
 };
 constexpr Weight kWeights[] = {
     {"submit", 16}, {"claim", 18},         {"complete", 10}, {"fail", 9},     {"release", 7},   {"renew", 6},
@@ -25,7 +28,11 @@ constexpr Weight kWeights[] = {
     {"cancel", 6},  {"change_priority", 3}, {"replay", 5},   {"purge", 2},    {"watch", 2},     {"describe", 2},
         {"list", 2},
     {"count", 1},   {"result", 2},         {"payload", 1},   {"run_due", 9},  {"pass_wake", 2}, {"leave", 1},
-    {"open_waitpoints", 8}, {"suspend", 12}, {"signal", 28}, {"resume", 3}, {"waitpoints", 2}, {"signals", 2}};
+    {"open_waitpoints", 8}, {"suspend", 12}, {"signal", 28}, {"resume", 3}, {"waitpoints", 2}, {"signals", 2},
+    {"reserve", 60, Part::limits}, {"keep", 24, Part::limits}, {"report_usage", 24, Part::limits},
+    {"set_quota", 8, Part::limits}, {"pause_quota", 4, Part::limits}, {"set_budget", 8, Part::limits},
+    {"set_resets", 4, Part::limits}, {"drop_limit", 2, Part::limits}, {"describe_limit", 4, Part::limits},
+    {"list_limits", 1, Part::limits}};
 
 std::string padded(const std::string& prefix, std::uint64_t number) {
   auto digits = std::to_string(number);
@@ -50,7 +57,7 @@ std::set<std::string> Generator::listened() { return {"w1", "w2"}; }
 
 Generator::Generator(ff::test::Rng rng) : rng_(rng), clock_us_(kStartUs + std::int64_t(rng_.below(1'000'000'000))) {
   ids_.assign(all_ids().begin(), all_ids().begin() + 1 + long(rng_.below(all_ids().size())));
-  bool many_lives = rng_.chance(0.2);
+  bool many_lives = rng_.chance(0.2), limits = rng_.chance(0.35);
   std::uint64_t sum = 0;
   for (const auto& weight : kWeights) {
     // Some verbs are rare or absent in a run, so that others meet states they would seldom see.
@@ -59,6 +66,7 @@ Generator::Generator(ff::test::Rng rng) : rng_(rng), clock_us_(kStartUs + std::i
     std::uint64_t factor = needed ? 4 : rng_.below(8);
     if (many_lives && (verb == "complete" || verb == "replay")) factor = 20;
     if (many_lives && verb == "purge") factor = 0;
+    if (weight.part == Part::limits && !limits) factor = 0;
     sum += weight.share * factor;
     weights_.emplace_back(weight.verb, sum);
   }
@@ -299,6 +307,9 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
   if (leased) return of_lease(verb, model);
   if (verb == "signal" || verb == "resume" || verb == "waitpoints" || verb == "signals") return of_step(verb, model);
   if (verb == "append_frames") return append_frames(model);
+  auto part = std::find_if(std::begin(kWeights), std::end(kWeights),
+                           [&verb](const Weight& weight) { return verb == weight.verb; })->part;
+  if (part == Part::limits) return of_limit(verb, model);
   bool of_ended = verb == "replay" || verb == "purge" || verb == "result";
   auto one = id(model, of_ended);
   if (verb == "cancel" && rng_.chance(0.4)) {

@@ -42,6 +42,12 @@ class Generator {
   Words of_lease(const std::string& verb, const Model& model);
   Words of_step(const std::string& verb, const Model& model);
   void add_waitpoints(Words& words);
+  Words of_limit(const std::string& verb, const Model& model);
+  Words reserve(const Model& model, bool keep);
+  Words set_budget(const Model& model, const std::string& name);
+  void add_reservation(const Model& model, Words& words, std::size_t which, bool keep);
+  std::string held(const Holder& holder, bool is_budget);
+  std::string resets(const Model& model);
   Held lease(const Model& model);
   void add_leases(const Model& model, Words& words, bool with_result);
   const std::string& pick(const Words& words) { return words[rng_.below(words.size())]; }

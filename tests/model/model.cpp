@@ -282,6 +282,7 @@ std::optional<std::int64_t> Model::earliest() const {
         execution.timeout_ms());
   }
   for (const auto& [_, at] : handoffs_) look(at);
+  for (const auto& [_, at] : limits_.timers()) look(at);
   return first;
 }
 
@@ -316,6 +317,7 @@ std::int64_t Model::do_due(std::int64_t limit, std::map<std::string, std::int64_
   std::vector<std::pair<std::string, std::string>> todo;
   std::set<std::string> touched;
   std::int64_t done = 0;
+  auto limits_due = limits_.due(now_, limit);
   for (const auto& [index, scanner] : timers) {
     if (done >= limit) break;
     auto due = due_in(index, executions_, now_, static_cast<std::size_t>(limit - done));
@@ -345,7 +347,27 @@ std::int64_t Model::do_due(std::int64_t limit, std::map<std::string, std::int64_
     unanswered_.push_back(queue);
   }
   commit();
-  return done;
+  return done + fire_limits(limits_due, limit - done, fired);
+}
+
+// Timers of limits come last, as far as the others leave room for them.
+std::int64_t Model::fire_limits(const std::vector<std::string>& due, std::int64_t limit,
+                                std::map<std::string, std::int64_t>& fired) {
+  auto fires = due;
+  fires.resize(std::min(due.size(), static_cast<std::size_t>(std::max<std::int64_t>(0, limit))));
+  if (fires.empty()) return 0;
+  limits_.fire(fires, {now_, now_us_}, fired);
+  take_from_limits();
+  commit();
+  return static_cast<std::int64_t>(fires.size());
+}
+
+void Model::take_from_limits() {
+  for (const auto& told : limits_.take_told()) {
+    auto space = told.find(' ');
+    tell(told.substr(0, space), told.substr(space + 1));
+  }
+  for (const auto& event : limits_.take_events()) counters_.count("limits: " + event);
 }
 
 void Model::fire(const std::string& index, Execution& execution) {

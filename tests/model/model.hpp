@@ -16,6 +16,7 @@
 #include "ff/core/condition.hpp"
 #include "ff/core/policy.hpp"
 #include "ff/core/state.hpp"
+#include "model/limits.hpp"
 
 namespace ff::model {
 
@@ -172,6 +173,7 @@ class Model {
   const std::set<std::string>& lanes() const noexcept { return lanes_; }
   const std::map<std::string, std::map<std::string, std::int64_t>>& idle() const noexcept { return idle_; }
   const std::map<std::string, std::int64_t>& handoffs() const noexcept { return handoffs_; }
+  const Limits& limits() const noexcept { return limits_; }
   // Entries of the event stream, oldest first; `event_count` counts those forgotten here too.
   const std::deque<std::vector<std::string>>& events() const noexcept { return events_; }
   std::size_t event_count() const noexcept { return event_count_; }
@@ -180,7 +182,6 @@ class Model {
   std::vector<const Execution*> in_queue(const std::string& queue) const;
 
  private:
-  class Args;
   struct Lease;
   struct Failure;
   struct Claim;
@@ -210,6 +211,7 @@ class Model {
   Reply run_due(Args& args);
   Reply pass_wake(Args& args);
   Reply leave(Args& args);
+  Reply limit_verb(const std::string& verb, Args& args);
   Reply open_waitpoints(Args& args);
   Reply suspend(Args& args);
   Reply signal(Args& args);
@@ -243,6 +245,9 @@ class Model {
   Reply ask_to_end(Execution& execution, std::int64_t grace_ms, const std::string& reason);
   std::int64_t do_due(std::int64_t limit, std::map<std::string, std::int64_t>& fired);
   void fire(const std::string& index, Execution& execution);
+  std::int64_t fire_limits(const std::vector<std::string>& due, std::int64_t limit,
+                           std::map<std::string, std::int64_t>& fired);
+  void take_from_limits();
   void end_by_deadline(Execution& execution);
   struct Offer {
     std::string queue;
@@ -264,6 +269,7 @@ class Model {
   std::map<std::string, std::map<std::string, std::int64_t>> idle_;
   std::map<std::string, std::int64_t> handoffs_;
   std::set<std::string> lanes_;
+  Limits limits_;
   std::deque<std::vector<std::string>> events_;
   std::size_t event_count_ = 0;
   bool committed_ = false;

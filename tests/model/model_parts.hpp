@@ -1,5 +1,5 @@
 #pragma once
-// What the model's two source files share.
+// What the model's source files share.
 
 #include <cstdint>
 #include <stdexcept>
@@ -29,7 +29,7 @@ inline Reply answered(std::vector<std::string> fields) {
 }
 
 // Reads arguments in order.
-class Model::Args {
+class Args {
  public:
   explicit Args(const std::vector<std::string>& all) : all_(all) {}
   bool more() const noexcept { return at_ < all_.size(); }

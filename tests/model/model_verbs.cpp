@@ -61,7 +61,19 @@ Reply Model::apply(const Op& op) {
   if (op.reload) engine_seen_ = 0;  // The node has forgotten that an engine runs.
   read_clock(op.clock_us);
   Args args(op.args);
-  return (this->*verbs.at(op.verb))(args);
+  auto found = verbs.find(op.verb);
+  return found == verbs.end() ? limit_verb(op.verb, args) : (this->*found->second)(args);
+}
+
+Reply Model::limit_verb(const std::string& verb, Args& args) {
+  if (verb == "reserve") {
+    std::map<std::string, std::int64_t> fired;
+    do_due(kDueOfAClaim, fired);
+  }
+  auto reply = limits_.apply(verb, args, {now_, now_us_}).value();
+  take_from_limits();
+  if (verb != "describe_limit" && verb != "list_limits" && reply.fields[0] == "ok") commit();
+  return reply;
 }
 
 Reply Model::submit(Args& args) {
