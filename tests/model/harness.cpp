@@ -133,7 +133,7 @@ struct Harness::Run {
 
     Reply expected = model.apply(one.op);
     count(one.op, expected);
-    auto problem = model.limits().broken();
+    auto problem = model.broken();
     if (problem.empty()) problem = difference(expected, reply);
     if (problem.empty()) problem = check_repeat(one.op, reply);
     if (problem.empty()) problem = check_messages();
@@ -162,7 +162,7 @@ struct Harness::Run {
     if (!last_op || !same_call(op, *last_op) || reply.is_error() || last_reply.is_error()) return {};
     bool repeats = op.verb == "fail" || op.verb == "release" || op.verb == "replay" || op.verb == "purge";
     repeats = repeats || (op.verb == "complete" && op.args[3] == "0") || (op.verb == "cancel" && op.args[2] == "0");
-    repeats = repeats || (op.verb == "submit" && op.args.size() == 16 && op.clock_us == last_op->clock_us);
+    repeats = repeats || (op.verb == "submit" && op.args.size() == 20 && op.clock_us == last_op->clock_us);
     for (const auto& word : op.args) repeats = repeats && !gone_or_lean(word);
     if (!repeats || reply.elements.size() < 2) return {};
     model.counters().count("same call again at once");
@@ -270,7 +270,7 @@ void Harness::load(const std::string& library) {
 }
 
 RunResult Harness::run(const Source& next) {
-  std::string tag = "{ff:" + std::to_string(runs_++) + ".0}";
+  std::string tag = "{ff:0." + std::to_string(runs_++) + "}";
   ask(*commands_, {"FLUSHALL", "SYNC"});
   Words channels = {tag + ":marker", tag + ":engine"};
   for (const auto& worker : Generator::listened()) channels.push_back(tag + ":w:" + worker);

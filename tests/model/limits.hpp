@@ -2,6 +2,7 @@
 // The model of quotas and budgets, written from ARCHITECTURE.md "Quotas and budgets": what holders are granted, what is
 // used, and the timers of both. It knows nothing of executions.
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
