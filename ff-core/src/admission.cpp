@@ -9,6 +9,7 @@
 namespace ff::core {
 namespace {
 
+constexpr std::string_view kCapPrefix = "lane:";
 constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -108,6 +109,14 @@ Result<void> validate_limit_name(std::string_view value, std::string_view field)
   return refusal("bad_limit_name", field, shown(value),
                  "1 to 64 letters, digits, '.', '_', ':', '@', '/' and '-', the first a letter or digit");
 }
+
+Result<void> validate_quota_name(std::string_view value, std::string_view field) {
+  if (auto good = validate_limit_name(value, field); !good) return good;
+  if (value.substr(0, kCapPrefix.size()) != kCapPrefix) return {};
+  return refusal("bad_limit_name", field, shown(value), "another: quotas that begin with 'lane:' are the caps of lanes");
+}
+
+std::string cap_quota(std::string_view lane) { return std::string(kCapPrefix).append(lane); }
 
 Result<void> validate(const Amounts& amounts, std::string_view field) {
   if (amounts.size() > limits::kDimensionsMax) {

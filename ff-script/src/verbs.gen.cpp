@@ -629,6 +629,7 @@ void ChangeLane::encode(const Args& args, Command& command) {
   codec::put(command, args.policy_given);
   codec::put(command, args.policy);
   codec::put(command, args.home);
+  codec::put(command, args.cap_home);
   codec::put(command, args.state);
   codec::put(command, args.by);
   codec::put(command, args.why);
@@ -648,7 +649,7 @@ void Lanes::encode(const Args& args, Command& command) {
 }
 
 core::Result<Lanes::Ok> Lanes::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 9);
+  codec::Reader reader(fields, kFunction, 1, 10);
   Ok ok;
   reader.get(ok.version, "version");
   ok.rows.reserve(reader.rows());
@@ -661,6 +662,7 @@ core::Result<Lanes::Ok> Lanes::decode(std::vector<Reply>& fields) {
     reader.get(row.why, "why");
     reader.get(row.since, "since");
     reader.get(row.weight, "weight");
+    reader.get(row.concurrency, "concurrency");
     reader.get(row.policy, "policy");
     reader.get(row.record, "record");
   }
@@ -712,7 +714,7 @@ void Explain::encode(const Args& args, Command& command) {
 }
 
 core::Result<Explain::Ok> Explain::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 10, 0);
+  codec::Reader reader(fields, kFunction, 11, 0);
   Ok ok;
   reader.get(ok.state, "state");
   reader.get(ok.queue, "queue");
@@ -724,6 +726,7 @@ core::Result<Explain::Ok> Explain::decode(std::vector<Reply>& fields) {
   reader.get(ok.fairness_key, "fairness_key");
   reader.get(ok.lane_state, "lane_state");
   reader.get(ok.now, "now");
+  reader.get(ok.concurrency, "concurrency");
   return reader.finish(std::move(ok));
 }
 
@@ -1306,10 +1309,10 @@ constexpr std::array<VerbInfo, 57> kVerbs{{
      "a=namespace:bytes,name:bytes,key:bytes,known_ms:int,holder:bytes,used:bytes,covered:bytes;i=;r=verdict:bytes,on_breach:bytes,resets_in_ms:int,parent:bytes,taken:bytes;w=",
      false, 7, 0, kReportUsageRefusals},
     {"ff1_change_lane",
-     "a=queue:bytes,policy_given:bool,policy:bytes,home:int,state:bytes,by:bytes,why:bytes;i=;r=version:int,record:bytes;w=",
-     false, 7, 0, kChangeLaneRefusals},
+     "a=queue:bytes,policy_given:bool,policy:bytes,home:int,cap_home:int,state:bytes,by:bytes,why:bytes;i=;r=version:int,record:bytes;w=",
+     false, 8, 0, kChangeLaneRefusals},
     {"ff1_lanes",
-     "a=namespace:bytes,lane:bytes;i=;r=version:int;w=queue:bytes,version:int,state:bytes,by:bytes,why:bytes,since:int,weight:int,policy:bytes,record:bytes",
+     "a=namespace:bytes,lane:bytes;i=;r=version:int;w=queue:bytes,version:int,state:bytes,by:bytes,why:bytes,since:int,weight:int,concurrency:int,policy:bytes,record:bytes",
      true, 2, 0, {}},
     {"ff1_set_lanes",
      "a=all_to:int;i=queue:bytes,version:int,record:bytes;r=version:int;w=",
@@ -1318,7 +1321,7 @@ constexpr std::array<VerbInfo, 57> kVerbs{{
      "a=queue:bytes;i=;r=state:bytes,version:int,waiting:int,idle:int,started:int;w=requirements:bytes,keys:int,waiting:int,served:bool",
      true, 1, 0, {}},
     {"ff1_explain",
-     "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,reason:bytes,until:int,position:int,started:int,requirements:bytes,fairness_key:bytes,lane_state:bytes,now:int;w=",
+     "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,reason:bytes,until:int,position:int,started:int,requirements:bytes,fairness_key:bytes,lane_state:bytes,now:int,concurrency:int;w=",
      true, 2, 0, kExplainRefusals},
     {"ff1_open_waitpoints",
      "a=id:ulid,lease:ulid,epoch:bytes;i=label:bytes,names:names,max_signals:int,max_bytes:int,expires_in_ms:int,event:bytes,key:bytes;r=step:int;w=",

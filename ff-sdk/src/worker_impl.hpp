@@ -43,7 +43,6 @@ class Attempt final : public Task {
   }
   asio::awaitable<core::Result<Usage>> report_usage(std::string key, core::Amounts used) override;
   core::Result<Usage> report_usage_and_wait(std::string key, core::Amounts used) override;
-  const std::string& requirements() const noexcept { return row_.requirements; }
   void request_stop() { stop_.request_stop(); }
   core::Partition partition() const noexcept { return id_.partition(); }
 
@@ -56,7 +55,8 @@ class Attempt final : public Task {
   bool lost = false;               // Nothing it says counts any more.
   bool has_waitpoints = false;     // The handler has opened some.
 
-  const bool limited;              // By quotas or a budget.
+  std::string charged;             // The requirements that its allowance is for.
+  bool limited;                    // By quotas or a budget.
   bool uses_allowance;
   bool freeing = false;                                   // Its result is on its way.
   std::map<core::LimitName, core::Amounts> reported;      // Usage that came out of what is reserved for it.
@@ -137,6 +137,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   void end_use(const AttemptPtr& attempt);
   void begin_freeing(const AttemptPtr& attempt);
   void end_freeing(const AttemptPtr& attempt);
+  void charge_running(const std::vector<scheduler::Allowance>& lacking);
   void keep_allowances();
   static asio::awaitable<void> ask(Self self, scheduler::AskCall call);
   void on_limit(std::string_view id);

@@ -7,7 +7,7 @@ function ff.refuses(at, a, item, lane, lean)
     if lean or (lane.policy.retention_ms or 60000) < 60000 then return "unknown_outcome", item.id end
   end
   if lane.draining then return "lane_draining", item.id end
-  if lane.home and lane.home ~= tonumber(string.match(at.tag, ":(%d+)%.")) then
+  if lane.home and lane.home ~= ff.partition(at) then
     return "elsewhere", string.format("%d", lane.home)
   end
   if not lane.depth then return nil end
@@ -26,6 +26,7 @@ function ff.set_route(at, item, core)
   end
   if not item.requirements then return end
   if string.sub(item.requirements, 1, 1) == "@" then ff.bad_call("requirements do not begin with @") end
+  if string.find(" " .. item.requirements, " #lane:", 1, true) then ff.bad_call("a lane's cap is not required by name") end
   local required = ff.requirements(item.requirements)
   core.rq = required.field
   if required.field == item.requirements then return end

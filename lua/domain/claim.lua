@@ -123,8 +123,8 @@ local function given_before(at, c, rows)
   for i = 1, #held do
     local readable, core = pcall(ff.load, at, held[i])
     if readable and core and core.l == c.lease and core.s == "active" then
-      append_row(rows, held[i], core, 0, ff.requirements_of(at, held[i], core).text,
-                 ff.payload_of(at, held[i], core), satellites(at, held[i], core))
+      local required = ff.charged(ff.lane(at, core.q), ff.requirements_of(at, held[i], core).text)
+      append_row(rows, held[i], core, 0, required, ff.payload_of(at, held[i], core), satellites(at, held[i], core))
       found = found + 1
     end
   end
@@ -181,7 +181,7 @@ local function take(at, queue, c, room, rows)
     own.set = ff.set_of(c.capabilities)
     note_set(at, lane, queue, own.set)
   end
-  if lane.line_count == 0 then
+  if lane.line_count == 0 and not lane.cap then
     taken, left = ff.take_queue(at, own, c, room, math.huge, rows), 0
   else
     taken, left = ff.take_lines(at, own, c, room, rows)

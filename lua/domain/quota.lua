@@ -6,6 +6,15 @@
 --   q       when the last one that was refused a start may ask again, microseconds
 --   p       paused until, ms
 
+-- Defines how many slots it has, -1: any number. Who holds or waits asks again.
+function ff.set_slots(at, l, slots)
+  if not l.f.d then ff.put(l, "d", at.now) end
+  ff.put(l, "h.slots", slots >= 0 and slots or nil)
+  ff.add(at, ":limits", l.id, 0)
+  ff.tell_holders(at, l)
+  l.freed = true
+end
+
 -- Microseconds in which `count` starts are earned.
 local function earning(at, l, count)
   return count * ff.limit_number(at, l, "w") * 1000 / ff.limit_number(at, l, "n")

@@ -342,7 +342,7 @@ struct Claim {
     std::int64_t failures = 0;  // counted against the retry policy so far
     std::int64_t timeout_ms = 0;  // of this attempt, from now; 0: none
     std::int64_t deadline_at = 0;  // ms, 0: none
-    std::string requirements;  // as submitted, empty: none; one allowance for it was used if it names limits
+    std::string requirements;  // as submitted, behind the quota of the lane's cap if it has one; empty: none. One allowance for this text was used if it names limits
     std::string policy;  // retry and crash policy as canonical JSON, empty: defaults
     std::string tags;  // JSON object, empty: none
     std::string content_type;  // empty: application/octet-stream
@@ -825,6 +825,7 @@ struct ChangeLane {
     bool policy_given = false;  // 1: policy replaces the one there is
     std::string policy;  // canonical JSON, empty: all defaults
     std::int64_t home = 0;  // the partition of the lane if its ordering is strict
+    std::int64_t cap_home = 0;  // the home of the quota lane:<lane>, which is the lane's concurrency cap
     std::string state;  // running, paused, draining; empty: as it is
     std::string by;  // who changes the state
     std::string why;  // for people
@@ -858,6 +859,7 @@ struct Lanes {
     std::string why;
     std::int64_t since = 0;  // ms, 0: always
     std::int64_t weight = 0;  // among the lanes of a worker
+    std::int64_t concurrency = 0;  // its cap, -1: none
     std::string policy;  // canonical JSON, empty: all defaults
     std::string record;  // for set_lanes
     Row() = default;
@@ -874,7 +876,8 @@ struct Lanes {
 
 // Gives a partition its copies of lane records. An older version than the one there changes
 // nothing. Another worth of priority (aging_ms) ranks anew all that waits, a few microseconds each;
-// a lane that runs again wakes workers.
+// a lane that runs again wakes workers. The home of a lane's cap is to be told first: it defines
+// the quota lane:<lane>, which the other partitions then ask allowances for.
 struct SetLanes {
   static constexpr std::string_view kFunction = "ff1_set_lanes";
   static constexpr bool kReadOnly = false;
@@ -948,6 +951,7 @@ struct Explain {
     std::string fairness_key;  // empty: none
     std::string lane_state;  // running, paused or draining
     std::int64_t now = 0;  // ms of Valkey's clock
+    std::int64_t concurrency = 0;  // the lane's cap, which may be what a ready one waits for; -1: none
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);
