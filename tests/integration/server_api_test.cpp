@@ -398,6 +398,8 @@ TEST_CASE("with a token every route but /healthz needs it") {
     const auto good = http.ask(method, path, "", "Authorization: Bearer 0123456789-canary\r\n");
     CHECK(good.status != 401);
   }
+  CHECK(http.ask("GET", "/v1/lanes", "", "Authorization: bEARER  0123456789-canary\r\n").status == 200);
+  CHECK(http.ask("GET", "/v1/lanes", "", "Authorization: Bearers 0123456789-canary\r\n").status == 401);
   CHECK(http.get("/nothing").status == 401);
   CHECK(server.process.output().find("canary") == std::string::npos);
 }
