@@ -153,14 +153,14 @@ Result<void> validate(const Quota& quota) {
     if (auto good = check_amount(kReason, "concurrency", *quota.concurrency); !good) return good;
   }
   if (quota.rate < 0 || quota.rate > limits::kQuotaRateMax) {
-    return refusal(kReason, "rate", std::to_string(quota.rate), "0 to 1000000");
+    return refusal(kReason, "rate.starts", std::to_string(quota.rate), "0 to 1000000");
   }
   if (quota.period.count() < 1 || quota.period.count() > kDayMs) {
-    return refusal(kReason, "period", std::to_string(quota.period.count()), "1 ms to a day");
+    return refusal(kReason, "rate.period_ms", std::to_string(quota.period.count()), "1 ms to a day");
   }
   // Products of these must be exact.
   if (quota.burst < 1 || quota.burst > limits::kBurstPeriodMax / quota.period.count()) {
-    return refusal(kReason, "burst", std::to_string(quota.burst),
+    return refusal(kReason, "rate.burst", std::to_string(quota.burst),
                    "1 or more, and times the period in ms at most 10^12");
   }
   return {};

@@ -61,7 +61,7 @@ Awaitable<void> pause_quota_of(Caller caller, std::string name, core::Millis pau
   if (auto good = core::validate_quota_name(name); !good) co_return good;
   if (pause.count() < 0 || pause > std::chrono::hours(24)) {
     co_return refused_argument("bad_pause",
-                               "pause is " + std::to_string(pause.count()) + " ms, allowed are 0 (none) to a day");
+                               "pause_ms is " + std::to_string(pause.count()) + " ms, allowed are 0 (none) to a day");
   }
   script::PauseQuota::Args args;
   args.ns = caller.ns;
