@@ -20,6 +20,7 @@
 #include <unordered_map>
 
 #include "attempt_stream.hpp"
+#include "ff/core/outage.hpp"
 #include "ff/scheduler/allowances.hpp"
 #include "ff/scheduler/claim_planner.hpp"
 #include "ff/scheduler/lane_picker.hpp"
@@ -113,6 +114,9 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   core::Result<void> check_options() const;
   core::Deadline deadline() const { return core::Deadline::in(options_.call_timeout); }
   void log(core::LogLevel level, std::string_view message, const core::Error& error) const;
+  // Of calls that are made again and again: said once a minute, and when it is over.
+  void call_failed(std::string_view message, const core::Error& error);
+  void call_succeeded();
   void spawn(asio::awaitable<void> operation);
 
   void schedule_pump();
@@ -228,6 +232,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   std::size_t places_;                                           // For running handlers.
   std::size_t running_ = 0, reserved_ = 0, operations_ = 0;
   std::size_t freeing_ = 0;                                      // Attempts with `freeing`.
+  core::Outage outage_;
   bool stopping_ = false, pump_posted_ = false, over_ = false;
   asio::steady_timer look_, lease_alarm_, handlers_done_, ended_;
 };

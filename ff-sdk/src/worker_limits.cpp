@@ -193,7 +193,7 @@ asio::awaitable<void> Worker::Impl::ask(Self self, scheduler::AskCall call) {
   }
   ++self->stats_.reservations;
   if (error) {
-    self->log(core::LogLevel::warn, "allowances not reserved; tried again", *error);
+    self->call_failed("allowances not reserved; tried again", *error);
     self->allowances_.unanswered(call, steady_clock::now());
     co_return;
   }
