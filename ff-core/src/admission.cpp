@@ -113,7 +113,7 @@ Result<void> validate_limit_name(std::string_view value, std::string_view field)
 Result<void> validate_quota_name(std::string_view value, std::string_view field) {
   if (auto good = validate_limit_name(value, field); !good) return good;
   if (value.substr(0, kCapPrefix.size()) != kCapPrefix) return {};
-  return refusal("bad_limit_name", field, shown(value), "another: quotas that begin with 'lane:' are the caps of lanes");
+  return refusal("bad_limit_name", field, shown(value), "another: 'lane:' is for the concurrency caps of lanes");
 }
 
 std::string cap_quota(std::string_view lane) { return std::string(kCapPrefix).append(lane); }

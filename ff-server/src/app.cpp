@@ -223,7 +223,9 @@ asio::awaitable<Result<void>> App::boot() {
   if (auto started = co_await start_dev(); !started) co_return started;
   if (auto started = start_ops(); !started) co_return started;
   const std::string socket = dev_ ? dev_->socket() : config_.socket;
-  connection_ = script::make_connection(context_.get_executor(), connection_options(config_, socket));
+  auto options = connection_options(config_, socket);
+  options.logger = logger_;
+  connection_ = script::make_connection(context_.get_executor(), std::move(options));
   auto opening = open_deployment();
   auto stopped = stop_.async_wait(kToken);
   auto first = co_await (std::move(opening) || std::move(stopped));

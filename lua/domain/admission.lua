@@ -26,7 +26,7 @@ function ff.set_route(at, item, core)
   end
   if not item.requirements then return end
   if string.sub(item.requirements, 1, 1) == "@" then ff.bad_call("requirements do not begin with @") end
-  if string.find(" " .. item.requirements, " #lane:", 1, true) then ff.bad_call("a lane's cap is not required by name") end
+  if string.find(" " .. item.requirements, " #lane:", 1, true) then ff.bad_call("requirements name no lane's cap") end
   local required = ff.requirements(item.requirements)
   core.rq = required.field
   if required.field == item.requirements then return end

@@ -20,7 +20,9 @@ class Lane {
 
   script::ChangeLane::Ok change(const script::ChangeLane::Args& args) { return at_root<script::ChangeLane>(args); }
 
-  void policy(const core::LanePolicy& policy, std::int64_t home = -1) { tell(change_policy(policy, home, lua_.home())); }
+  void policy(const core::LanePolicy& policy, std::int64_t home = -1) {
+    tell(change_policy(policy, home, lua_.home()));
+  }
 
   // Without telling a partition.
   script::ChangeLane::Ok change_policy(const core::LanePolicy& policy, std::int64_t home, std::int64_t cap_home) {

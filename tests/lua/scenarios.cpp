@@ -715,6 +715,27 @@ Words list_limits(LuaFixture& lua) {
   return lua.words<script::ListLimits>(args);
 }
 
+template <class Add>
+void add_lanes(const Add& add) {
+  add("change_lane", "change_lane", change_lane);
+  add("set_lanes", "set_lanes", set_lanes);
+  add("set_lanes, a lower cap", "set_lanes", [](LuaFixture& lua) { return set_cap(lua, false); });
+  add("set_lanes, no cap any more", "set_lanes", [](LuaFixture& lua) { return set_cap(lua, true); });
+  add("claim under a cap", "claim", claim_capped);
+  add("lanes", "lanes", [](LuaFixture& lua) {
+    lua.command(change_lane(lua));
+    return lua.words<script::Lanes>(script::Lanes::Args());
+  });
+  add("lane_status", "lane_status", [](LuaFixture& lua) {
+    script::LaneStatus::Args args;
+    args.queue = "ns/lane";
+    return lua.words<script::LaneStatus>(args);
+  });
+  add("explain", "explain", [](LuaFixture& lua) {
+    return lua.words<script::Explain>(of<script::Explain::Args>(lua.submit(routed())));
+  });
+}
+
 std::vector<Scenario> make() {
   std::vector<Scenario> all;
   const auto add = [&all](const char* name, const char* verb, std::function<Words(LuaFixture&)> prepare) {
@@ -736,23 +757,7 @@ std::vector<Scenario> make() {
     args.priority = 9;
     return lua.words<script::ChangePriority>(args);
   });
-  add("change_lane", "change_lane", change_lane);
-  add("set_lanes", "set_lanes", set_lanes);
-  add("set_lanes, a lower cap", "set_lanes", [](LuaFixture& lua) { return set_cap(lua, false); });
-  add("set_lanes, no cap any more", "set_lanes", [](LuaFixture& lua) { return set_cap(lua, true); });
-  add("claim under a cap", "claim", claim_capped);
-  add("lanes", "lanes", [](LuaFixture& lua) {
-    lua.command(change_lane(lua));
-    return lua.words<script::Lanes>(script::Lanes::Args());
-  });
-  add("lane_status", "lane_status", [](LuaFixture& lua) {
-    script::LaneStatus::Args args;
-    args.queue = "ns/lane";
-    return lua.words<script::LaneStatus>(args);
-  });
-  add("explain", "explain", [](LuaFixture& lua) {
-    return lua.words<script::Explain>(of<script::Explain::Args>(lua.submit(routed())));
-  });
+  add_lanes(add);
   add("complete and claim", "complete", complete);
   add("complete lean", "complete", complete_lean);
   add("fail, retried", "fail", [](LuaFixture& lua) { return fail_with(lua, "internal"); });

@@ -15,8 +15,8 @@ ff.verb({
   name = "set_lanes", kind = "free",
   doc = "Gives a partition its copies of lane records. An older version than the one there changes nothing. Another "
     .. "worth of priority (aging_ms) ranks anew all that waits, a few microseconds each; a lane that runs again "
-    .. "or has no cap any more wakes workers. The home of a lane's cap is to be told first: it defines the quota lane:<lane>, which the other "
-    .. "partitions then ask allowances for.",
+    .. "or has no cap any more wakes workers. The home of a lane's cap is to be told first: it defines the quota "
+    .. "lane:<lane>, which claims everywhere then need allowances of.",
   args = { { "all_to", "int", "the items are all records up to this version; 0: they are not" } },
   items = {
     { "queue", "bytes", "namespace/lane" }, { "version", "int", "of the record" },

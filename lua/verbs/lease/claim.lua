@@ -12,8 +12,8 @@ ff.claim_rows = {
   { "failures", "int", "counted against the retry policy so far" },
   { "timeout_ms", "int", "of this attempt, from now; 0: none" },
   { "deadline_at", "int", "ms, 0: none" },
-  { "requirements", "bytes", "as submitted, behind the quota of the lane's cap if it has one; empty: none. One allowance for "
-    .. "this text was used if it names limits" },
+  { "requirements", "bytes", "as submitted, behind the quota of the lane's cap if it has one; empty: none. One "
+    .. "allowance for this text was used if it names limits" },
   { "policy", "bytes", "retry and crash policy as canonical JSON, empty: defaults" },
   { "tags", "bytes", "JSON object, empty: none" },
   { "content_type", "bytes", "empty: application/octet-stream" },

@@ -39,8 +39,8 @@ struct LanePolicy {
 // Error: invalid_argument/bad_policy, naming the field as on the wire.
 Result<void> validate(const LanePolicy& policy);
 
-// Canonical JSON as of core::Policy, with "weight", "depth", "concurrency", "aging_ms" and "ordering" ("strict") behind; "" when
-// nothing is set. Precondition: validate(policy) accepts it.
+// Canonical JSON as of core::Policy, with "weight", "depth", "concurrency", "aging_ms" and "ordering" ("strict")
+// behind; "" when nothing is set. Precondition: validate(policy) accepts it.
 std::string to_wire(const LanePolicy& policy);
 
 // Enumerators are spelled as on the wire.

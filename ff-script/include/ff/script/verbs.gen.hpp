@@ -876,8 +876,8 @@ struct Lanes {
 
 // Gives a partition its copies of lane records. An older version than the one there changes
 // nothing. Another worth of priority (aging_ms) ranks anew all that waits, a few microseconds each;
-// a lane that runs again wakes workers. The home of a lane's cap is to be told first: it defines
-// the quota lane:<lane>, which the other partitions then ask allowances for.
+// a lane that runs again or has no cap any more wakes workers. The home of a lane's cap is to be
+// told first: it defines the quota lane:<lane>, which claims everywhere then need allowances of.
 struct SetLanes {
   static constexpr std::string_view kFunction = "ff1_set_lanes";
   static constexpr bool kReadOnly = false;
