@@ -163,7 +163,8 @@ end
 -- The same, and wakes a worker for it.
 function ff.enqueue(at, ulid, core, ms)
   if not core.rq and not core.fk then
-    ff.add(at, ff.queue_index(core.q), ulid, rank_of(ff.lane(at, core.q), core, ms))
+    local lane = ff.lane(at, core.q)
+    ff.add(at, lane.own.index, ulid, rank_of(lane, core, ms))
     return ff.offer(at, core.q, "", 1, core.w)
   end
   local name, required = ff.place(at, ulid, core, ms)

@@ -84,5 +84,5 @@ function ff.enter(tag, reads)
   ff.clear_plan() -- An earlier call may have raised.
   -- With room for what most plans add.
   return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = saves,
-           strings = nil, heads = nil, ready = nil, earliest = nil }
+           strings = nil, heads = nil, ready = nil, earliest = nil, queue = nil, lane = nil }
 end

@@ -83,9 +83,13 @@ end
 
 -- The lane of a queue (<namespace>/<lane>). Called before its keys are written: refuses those of a wrong type.
 function ff.lane(at, queue)
+  if at.queue == queue then return at.lane end -- Of a batch, most are of one lane.
   local m = at.memory
   local lane = m.queues[queue]
-  if lane and at.clock_ms - lane.checked < check_every_ms and at.clock_ms >= lane.checked then return lane end
+  if lane and at.clock_ms - lane.checked < check_every_ms and at.clock_ms >= lane.checked then
+    at.queue, at.lane = queue, lane
+    return lane
+  end
   if not lane then
     if m.queue_count == queues_remembered then m.queues, m.lanes, m.duty, m.queue_count = {}, {}, {}, 0 end
     m.queue_count = m.queue_count + 1
@@ -117,6 +121,7 @@ function ff.forget_lanes(at)
     local lane = at.memory.queues[queue]
     if lane then lane.checked = 0 end
   end
+  at.queue = nil
 end
 
 -- Notes that the partition has this lane, at most once in ten seconds for each queue.

@@ -23,6 +23,7 @@ struct Submit {
     std::string id;  // made by the caller
     std::string lane;  // lane within the namespace
     std::string kind;  // selects the handler
+    std::string payload;  // opaque
     std::int64_t priority = 0;  // 0 to 9000, higher first
     std::int64_t start_at = 0;  // ms of Valkey's clock, 0: at once; the past means now
     std::int64_t delay_ms = 0;  // added to now when start_at is 0
@@ -37,7 +38,6 @@ struct Submit {
     std::string policy;  // canonical JSON, empty: the lane's
     std::string tags;  // JSON object, empty: none
     std::string content_type;  // empty: application/octet-stream
-    std::string payload;  // opaque
     Item() = default;
   };
   struct Args {
@@ -334,19 +334,19 @@ struct Claim {
     std::string queue;  // namespace/lane
     std::string kind;  // selects the handler
     std::int64_t priority = 0;  // 0 to 9000
-    std::int64_t generation = 0;  // replays so far
     std::int64_t attempt = 0;  // from 1, within the generation
     std::int64_t epoch = 0;  // fences this lease; larger than every earlier one of the execution
     std::int64_t created_at = 0;  // ms
     std::int64_t ready_at = 0;  // ms, 0: it stood in front of its priority
+    std::string payload;  // opaque
+    std::int64_t generation = 0;  // replays so far
     std::int64_t failures = 0;  // counted against the retry policy so far
     std::int64_t timeout_ms = 0;  // of this attempt, from now; 0: none
     std::int64_t deadline_at = 0;  // ms, 0: none
-    std::string requirements;  // as submitted, behind the quota of the lane's cap if it has one; empty: none. One allowance for this text was used if it names limits
+    std::string requirements;  // as submitted, behind the quota of the lane's cap if it has one; empty: none. If it names limits, an allowance for it was used
     std::string policy;  // retry and crash policy as canonical JSON, empty: defaults
     std::string tags;  // JSON object, empty: none
     std::string content_type;  // empty: application/octet-stream
-    std::string payload;  // opaque
     std::string resumption;  // empty: no suspension to go on from; else netstrings, see domain/suspension.lua
     Row() = default;
   };
