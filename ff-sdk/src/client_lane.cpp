@@ -178,6 +178,12 @@ bool is_full(const std::optional<QuotaDescription>& cap) {
   return cap && cap->quota.concurrency && cap->held >= *cap->quota.concurrency;
 }
 
+// Where nothing is required of workers, those that hold the places have been seen.
+bool may_be_the_cap(const script::Explain::Ok& found) {
+  if (found.reason == "no_worker") return found.requirements.find('+') == std::string::npos;
+  return found.reason == "its_turn" || found.reason == "limited";
+}
+
 Awaitable<Explanation> explain_one(Caller caller, core::ExecutionId id) {
   if (!caller.knows(id)) co_return not_found(id);
   script::Explain::Args args;
@@ -192,7 +198,7 @@ Awaitable<Explanation> explain_one(Caller caller, core::ExecutionId id) {
   if (state == core::State::ready && found.concurrency >= 0) {
     FF_CO_TRY(queue, core::Queue::parse(found.queue));
     FF_CO_TRY(cap, co_await cap_of(caller, std::string(queue.lane())));
-    if (is_full(cap) && (found.reason == "its_turn" || found.reason == "limited")) found.reason = "lane_capped";
+    if (is_full(cap) && may_be_the_cap(found)) found.reason = "lane_capped";
     explanation.cap = std::move(cap);
   }
   const bool moves_on = found.reason == "its_turn" || found.reason == "lane_capped";

@@ -115,19 +115,26 @@ TEST_CASE("a cap is raised, lowered, set to nothing and taken away while workers
   const auto settles_at = [&](std::size_t running) {
     const bool reached = setup.until([&] { return gate.running == running; }, 10s);
     setup.let_pass(100ms);
-    INFO(gate.running << " run");
+    UNSCOPED_INFO(gate.running << " run");
     return reached && gate.running == running;
+  };
+  // Workers are told, and ask how much they should keep.
+  const auto lower_to = [&](std::int64_t concurrency) {
+    const auto asked = [&] { return std::pair((*first)->stats().reservations, (*second)->stats().reservations); };
+    const auto before = asked();
+    setup.cap(concurrency);
+    REQUIRE(setup.until([&] { return asked().first > before.first && asked().second > before.second; }, 5s));
   };
   REQUIRE(settles_at(3));
 
   setup.cap(8);
   CHECK(settles_at(8));
-  setup.cap(2);
+  lower_to(2);
   gate.allowed += 5;
   CHECK(settles_at(3));
   gate.allowed += 4;
   CHECK(settles_at(2));
-  setup.cap(0);
+  lower_to(0);
   gate.allowed += 2;
   CHECK(settles_at(0));
   setup.cap(std::nullopt);

@@ -23,7 +23,7 @@ struct LanePolicy {
   std::optional<std::int64_t> depth;
   // 0 to 10^9 executions that may run at once, in all partitions together; unset: any number. It counts for every claim
   // once it is set; those that ran before the lane had a cap count from when their worker claims from the lane again.
-  // With a lower one nothing starts until enough have ended.
+  // With a lower one nothing starts until enough have ended, from when the workers have heard of it: they are told.
   std::optional<std::int64_t> concurrency;
   // What one step of priority is worth in waiting: an execution is passed by those of d steps more only while they
   // become ready within d times this after it. Unset: a minute, or 0 in a strict lane. 0: priority always wins.
