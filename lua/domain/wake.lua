@@ -129,7 +129,8 @@ function ff.wake_workers(at)
     local woken, more = ff.wake(at, offer, not offer.handed_off)
     if woken or more or offer.handed_off or choosy then
       local ms = at.now + (choosy and not woken and ff.patience_ms or handoff_ms)
-      redis.pcall("ZADD", at.tag .. ":handoffs", ms, ff.handoff(offer.queue, offer.name))
+      local route = ff.handoff(offer.queue, offer.name)
+      redis.pcall("ZADD", at.tag .. ":handoffs", ms, route)
       ff.arm(at, ms)
     end
   end
