@@ -79,7 +79,7 @@ class Played final : public script::Connection {
 
   awaitable<Result<std::vector<Reply>>> send_to_primaries(script::Command command, Deadline) override {
     std::vector<Reply> replies;
-    if (command.encode().find("INFO") != std::string::npos) {
+    if (command.encode().starts_with("*2\r\n$4\r\nINFO")) {
       for (const auto& version : versions) {
         replies.push_back(bulk("server_name:valkey\r\nvalkey_version:" + version + "\r\n"));
       }
