@@ -134,7 +134,7 @@ TEST_CASE("what a holder uses counts again after its reservation had ended, also
   CHECK(c.slots(0, 1).granted == 0);
 }
 
-TEST_CASE("under a lowered limit holders keep what the others leave of it; a raised or dropped one is told to those who wait") {
+TEST_CASE("under a lowered limit holders keep what the others leave; a raised or dropped one is told to who waits") {
   LuaFixture lua;
   set_quota(lua, 8);
   Holder a(lua, "a"), b(lua, "b"), c(lua, "c");
