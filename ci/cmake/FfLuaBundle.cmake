@@ -22,9 +22,11 @@ function(ff_lua_bundle out)
 // Generated from lua/ by ci/cmake/FfLuaBundle.cmake.
 #include "library_source.hpp"
 namespace ff::script {
-const std::string_view kLibrarySource =
+constexpr char kText[] =
     "#!lua name=ff1\nlocal ff\n"
 @FF_LUA_PARTS@;
+// With its size: a compiler counts to 256 KiB at most, and would leave the rest to the start of the program.
+constinit const std::string_view kLibrarySource(kText, sizeof kText - 1);
 }  // namespace ff::script
 ]])
 endfunction()

@@ -9,6 +9,7 @@
 namespace ff::core {
 namespace {
 
+constexpr std::string_view kCapPrefix = "lane:";
 constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
 
 bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
@@ -109,6 +110,14 @@ Result<void> validate_limit_name(std::string_view value, std::string_view field)
                  "1 to 64 letters, digits, '.', '_', ':', '@', '/' and '-', the first a letter or digit");
 }
 
+Result<void> validate_quota_name(std::string_view value, std::string_view field) {
+  if (auto good = validate_limit_name(value, field); !good) return good;
+  if (value.substr(0, kCapPrefix.size()) != kCapPrefix) return {};
+  return refusal("bad_limit_name", field, shown(value), "another: 'lane:' is for the concurrency caps of lanes");
+}
+
+std::string cap_quota(std::string_view lane) { return std::string(kCapPrefix).append(lane); }
+
 Result<void> validate(const Amounts& amounts, std::string_view field) {
   if (amounts.size() > limits::kDimensionsMax) {
     return refusal("bad_amounts", field, std::to_string(amounts.size()) + " dimensions", "at most 8");
@@ -144,14 +153,14 @@ Result<void> validate(const Quota& quota) {
     if (auto good = check_amount(kReason, "concurrency", *quota.concurrency); !good) return good;
   }
   if (quota.rate < 0 || quota.rate > limits::kQuotaRateMax) {
-    return refusal(kReason, "rate", std::to_string(quota.rate), "0 to 1000000");
+    return refusal(kReason, "rate.starts", std::to_string(quota.rate), "0 to 1000000");
   }
   if (quota.period.count() < 1 || quota.period.count() > kDayMs) {
-    return refusal(kReason, "period", std::to_string(quota.period.count()), "1 ms to a day");
+    return refusal(kReason, "rate.period_ms", std::to_string(quota.period.count()), "1 ms to a day");
   }
   // Products of these must be exact.
   if (quota.burst < 1 || quota.burst > limits::kBurstPeriodMax / quota.period.count()) {
-    return refusal(kReason, "burst", std::to_string(quota.burst),
+    return refusal(kReason, "rate.burst", std::to_string(quota.burst),
                    "1 or more, and times the period in ms at most 10^12");
   }
   return {};

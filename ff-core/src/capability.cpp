@@ -130,7 +130,7 @@ Result<void> validate_limits(const Requirements& requirements) {
                  "quotas has " + std::to_string(requirements.quotas.size()) + " entries, must have at most 8");
   }
   for (const auto& quota : requirements.quotas) {
-    if (auto good = validate_limit_name(quota, "quotas"); !good) return good;
+    if (auto good = validate_quota_name(quota, "quotas"); !good) return good;
   }
   if (requirements.budget.empty() && !requirements.estimate.empty()) {
     return Error(Code::invalid_argument, "bad_amounts", "estimate is given without a budget to reserve it from");

@@ -25,6 +25,7 @@ Result<void> validate(const LanePolicy& policy) {
   if (auto good = validate(policy.execution); !good) return good;
   if (auto good = check("weight", policy.weight, 1, limits::kWeightMax); !good) return good;
   if (auto good = check("depth", policy.depth, 1, limits::kLaneDepthMax); !good) return good;
+  if (auto good = check("concurrency", policy.concurrency, 0, limits::kLaneConcurrencyMax); !good) return good;
   std::optional<std::int64_t> aging;
   if (policy.aging) aging = policy.aging->count();
   return check("aging_ms", aging, 0, limits::kAgingMsMax);
@@ -38,6 +39,7 @@ std::string to_wire(const LanePolicy& policy) {
   };
   if (policy.weight) append("weight", std::to_string(*policy.weight));
   if (policy.depth) append("depth", std::to_string(*policy.depth));
+  if (policy.concurrency) append("concurrency", std::to_string(*policy.concurrency));
   if (policy.aging) append("aging_ms", std::to_string(policy.aging->count()));
   if (policy.strict) append("ordering", "\"strict\"");
   return text;

@@ -12,6 +12,7 @@
 #include <set>
 
 #include "ff/core/limits.hpp"
+#include "ff/core/outage.hpp"
 #include "ff/script/relay.hpp"
 
 namespace ff::engine {
@@ -83,6 +84,17 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     if (options_.logger) options_.logger->log(level, message, {{"error", error.to_string()}});
   }
 
+  // Calls that are made again and again: said once a minute, and when it is over.
+  void call_failed(std::string_view message, const core::Error& error) {
+    const auto failures = outage_.failed(steady_clock::now());
+    if (!failures || !options_.logger) return;
+    options_.logger->warn(message, {{"failures", *failures}, {"error", error.to_string()}});
+  }
+  void call_succeeded() {
+    const auto failures = outage_.succeeded(steady_clock::now());
+    if (failures && options_.logger) options_.logger->info("calls succeed again", {{"failures", *failures}});
+  }
+
   // Counts an operation that run() waits for.
   void spawn(asio::awaitable<void> operation) {
     ++work_;
@@ -108,7 +120,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
         self->share(servers);
         if (live->lanes_version > self->lanes_version_) co_await learn_lanes(self);
       } else {
-        self->log(core::LogLevel::warn, "membership not renewed", live.error());
+        self->call_failed("membership not renewed", live.error());
       }
       if (self->stopping_) break;
       self->pulse_.expires_after(self->options_.membership / 3);
@@ -151,7 +163,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       if (last == items.size()) args.all_to = version;
       auto told = co_await self->deployment_->call<script::SetLanes>(partition, std::move(args), self->deadline());
       if (told) continue;
-      self->log(core::LogLevel::warn, "lane records not brought to a partition; tried again", told.error());
+      self->call_failed("lane records not brought to a partition; tried again", told.error());
       break;
     }
     self->owned_[partition].telling = false;
@@ -239,6 +251,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     ++self->stats_.runs;
     auto look_at = now + self->options_.look_every;
     if (answer) {
+      self->call_succeeded();
       for (const auto& row : answer->rows) self->stats_.items[row.scanner] += static_cast<std::uint64_t>(row.items);
       self->heal_lanes(partition, answer->lanes_version);
       if (answer->next_in_ms >= 0) look_at = std::min(look_at, now + core::Millis(answer->next_in_ms));
@@ -247,7 +260,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
       if (relay_in_ms >= 0) look_at = std::min(look_at, now + core::Millis(relay_in_ms));
     } else {
       ++self->stats_.failures;
-      self->log(core::LogLevel::warn, "run_due failed", answer.error());
+      self->call_failed("run_due failed", answer.error());
       look_at = now + kRetryPause;
     }
     auto& owned = self->owned_[partition];
@@ -263,7 +276,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
     auto carried = co_await script::carry_due(self->deployment_, partition, kRelaysPerCall, self->deadline());
     if (!carried) {
       ++self->stats_.failures;
-      self->log(core::LogLevel::warn, "take_relays failed", carried.error());
+      self->call_failed("take_relays failed", carried.error());
       co_return kRetryPause.count();
     }
     if (carried->done > 0) self->stats_.items["event_relay"] += carried->done;
@@ -277,6 +290,7 @@ class Timers::Impl : public std::enable_shared_from_this<Timers::Impl> {
   std::vector<script::SetLanes::Item> lanes_;
   std::int64_t lanes_version_ = 0;  // Of lanes_.
   asio::steady_timer alarm_, pulse_, ended_;
+  core::Outage outage_;
   std::size_t calling_ = 0, work_ = 0;
   bool stopping_ = false;
 };

@@ -79,7 +79,9 @@ std::int64_t Allowances::free_units(const Limit& limit, const Amounts& unit, Ste
   auto units = kManyUnits;
   for (const auto& [dimension, amount] : unit) {
     if (amount == 0) continue;
-    const auto free = amount_of(limit.held, dimension) - amount_of(limit.in_use, dimension);
+    auto usable = amount_of(limit.held, dimension);
+    if (limit.keep >= 0 && dimension == "slots") usable = std::min(usable, limit.keep);
+    const auto free = usable - amount_of(limit.in_use, dimension);
     units = std::min(units, now < limit.valid_until ? std::max<std::int64_t>(0, free) / amount : 0);
   }
   return units;
@@ -362,7 +364,6 @@ std::optional<Ask> Allowances::ask(Limit& limit, SteadyTime now) {
   if (ask.starts > 0 || old_starts) ask.spare = std::exchange(limit.starts, 0);
   limit.count = limit.want_starts = 0;
   limit.calling = true;
-  limit.keep = -1;
   if (renews) limit.used = false;
   return ask;
 }

@@ -15,14 +15,17 @@ void put(Command& command, const std::vector<std::string>& names) {
   command.arg(joined);
 }
 
-Reader::Reader(std::vector<Reply>& fields, std::string_view function, std::size_t head, std::size_t row_width)
-    : fields_(fields), function_(function) {
-  const std::size_t behind = fields.size() < head ? 0 : fields.size() - head;
-  if (fields.size() < head || (row_width > 0 && behind % row_width != 0)) {
-    fail("", fmt::format("{} fields do not fit the declaration", fields.size()));
-  } else if (row_width > 0) {
-    rows_ = behind / row_width;
-  }
+std::int64_t Reader::columns(std::int64_t rare) {
+  std::int64_t value = 0;
+  get(value, "columns");
+  if ((value & ~rare) != 0) fail("columns", "tells of fields that are not declared");
+  return value & rare;
+}
+
+std::size_t Reader::rows(std::size_t width) {
+  const std::size_t left = fields_.size() - next_;
+  if (left % width != 0) fail(fmt::format("{} fields", fields_.size()), "do not fit the declaration");
+  return ok_ ? left / width : 0;
 }
 
 Reply* Reader::next(std::string_view name) {

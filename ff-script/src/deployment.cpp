@@ -220,12 +220,14 @@ asio::awaitable<core::Result<std::shared_ptr<Deployment>>> Deployment::open(std:
 asio::awaitable<core::Result<void>> Deployment::check_server(core::Deadline deadline) {
   Command command("INFO");
   command.arg("server");
-  auto info = co_await connection_->send(keys_.root_slot(), std::move(command), deadline);
-  if (!info) co_return std::move(info).error();
-  if (info->is_error()) co_return admin_error("INFO", info->text);
-  auto version = check_server_info(info->text);
-  if (!version) co_return std::move(version).error();
-  server_version_ = std::move(version).value();
+  auto infos = co_await connection_->send_to_primaries(std::move(command), deadline);
+  if (!infos) co_return std::move(infos).error();
+  for (const auto& info : *infos) {
+    if (info.is_error()) co_return admin_error("INFO", info.text);
+    auto version = check_server_info(info.text);
+    if (!version) co_return std::move(version).error();
+    server_version_ = std::move(version).value();
+  }
   co_return core::Result<void>();
 }
 

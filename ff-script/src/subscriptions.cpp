@@ -166,6 +166,16 @@ void Subscriptions::on_message(const std::string& name, const std::string& paylo
   }
 }
 
+// A worker that hears nothing claims late, and nothing else would say why.
+void Subscriptions::tell_right(const std::string& name, const std::string& error) {
+  const auto& logger = router_.transport().options.logger;
+  if (told_ || !logger || !error.starts_with("NOPERM")) return;
+  told_ = true;
+  const auto prefix = name.substr(0, name.find(':') + 1);
+  logger->error("Valkey's user lacks the right to subscribe: no wake-up, cancel or news arrives",
+                {{"right", "+ssubscribe +sunsubscribe &" + prefix + "*"}, {"channel", name}, {"error", error}});
+}
+
 void Subscriptions::on_refused(PubSubLink& link, const std::string& name, const std::string& error) {
   const auto found = channels_.find(name);
   if (found == channels_.end() || found->second.link.get() != &link) return;
@@ -180,6 +190,7 @@ void Subscriptions::on_refused(PubSubLink& link, const std::string& name, const 
       if (++channel.redirects <= kRedirectsAtOnce) return place(name, channel);
     }
   }
+  tell_right(name, error);
   router_.request_refresh();
   place_later();
 }

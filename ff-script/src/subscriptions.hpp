@@ -62,6 +62,7 @@ class Subscriptions final : public PubSubLinkOwner {
   // Later, not from within the caller's own call.
   void tell_gap(const SubscriberPtr& subscriber, const std::string& channel);
   void remove(const std::string& channel, const SubscriberPtr& subscriber);
+  void tell_right(const std::string& name, const std::string& error);
   void place(const std::string& name, Channel& channel);
   void place_later();
   std::shared_ptr<PubSubLink> link_to(const Address& address);
@@ -73,6 +74,7 @@ class Subscriptions final : public PubSubLinkOwner {
   std::map<Address, std::shared_ptr<PubSubLink>> links_;
   boost::asio::steady_timer timer_;
   Backoff backoff_;
+  bool told_ = false;  // That the user lacks a right.
   bool waiting_ = false;
   bool closed_ = false;
 };

@@ -9,32 +9,50 @@ namespace ff::script {
 void Submit::encode(const Args& args, Command& command) {
   codec::put(command, args.ns);
   codec::put(command, args.again);
+  std::int64_t columns = 0;
+  for (const auto& item : args.items) {
+    if (!codec::nothing(item.priority)) columns |= 1;
+    if (!codec::nothing(item.start_at)) columns |= 2;
+    if (!codec::nothing(item.delay_ms)) columns |= 4;
+    if (!codec::nothing(item.deadline_at)) columns |= 8;
+    if (!codec::nothing(item.deadline_ms)) columns |= 16;
+    if (!codec::nothing(item.idempotency_key)) columns |= 32;
+    if (!codec::nothing(item.idempotency_ttl_ms)) columns |= 64;
+    if (!codec::nothing(item.fingerprint)) columns |= 128;
+    if (!codec::nothing(item.requirements)) columns |= 256;
+    if (!codec::nothing(item.fairness_key)) columns |= 512;
+    if (!codec::nothing(item.fairness_weight)) columns |= 1024;
+    if (!codec::nothing(item.policy)) columns |= 2048;
+    if (!codec::nothing(item.tags)) columns |= 4096;
+    if (!codec::nothing(item.content_type)) columns |= 8192;
+  }
+  codec::put(command, columns);
   for (const auto& item : args.items) {
     codec::put(command, item.id);
     codec::put(command, item.lane);
     codec::put(command, item.kind);
-    codec::put(command, item.priority);
-    codec::put(command, item.start_at);
-    codec::put(command, item.delay_ms);
-    codec::put(command, item.deadline_at);
-    codec::put(command, item.deadline_ms);
-    codec::put(command, item.idempotency_key);
-    codec::put(command, item.idempotency_ttl_ms);
-    codec::put(command, item.fingerprint);
-    codec::put(command, item.requirements);
-    codec::put(command, item.fairness_key);
-    codec::put(command, item.fairness_weight);
-    codec::put(command, item.policy);
-    codec::put(command, item.tags);
-    codec::put(command, item.content_type);
     codec::put(command, item.payload);
+    if (columns & 1) codec::put(command, item.priority);
+    if (columns & 2) codec::put(command, item.start_at);
+    if (columns & 4) codec::put(command, item.delay_ms);
+    if (columns & 8) codec::put(command, item.deadline_at);
+    if (columns & 16) codec::put(command, item.deadline_ms);
+    if (columns & 32) codec::put(command, item.idempotency_key);
+    if (columns & 64) codec::put(command, item.idempotency_ttl_ms);
+    if (columns & 128) codec::put(command, item.fingerprint);
+    if (columns & 256) codec::put(command, item.requirements);
+    if (columns & 512) codec::put(command, item.fairness_key);
+    if (columns & 1024) codec::put(command, item.fairness_weight);
+    if (columns & 2048) codec::put(command, item.policy);
+    if (columns & 4096) codec::put(command, item.tags);
+    if (columns & 8192) codec::put(command, item.content_type);
   }
 }
 
 core::Result<Submit::Ok> Submit::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 2);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(2));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.outcome, "outcome");
@@ -49,7 +67,7 @@ void Describe::encode(const Args& args, Command& command) {
 }
 
 core::Result<Describe::Ok> Describe::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 32, 1);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.state, "state");
   reader.get(ok.queue, "queue");
@@ -83,7 +101,7 @@ core::Result<Describe::Ok> Describe::decode(std::vector<Reply>& fields) {
   reader.get(ok.requirements, "requirements");
   reader.get(ok.fairness_key, "fairness_key");
   reader.get(ok.fairness_weight, "fairness_weight");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(1));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.entry, "entry");
@@ -97,7 +115,7 @@ void Payload::encode(const Args& args, Command& command) {
 }
 
 core::Result<Payload::Ok> Payload::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 2, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.content_type, "content_type");
   reader.get(ok.payload, "payload");
@@ -111,7 +129,7 @@ void Result::encode(const Args& args, Command& command) {
 }
 
 core::Result<Result::Ok> Result::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 6, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.state, "state");
   reader.get(ok.generation, "generation");
@@ -128,7 +146,7 @@ void Watch::encode(const Args& args, Command& command) {
 }
 
 core::Result<Watch::Ok> Watch::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.state, "state");
   return reader.finish(std::move(ok));
@@ -143,10 +161,10 @@ void List::encode(const Args& args, Command& command) {
 }
 
 core::Result<List::Ok> List::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 7);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.cursor, "cursor");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(7));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.id, "id");
@@ -164,9 +182,9 @@ void Count::encode(const Args&, Command&) {
 }
 
 core::Result<Count::Ok> Count::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 2);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(2));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.index, "index");
@@ -183,7 +201,7 @@ void Cancel::encode(const Args& args, Command& command) {
 }
 
 core::Result<Cancel::Ok> Cancel::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 2, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.state, "state");
   reader.get(ok.grace_until, "grace_until");
@@ -197,7 +215,7 @@ void ChangePriority::encode(const Args& args, Command& command) {
 }
 
 core::Result<ChangePriority::Ok> ChangePriority::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -209,7 +227,7 @@ void Replay::encode(const Args& args, Command& command) {
 }
 
 core::Result<Replay::Ok> Replay::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.generation, "generation");
   return reader.finish(std::move(ok));
@@ -221,7 +239,7 @@ void Purge::encode(const Args& args, Command& command) {
 }
 
 core::Result<Purge::Ok> Purge::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -238,33 +256,34 @@ void Claim::encode(const Args& args, Command& command) {
 }
 
 core::Result<Claim::Ok> Claim::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 4, 18);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.left, "left");
   reader.get(ok.head, "head");
   reader.get(ok.check_in_ms, "check_in_ms");
   reader.get(ok.lacking, "lacking");
-  ok.rows.reserve(reader.rows());
+  const std::int64_t columns = reader.columns(511);
+  ok.rows.reserve(reader.rows(codec::width(18, 511, columns)));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.id, "id");
     reader.get(row.queue, "queue");
     reader.get(row.kind, "kind");
     reader.get(row.priority, "priority");
-    reader.get(row.generation, "generation");
     reader.get(row.attempt, "attempt");
     reader.get(row.epoch, "epoch");
     reader.get(row.created_at, "created_at");
     reader.get(row.ready_at, "ready_at");
-    reader.get(row.failures, "failures");
-    reader.get(row.timeout_ms, "timeout_ms");
-    reader.get(row.deadline_at, "deadline_at");
-    reader.get(row.requirements, "requirements");
-    reader.get(row.policy, "policy");
-    reader.get(row.tags, "tags");
-    reader.get(row.content_type, "content_type");
     reader.get(row.payload, "payload");
-    reader.get(row.resumption, "resumption");
+    if (columns & 1) reader.get(row.generation, "generation");
+    if (columns & 2) reader.get(row.failures, "failures");
+    if (columns & 4) reader.get(row.timeout_ms, "timeout_ms");
+    if (columns & 8) reader.get(row.deadline_at, "deadline_at");
+    if (columns & 16) reader.get(row.requirements, "requirements");
+    if (columns & 32) reader.get(row.policy, "policy");
+    if (columns & 64) reader.get(row.tags, "tags");
+    if (columns & 128) reader.get(row.content_type, "content_type");
+    if (columns & 256) reader.get(row.resumption, "resumption");
   }
   return reader.finish(std::move(ok));
 }
@@ -279,9 +298,9 @@ void Renew::encode(const Args& args, Command& command) {
 }
 
 core::Result<Renew::Ok> Renew::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 2);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(2));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.outcome, "outcome");
@@ -299,7 +318,7 @@ void Progress::encode(const Args& args, Command& command) {
 }
 
 core::Result<Progress::Ok> Progress::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -322,34 +341,35 @@ void Complete::encode(const Args& args, Command& command) {
 }
 
 core::Result<Complete::Ok> Complete::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 5, 18);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.outcomes, "outcomes");
   reader.get(ok.left, "left");
   reader.get(ok.head, "head");
   reader.get(ok.check_in_ms, "check_in_ms");
   reader.get(ok.lacking, "lacking");
-  ok.rows.reserve(reader.rows());
+  const std::int64_t columns = reader.columns(511);
+  ok.rows.reserve(reader.rows(codec::width(18, 511, columns)));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.id, "id");
     reader.get(row.queue, "queue");
     reader.get(row.kind, "kind");
     reader.get(row.priority, "priority");
-    reader.get(row.generation, "generation");
     reader.get(row.attempt, "attempt");
     reader.get(row.epoch, "epoch");
     reader.get(row.created_at, "created_at");
     reader.get(row.ready_at, "ready_at");
-    reader.get(row.failures, "failures");
-    reader.get(row.timeout_ms, "timeout_ms");
-    reader.get(row.deadline_at, "deadline_at");
-    reader.get(row.requirements, "requirements");
-    reader.get(row.policy, "policy");
-    reader.get(row.tags, "tags");
-    reader.get(row.content_type, "content_type");
     reader.get(row.payload, "payload");
-    reader.get(row.resumption, "resumption");
+    if (columns & 1) reader.get(row.generation, "generation");
+    if (columns & 2) reader.get(row.failures, "failures");
+    if (columns & 4) reader.get(row.timeout_ms, "timeout_ms");
+    if (columns & 8) reader.get(row.deadline_at, "deadline_at");
+    if (columns & 16) reader.get(row.requirements, "requirements");
+    if (columns & 32) reader.get(row.policy, "policy");
+    if (columns & 64) reader.get(row.tags, "tags");
+    if (columns & 128) reader.get(row.content_type, "content_type");
+    if (columns & 256) reader.get(row.resumption, "resumption");
   }
   return reader.finish(std::move(ok));
 }
@@ -364,7 +384,7 @@ void Fail::encode(const Args& args, Command& command) {
 }
 
 core::Result<Fail::Ok> Fail::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 2, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.outcome, "outcome");
   reader.get(ok.retry_at, "retry_at");
@@ -383,7 +403,7 @@ void Release::encode(const Args& args, Command& command) {
 }
 
 core::Result<Release::Ok> Release::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.outcomes, "outcomes");
   return reader.finish(std::move(ok));
@@ -394,7 +414,7 @@ void PassWake::encode(const Args& args, Command& command) {
 }
 
 core::Result<PassWake::Ok> PassWake::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.woken, "woken");
   return reader.finish(std::move(ok));
@@ -407,7 +427,7 @@ void Leave::encode(const Args& args, Command& command) {
 }
 
 core::Result<Leave::Ok> Leave::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -429,9 +449,9 @@ void Reserve::encode(const Args& args, Command& command) {
 }
 
 core::Result<Reserve::Ok> Reserve::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 7);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(7));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.outcome, "outcome");
@@ -459,9 +479,9 @@ void Keep::encode(const Args& args, Command& command) {
 }
 
 core::Result<Keep::Ok> Keep::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 7);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(7));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.outcome, "outcome");
@@ -482,7 +502,7 @@ void DescribeLimit::encode(const Args& args, Command& command) {
 }
 
 core::Result<DescribeLimit::Ok> DescribeLimit::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 14, 6);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.defined_at, "defined_at");
   reader.get(ok.holders, "holders");
@@ -498,7 +518,7 @@ core::Result<DescribeLimit::Ok> DescribeLimit::decode(std::vector<Reply>& fields
   reader.get(ok.resets_at, "resets_at");
   reader.get(ok.resets_left, "resets_left");
   reader.get(ok.now, "now");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(6));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.dimension, "dimension");
@@ -519,9 +539,9 @@ void ListLimits::encode(const Args& args, Command& command) {
 }
 
 core::Result<ListLimits::Ok> ListLimits::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 1);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(1));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.name, "name");
@@ -536,7 +556,7 @@ void DropLimit::encode(const Args& args, Command& command) {
 }
 
 core::Result<DropLimit::Ok> DropLimit::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -551,7 +571,7 @@ void SetQuota::encode(const Args& args, Command& command) {
 }
 
 core::Result<SetQuota::Ok> SetQuota::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -563,7 +583,7 @@ void PauseQuota::encode(const Args& args, Command& command) {
 }
 
 core::Result<PauseQuota::Ok> PauseQuota::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.paused_until, "paused_until");
   return reader.finish(std::move(ok));
@@ -584,7 +604,7 @@ void SetBudget::encode(const Args& args, Command& command) {
 }
 
 core::Result<SetBudget::Ok> SetBudget::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -598,7 +618,7 @@ void SetResets::encode(const Args& args, Command& command) {
 }
 
 core::Result<SetResets::Ok> SetResets::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -614,7 +634,7 @@ void ReportUsage::encode(const Args& args, Command& command) {
 }
 
 core::Result<ReportUsage::Ok> ReportUsage::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 5, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.verdict, "verdict");
   reader.get(ok.on_breach, "on_breach");
@@ -629,13 +649,14 @@ void ChangeLane::encode(const Args& args, Command& command) {
   codec::put(command, args.policy_given);
   codec::put(command, args.policy);
   codec::put(command, args.home);
+  codec::put(command, args.cap_home);
   codec::put(command, args.state);
   codec::put(command, args.by);
   codec::put(command, args.why);
 }
 
 core::Result<ChangeLane::Ok> ChangeLane::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 2, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.version, "version");
   reader.get(ok.record, "record");
@@ -648,10 +669,10 @@ void Lanes::encode(const Args& args, Command& command) {
 }
 
 core::Result<Lanes::Ok> Lanes::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 9);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.version, "version");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(10));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.queue, "queue");
@@ -661,6 +682,7 @@ core::Result<Lanes::Ok> Lanes::decode(std::vector<Reply>& fields) {
     reader.get(row.why, "why");
     reader.get(row.since, "since");
     reader.get(row.weight, "weight");
+    reader.get(row.concurrency, "concurrency");
     reader.get(row.policy, "policy");
     reader.get(row.record, "record");
   }
@@ -677,7 +699,7 @@ void SetLanes::encode(const Args& args, Command& command) {
 }
 
 core::Result<SetLanes::Ok> SetLanes::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.version, "version");
   return reader.finish(std::move(ok));
@@ -688,14 +710,14 @@ void LaneStatus::encode(const Args& args, Command& command) {
 }
 
 core::Result<LaneStatus::Ok> LaneStatus::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 5, 4);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.state, "state");
   reader.get(ok.version, "version");
   reader.get(ok.waiting, "waiting");
   reader.get(ok.idle, "idle");
   reader.get(ok.started, "started");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(4));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.requirements, "requirements");
@@ -712,7 +734,7 @@ void Explain::encode(const Args& args, Command& command) {
 }
 
 core::Result<Explain::Ok> Explain::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 10, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.state, "state");
   reader.get(ok.queue, "queue");
@@ -724,6 +746,7 @@ core::Result<Explain::Ok> Explain::decode(std::vector<Reply>& fields) {
   reader.get(ok.fairness_key, "fairness_key");
   reader.get(ok.lane_state, "lane_state");
   reader.get(ok.now, "now");
+  reader.get(ok.concurrency, "concurrency");
   return reader.finish(std::move(ok));
 }
 
@@ -743,7 +766,7 @@ void OpenWaitpoints::encode(const Args& args, Command& command) {
 }
 
 core::Result<OpenWaitpoints::Ok> OpenWaitpoints::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.step, "step");
   return reader.finish(std::move(ok));
@@ -770,7 +793,7 @@ void Suspend::encode(const Args& args, Command& command) {
 }
 
 core::Result<Suspend::Ok> Suspend::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 2, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.outcome, "outcome");
   reader.get(ok.step, "step");
@@ -789,7 +812,7 @@ void Signal::encode(const Args& args, Command& command) {
 }
 
 core::Result<Signal::Ok> Signal::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 3, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.outcome, "outcome");
   reader.get(ok.first, "first");
@@ -804,7 +827,7 @@ void Resume::encode(const Args& args, Command& command) {
 }
 
 core::Result<Resume::Ok> Resume::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -815,7 +838,7 @@ void Waitpoints::encode(const Args& args, Command& command) {
 }
 
 core::Result<Waitpoints::Ok> Waitpoints::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 8, 8);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.state, "state");
   reader.get(ok.step, "step");
@@ -825,7 +848,7 @@ core::Result<Waitpoints::Ok> Waitpoints::decode(std::vector<Reply>& fields) {
   reader.get(ok.condition, "condition");
   reader.get(ok.missing, "missing");
   reader.get(ok.now, "now");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(8));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.waitpoint, "waitpoint");
@@ -849,10 +872,10 @@ void Signals::encode(const Args& args, Command& command) {
 }
 
 core::Result<Signals::Ok> Signals::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 7);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.next, "next");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(7));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.label, "label");
@@ -878,10 +901,10 @@ void PublishEvent::encode(const Args& args, Command& command) {
 }
 
 core::Result<PublishEvent::Ok> PublishEvent::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 10);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.outcome, "outcome");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(10));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.what, "what");
@@ -907,9 +930,9 @@ void AwaitEvent::encode(const Args& args, Command& command) {
 }
 
 core::Result<AwaitEvent::Ok> AwaitEvent::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 10);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(10));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.what, "what");
@@ -938,7 +961,7 @@ void SettleEvent::encode(const Args& args, Command& command) {
 }
 
 core::Result<SettleEvent::Ok> SettleEvent::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -949,7 +972,7 @@ void Awaited::encode(const Args& args, Command& command) {
 }
 
 core::Result<Awaited::Ok> Awaited::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -959,10 +982,10 @@ void TakeRelays::encode(const Args& args, Command& command) {
 }
 
 core::Result<TakeRelays::Ok> TakeRelays::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 10);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.next_in_ms, "next_in_ms");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(10));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.what, "what");
@@ -993,7 +1016,7 @@ void AppendFrames::encode(const Args& args, Command& command) {
 }
 
 core::Result<AppendFrames::Ok> AppendFrames::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 2, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.generation, "generation");
   reader.get(ok.number, "number");
@@ -1012,7 +1035,7 @@ void PublishFrames::encode(const Args& args, Command& command) {
 }
 
 core::Result<PublishFrames::Ok> PublishFrames::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.tailed, "tailed");
   return reader.finish(std::move(ok));
@@ -1027,14 +1050,14 @@ void ReadFrames::encode(const Args& args, Command& command) {
 }
 
 core::Result<ReadFrames::Ok> ReadFrames::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 5, 8);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.generation, "generation");
   reader.get(ok.number, "number");
   reader.get(ok.more, "more");
   reader.get(ok.lost, "lost");
   reader.get(ok.state, "state");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(8));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.generation, "generation");
@@ -1055,7 +1078,7 @@ void TailFrames::encode(const Args& args, Command& command) {
 }
 
 core::Result<TailFrames::Ok> TailFrames::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.state, "state");
   return reader.finish(std::move(ok));
@@ -1068,12 +1091,12 @@ void ReadEvents::encode(const Args& args, Command& command) {
 }
 
 core::Result<ReadEvents::Ok> ReadEvents::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 3, 4);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.cursor, "cursor");
   reader.get(ok.more, "more");
   reader.get(ok.lost, "lost");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(4));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.entry, "entry");
@@ -1090,13 +1113,13 @@ void RunDue::encode(const Args& args, Command& command) {
 }
 
 core::Result<RunDue::Ok> RunDue::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 4, 2);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.done, "done");
   reader.get(ok.next_in_ms, "next_in_ms");
   reader.get(ok.lanes_version, "lanes_version");
   reader.get(ok.relay_in_ms, "relay_in_ms");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(2));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.scanner, "scanner");
@@ -1111,12 +1134,12 @@ void Join::encode(const Args& args, Command& command) {
 }
 
 core::Result<Join::Ok> Join::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 3, 1);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.now, "now");
   reader.get(ok.ring_version, "ring_version");
   reader.get(ok.lanes_version, "lanes_version");
-  ok.rows.reserve(reader.rows());
+  ok.rows.reserve(reader.rows(1));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.server, "server");
@@ -1129,7 +1152,7 @@ void Quit::encode(const Args& args, Command& command) {
 }
 
 core::Result<Quit::Ok> Quit::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 0, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   return reader.finish(std::move(ok));
 }
@@ -1140,7 +1163,7 @@ void Open::encode(const Args& args, Command& command) {
 }
 
 core::Result<Open::Ok> Open::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 2, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.partitions, "partitions");
   reader.get(ok.history, "history");
@@ -1151,7 +1174,7 @@ void Version::encode(const Args&, Command&) {
 }
 
 core::Result<Version::Ok> Version::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.version, "version");
   return reader.finish(std::move(ok));
@@ -1161,7 +1184,7 @@ void KeyRing::encode(const Args&, Command&) {
 }
 
 core::Result<KeyRing::Ok> KeyRing::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 3, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.version, "version");
   reader.get(ok.sealed, "sealed");
@@ -1176,7 +1199,7 @@ void SetKeyRing::encode(const Args& args, Command& command) {
 }
 
 core::Result<SetKeyRing::Ok> SetKeyRing::decode(std::vector<Reply>& fields) {
-  codec::Reader reader(fields, kFunction, 1, 0);
+  codec::Reader reader(fields, kFunction);
   Ok ok;
   reader.get(ok.version, "version");
   return reader.finish(std::move(ok));
@@ -1219,8 +1242,8 @@ constexpr std::array<std::string_view, 1> kReadEventsRefusals{"bad_cursor"};
 constexpr std::array<std::string_view, 1> kSetKeyRingRefusals{"other_version"};
 constexpr std::array<VerbInfo, 57> kVerbs{{
     {"ff1_submit",
-     "a=namespace:bytes,again:bool;i=id:ulid,lane:bytes,kind:bytes,priority:int,start_at:int,delay_ms:int,deadline_at:int,deadline_ms:int,idempotency_key:bytes,idempotency_ttl_ms:int,fingerprint:bytes,requirements:maybe,fairness_key:maybe,fairness_weight:int,policy:bytes,tags:bytes,content_type:bytes,payload:bytes;r=;w=outcome:bytes,id:ulid",
-     false, 2, 18, {}},
+     "a=namespace:bytes,again:bool,columns:columns;i=id:ulid,lane:bytes,kind:bytes,payload:bytes,priority:int?,start_at:int?,delay_ms:int?,deadline_at:int?,deadline_ms:int?,idempotency_key:bytes?,idempotency_ttl_ms:int?,fingerprint:bytes?,requirements:bytes?,fairness_key:bytes?,fairness_weight:int?,policy:bytes?,tags:bytes?,content_type:bytes?;r=;w=outcome:bytes,id:ulid",
+     false, 3, 18, {}},
     {"ff1_describe",
      "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,failures:int,crashes:int,epoch:int,worker:bytes,created_at:int,began_at:int,ended_at:int,timer_at:int,position:int,deadline_at:int,cancel_requested_at:int,attempt_timeout_ms:int,mode:bytes,class:bytes,text:bytes,content_type:bytes,result_content_type:bytes,policy:bytes,tags:bytes,percent:int,message:bytes,progress_at:int,now:int,requirements:bytes,fairness_key:bytes,fairness_weight:int;w=entry:bytes",
      true, 2, 0, kDescribeRefusals},
@@ -1252,7 +1275,7 @@ constexpr std::array<VerbInfo, 57> kVerbs{{
      "a=namespace:bytes,id:ulid;i=;r=;w=",
      false, 2, 0, kPurgeRefusals},
     {"ff1_claim",
-     "a=worker:bytes,lease:ulid,lease_ms:int,want:int,again:bool,queues:names,capabilities:some,allowances:some;i=;r=left:int,head:int,check_in_ms:int,lacking:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes,resumption:bytes",
+     "a=worker:bytes,lease:ulid,lease_ms:int,want:int,again:bool,queues:names,capabilities:some,allowances:some;i=;r=left:int,head:int,check_in_ms:int,lacking:words,columns:columns;w=id:ulid,queue:bytes,kind:bytes,priority:int,attempt:int,epoch:int,created_at:int,ready_at:int,payload:bytes,generation:int?,failures:int?,timeout_ms:int?,deadline_at:int?,requirements:bytes?,policy:bytes?,tags:bytes?,content_type:bytes?,resumption:bytes?",
      false, 8, 0, {}},
     {"ff1_renew",
      "a=lease_ms:int;i=id:ulid,lease:ulid,epoch:bytes;r=;w=outcome:bytes,grace_ms:int",
@@ -1261,7 +1284,7 @@ constexpr std::array<VerbInfo, 57> kVerbs{{
      "a=id:ulid,lease:ulid,epoch:bytes,percent:int,message:bytes;i=;r=;w=",
      false, 5, 0, kProgressRefusals},
     {"ff1_complete",
-     "a=worker:bytes,next_lease:ulid,lease_ms:int,want:int,queues:names,capabilities:some,allowances:some;i=id:ulid,lease:ulid,epoch:bytes,content_type:bytes,result:bytes;r=outcomes:words,left:int,head:int,check_in_ms:int,lacking:words;w=id:ulid,queue:bytes,kind:bytes,priority:int,generation:int,attempt:int,epoch:int,created_at:int,ready_at:int,failures:int,timeout_ms:int,deadline_at:int,requirements:bytes,policy:bytes,tags:bytes,content_type:bytes,payload:bytes,resumption:bytes",
+     "a=worker:bytes,next_lease:ulid,lease_ms:int,want:int,queues:names,capabilities:some,allowances:some;i=id:ulid,lease:ulid,epoch:bytes,content_type:bytes,result:bytes;r=outcomes:words,left:int,head:int,check_in_ms:int,lacking:words,columns:columns;w=id:ulid,queue:bytes,kind:bytes,priority:int,attempt:int,epoch:int,created_at:int,ready_at:int,payload:bytes,generation:int?,failures:int?,timeout_ms:int?,deadline_at:int?,requirements:bytes?,policy:bytes?,tags:bytes?,content_type:bytes?,resumption:bytes?",
      false, 7, 5, {}},
     {"ff1_fail",
      "a=id:ulid,lease:ulid,epoch:bytes,class:bytes,text:bytes,retry_after_ms:int;i=;r=outcome:bytes,retry_at:int;w=",
@@ -1306,10 +1329,10 @@ constexpr std::array<VerbInfo, 57> kVerbs{{
      "a=namespace:bytes,name:bytes,key:bytes,known_ms:int,holder:bytes,used:bytes,covered:bytes;i=;r=verdict:bytes,on_breach:bytes,resets_in_ms:int,parent:bytes,taken:bytes;w=",
      false, 7, 0, kReportUsageRefusals},
     {"ff1_change_lane",
-     "a=queue:bytes,policy_given:bool,policy:bytes,home:int,state:bytes,by:bytes,why:bytes;i=;r=version:int,record:bytes;w=",
-     false, 7, 0, kChangeLaneRefusals},
+     "a=queue:bytes,policy_given:bool,policy:bytes,home:int,cap_home:int,state:bytes,by:bytes,why:bytes;i=;r=version:int,record:bytes;w=",
+     false, 8, 0, kChangeLaneRefusals},
     {"ff1_lanes",
-     "a=namespace:bytes,lane:bytes;i=;r=version:int;w=queue:bytes,version:int,state:bytes,by:bytes,why:bytes,since:int,weight:int,policy:bytes,record:bytes",
+     "a=namespace:bytes,lane:bytes;i=;r=version:int;w=queue:bytes,version:int,state:bytes,by:bytes,why:bytes,since:int,weight:int,concurrency:int,policy:bytes,record:bytes",
      true, 2, 0, {}},
     {"ff1_set_lanes",
      "a=all_to:int;i=queue:bytes,version:int,record:bytes;r=version:int;w=",
@@ -1318,7 +1341,7 @@ constexpr std::array<VerbInfo, 57> kVerbs{{
      "a=queue:bytes;i=;r=state:bytes,version:int,waiting:int,idle:int,started:int;w=requirements:bytes,keys:int,waiting:int,served:bool",
      true, 1, 0, {}},
     {"ff1_explain",
-     "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,reason:bytes,until:int,position:int,started:int,requirements:bytes,fairness_key:bytes,lane_state:bytes,now:int;w=",
+     "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,reason:bytes,until:int,position:int,started:int,requirements:bytes,fairness_key:bytes,lane_state:bytes,now:int,concurrency:int;w=",
      true, 2, 0, kExplainRefusals},
     {"ff1_open_waitpoints",
      "a=id:ulid,lease:ulid,epoch:bytes;i=label:bytes,names:names,max_signals:int,max_bytes:int,expires_in_ms:int,event:bytes,key:bytes;r=step:int;w=",

@@ -80,6 +80,10 @@ boost::asio::awaitable<void> for_each_index(boost::asio::any_io_executor executo
                                             std::size_t at_once,
                                             std::function<boost::asio::awaitable<void>(std::size_t)> step);
 
+// A quota as it stands; not_found: nobody has defined it.
+struct QuotaDescription;
+boost::asio::awaitable<core::Result<QuotaDescription>> describe_quota(Caller caller, std::string name);
+
 core::Error not_found(const core::ExecutionId& id);
 core::Error refused_argument(std::string reason, std::string message);
 // A word of a reply that the declaration does not allow.

@@ -22,6 +22,7 @@ core::Result<Lane> lane_of(script::Lanes::Row row) {
   lane.since = row.since;
   lane.version = row.version;
   lane.policy = std::move(row.policy);
+  if (row.concurrency >= 0) lane.concurrency = row.concurrency;
   return lane;
 }
 
@@ -77,6 +78,14 @@ boost::asio::awaitable<void> gather_partition(std::shared_ptr<Gathering> gatheri
   for (const auto& row : found->rows) add_route(status, row);
 }
 
+// Where a cap that has just been taken away is gone already, there is none.
+Awaitable<std::optional<QuotaDescription>> cap_of(Caller caller, std::string lane) {
+  auto found = co_await describe_quota(caller, core::cap_quota(lane));
+  if (found) co_return std::optional<QuotaDescription>(std::move(*found));
+  if (found.error().code == core::Code::not_found) co_return std::optional<QuotaDescription>();
+  co_return std::move(found).error();
+}
+
 Awaitable<LaneStatus> status_of(Caller caller, std::string name) {
   FF_CO_TRY(queue, core::Queue::make(caller.ns, name));
   FF_CO_TRY(records, co_await records_of(caller, name));
@@ -88,31 +97,42 @@ Awaitable<LaneStatus> status_of(Caller caller, std::string name) {
                           core::limits::kClientCallsInFlight, std::move(step));
   if (gathering->error) co_return std::move(*gathering->error);
   if (!records.empty()) gathering->status.lane = std::move(records.front());
+  if (gathering->status.lane.concurrency) {
+    FF_CO_TRY(cap, co_await cap_of(caller, name));
+    gathering->status.cap = std::move(cap);
+  }
   gathering->status.lane.name = std::move(name);
   co_return std::move(gathering->status);
 }
 
 struct Spreading {
-  Spreading(Caller c, script::SetLanes::Args a) : caller(std::move(c)), args(std::move(a)) {}
+  Spreading(Caller c, script::SetLanes::Args a, core::Partition f)
+      : caller(std::move(c)), args(std::move(a)), first(f) {}
   Caller caller;
   script::SetLanes::Args args;
+  core::Partition first;             // Was told before the others.
   std::optional<core::Error> error;  // The first; the others are told all the same.
 };
 
 boost::asio::awaitable<void> tell_partition(std::shared_ptr<Spreading> spreading, std::size_t partition) {
+  if (partition == spreading->first) co_return;
   auto told = co_await call_verb<script::SetLanes>(spreading->caller, static_cast<core::Partition>(partition),
                                                    spreading->args, spreading->caller.deadline());
   if (!told && !spreading->error) spreading->error = std::move(told).error();
 }
 
+// The home of the lane's cap is told first: it lets no more than the cap run before anybody asks it for allowances.
 Awaitable<void> change_lane(Caller caller, script::ChangeLane::Args change) {
   script::SetLanes::Args args;
+  const auto first = static_cast<core::Partition>(change.cap_home);
   auto& item = args.items.emplace_back();
   item.queue = change.queue;
   FF_CO_TRY(changed, co_await caller.deployment->call_root<script::ChangeLane>(std::move(change), caller.deadline()));
   item.version = changed.version;
   item.record = std::move(changed.record);
-  auto spreading = std::make_shared<Spreading>(caller, std::move(args));
+  FF_CO_TRY(told, co_await call_verb<script::SetLanes>(caller, first, args, caller.deadline()));
+  static_cast<void>(told);
+  auto spreading = std::make_shared<Spreading>(caller, std::move(args), first);
   std::function<boost::asio::awaitable<void>(std::size_t)> step = [spreading](std::size_t partition) {
     return tell_partition(spreading, partition);
   };
@@ -122,15 +142,23 @@ Awaitable<void> change_lane(Caller caller, script::ChangeLane::Args change) {
   co_return core::Result<void>();
 }
 
-Awaitable<void> set_policy(Caller caller, std::string name, core::LanePolicy policy) {
-  FF_CO_TRY(queue, core::Queue::make(caller.ns, name));
-  if (auto good = core::validate(policy); !good) co_return std::move(good).error();
+// Without the change itself.
+script::ChangeLane::Args change_of(const Caller& caller, const core::Queue& queue) {
   const auto& keys = caller.deployment->keys();
   script::ChangeLane::Args args;
   args.queue = queue.str();
+  args.home = static_cast<std::int64_t>(core::stable_hash(queue.str()) % keys.partitions());
+  const core::LimitName cap(core::LimitKind::quota, core::cap_quota(queue.lane()));
+  args.cap_home = static_cast<std::int64_t>(keys.home_of_limit(caller.ns, cap));
+  return args;
+}
+
+Awaitable<void> set_policy(Caller caller, std::string name, core::LanePolicy policy) {
+  FF_CO_TRY(queue, core::Queue::make(caller.ns, name));
+  if (auto good = core::validate(policy); !good) co_return std::move(good).error();
+  auto args = change_of(caller, queue);
   args.policy_given = true;
   args.policy = core::to_wire(policy);
-  args.home = static_cast<std::int64_t>(core::stable_hash(queue.str()) % keys.partitions());
   co_return co_await change_lane(caller, std::move(args));
 }
 
@@ -139,14 +167,21 @@ Awaitable<void> set_state(Caller caller, std::string name, core::LaneState state
   if (by.size() > core::limits::kLaneReasonBytes || why.size() > core::limits::kLaneReasonBytes) {
     co_return refused_argument("bad_reason", "by and why have at most 512 bytes each");
   }
-  const auto& keys = caller.deployment->keys();
-  script::ChangeLane::Args args;
-  args.queue = queue.str();
+  auto args = change_of(caller, queue);
   args.state = std::string(core::to_string(state));
-  args.home = static_cast<std::int64_t>(core::stable_hash(queue.str()) % keys.partitions());
   args.by = std::move(by);
   args.why = std::move(why);
   co_return co_await change_lane(caller, std::move(args));
+}
+
+bool is_full(const std::optional<QuotaDescription>& cap) {
+  return cap && cap->quota.concurrency && cap->held >= *cap->quota.concurrency;
+}
+
+// Where nothing is required of workers, those that hold the places have been seen.
+bool may_be_the_cap(const script::Explain::Ok& found) {
+  if (found.reason == "no_worker") return found.requirements.find('+') == std::string::npos;
+  return found.reason == "its_turn" || found.reason == "limited";
 }
 
 Awaitable<Explanation> explain_one(Caller caller, core::ExecutionId id) {
@@ -160,7 +195,14 @@ Awaitable<Explanation> explain_one(Caller caller, core::ExecutionId id) {
   if (found.reason == "delayed") {
     explanation.expected = core::Millis(std::max<std::int64_t>(0, found.until - found.now));
   }
-  if (found.reason == "its_turn" && found.started > 0) {
+  if (state == core::State::ready && found.concurrency >= 0) {
+    FF_CO_TRY(queue, core::Queue::parse(found.queue));
+    FF_CO_TRY(cap, co_await cap_of(caller, std::string(queue.lane())));
+    if (is_full(cap) && may_be_the_cap(found)) found.reason = "lane_capped";
+    explanation.cap = std::move(cap);
+  }
+  const bool moves_on = found.reason == "its_turn" || found.reason == "lane_capped";
+  if (moves_on && found.started > 0) {
     explanation.expected = core::Millis((found.position + 1) * 1'000'000 / found.started);
   }
   explanation.fields = std::move(found);
@@ -180,6 +222,13 @@ std::string Explanation::text() const {
   const std::string needs = fields.requirements.empty() ? "" : " (" + fields.requirements + ")";
   if (fields.reason == "lane_paused") return ready("which is paused: it starts when somebody resumes the lane");
   if (fields.reason == "no_worker") return ready("and no worker was seen lately that can take it" + needs);
+  if (fields.reason == "lane_capped" && fields.concurrency == 0) {
+    return ready("whose concurrency cap is 0: it starts when somebody raises it");
+  }
+  if (fields.reason == "lane_capped") {
+    return ready(fmt::format("waits for the lane's concurrency cap: {} may run at once, as many do",
+                             fields.concurrency));
+  }
   if (fields.reason == "limited") return ready("waits for its limits" + needs + " and its turn");
   if (fields.reason == "its_turn") return ready("waits for its turn");
   if (fields.reason == "delayed") return fmt::format("delayed, becomes ready in {} s", (expected.count() + 999) / 1000);

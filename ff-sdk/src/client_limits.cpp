@@ -41,7 +41,7 @@ Awaitable<script::DescribeLimit::Ok> look(Caller caller, LimitName limit, core::
 }
 
 Awaitable<void> set_quota_of(Caller caller, std::string name, core::Quota quota) {
-  if (auto good = core::validate_limit_name(name); !good) co_return good;
+  if (auto good = core::validate_quota_name(name); !good) co_return good;
   if (auto good = core::validate(quota); !good) co_return good;
   script::SetQuota::Args args;
   args.ns = caller.ns;
@@ -58,10 +58,10 @@ Awaitable<void> set_quota_of(Caller caller, std::string name, core::Quota quota)
 }
 
 Awaitable<void> pause_quota_of(Caller caller, std::string name, core::Millis pause) {
-  if (auto good = core::validate_limit_name(name); !good) co_return good;
+  if (auto good = core::validate_quota_name(name); !good) co_return good;
   if (pause.count() < 0 || pause > std::chrono::hours(24)) {
     co_return refused_argument("bad_pause",
-                               "pause is " + std::to_string(pause.count()) + " ms, allowed are 0 (none) to a day");
+                               "pause_ms is " + std::to_string(pause.count()) + " ms, allowed are 0 (none) to a day");
   }
   script::PauseQuota::Args args;
   args.ns = caller.ns;
@@ -72,25 +72,6 @@ Awaitable<void> pause_quota_of(Caller caller, std::string name, core::Millis pau
             co_await call_verb<script::PauseQuota>(caller, home(caller, limit), std::move(args), caller.deadline()));
   static_cast<void>(done);
   co_return core::Result<void>();
-}
-
-Awaitable<QuotaDescription> describe_quota(Caller caller, LimitName limit) {
-  FF_CO_TRY(found, co_await look(caller, limit, caller.deadline()));
-  QuotaDescription description;
-  description.quota.rate = found.rate;
-  if (found.rate > 0) {
-    description.quota.period = core::Millis(found.period_ms);
-    description.quota.burst = found.burst;
-  }
-  description.paused = core::Millis(found.paused_ms);
-  description.holders = found.holders;
-  description.waiting = found.waiting;
-  for (const auto& row : found.rows) {
-    if (row.dimension != "slots") continue;
-    if (row.hard >= 0) description.quota.concurrency = row.hard;
-    description.held = row.reserved;
-  }
-  co_return description;
 }
 
 // The chain of parents above `name` ends, does not lead back to it, and is not too long.
@@ -183,7 +164,8 @@ Awaitable<BudgetDescription> describe_budget(Caller caller, LimitName limit) {
 }
 
 Awaitable<void> drop_one(Caller caller, LimitName limit) {
-  if (auto good = core::validate_limit_name(limit.name); !good) co_return good;
+  const auto validate_name = limit.kind == LimitKind::quota ? core::validate_quota_name : core::validate_limit_name;
+  if (auto good = validate_name(limit.name, "name"); !good) co_return good;
   script::DropLimit::Args args;
   args.ns = caller.ns;
   args.kind = core::to_string(limit.kind);
@@ -332,6 +314,26 @@ boost::asio::awaitable<void> extend_resets(Caller caller, std::string budget) {
   static_cast<void>(ignored);
 }
 
+Awaitable<QuotaDescription> describe_quota(Caller caller, std::string name) {
+  const LimitName limit(LimitKind::quota, std::move(name));
+  FF_CO_TRY(found, co_await look(caller, limit, caller.deadline()));
+  QuotaDescription description;
+  description.quota.rate = found.rate;
+  if (found.rate > 0) {
+    description.quota.period = core::Millis(found.period_ms);
+    description.quota.burst = found.burst;
+  }
+  description.paused = core::Millis(found.paused_ms);
+  description.holders = found.holders;
+  description.waiting = found.waiting;
+  for (const auto& row : found.rows) {
+    if (row.dimension != "slots") continue;
+    if (row.hard >= 0) description.quota.concurrency = row.hard;
+    description.held = row.reserved;
+  }
+  co_return description;
+}
+
 Awaitable<void> Client::set_quota(std::string name, core::Quota quota) {
   return set_quota_of(Caller(deployment_, ns_, call_timeout_), std::move(name), quota);
 }
@@ -341,7 +343,7 @@ Awaitable<void> Client::pause_quota(std::string name, core::Millis pause) {
 }
 
 Awaitable<QuotaDescription> Client::quota(std::string name) {
-  return describe_quota(Caller(deployment_, ns_, call_timeout_), LimitName(LimitKind::quota, std::move(name)));
+  return describe_quota(Caller(deployment_, ns_, call_timeout_), std::move(name));
 }
 
 Awaitable<void> Client::set_budget(std::string name, core::Budget budget) {

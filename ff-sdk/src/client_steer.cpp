@@ -10,7 +10,7 @@ namespace limits = core::limits;
 
 core::Result<void> check_cancel(core::Millis grace, const std::string& reason) {
   if (grace.count() < 0 || grace.count() > limits::kDurationMsMax) {
-    return refused_argument("bad_grace", "grace is " + std::to_string(grace.count()) +
+    return refused_argument("bad_grace", "grace_ms is " + std::to_string(grace.count()) +
                                              " ms, allowed are 0 (at once) to ten years");
   }
   if (reason.size() > limits::kErrorTextBytes) {

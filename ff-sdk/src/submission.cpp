@@ -20,6 +20,8 @@ core::Error out_of_range(std::string reason, std::string_view field, std::int64_
                                                  std::string(allowed));
 }
 
+// Fields are named as on the wire, which HTTP callers see.
+
 // A moment of Valkey's clock or a duration from now, but not both.
 struct When {
   std::string_view reason, moment_field, duration_field;
@@ -48,7 +50,7 @@ core::Result<void> check_idempotency(const Submission& s) {
   }
   const std::int64_t ttl = s.idempotency_ttl.count();
   if (ttl < 1 || ttl > limits::kDurationMsMax) {
-    return out_of_range("bad_idempotency_ttl", "idempotency_ttl", ttl, "1 ms to ten years, in ms");
+    return out_of_range("bad_idempotency_ttl", "idempotency_ttl_ms", ttl, "1 ms to ten years, in ms");
   }
   return {};
 }
@@ -110,8 +112,8 @@ std::size_t bytes_of(const script::Submit::Item& item) {
 }  // namespace
 
 core::Result<void> validate(const Submission& s) {
-  static constexpr When kStart{"bad_delay", "start_at", "delay", 0};
-  static constexpr When kDeadline{"bad_deadline", "deadline_at", "deadline", 1};  // 0 would mean none.
+  static constexpr When kStart{"bad_delay", "start_at", "delay_ms", 0};
+  static constexpr When kDeadline{"bad_deadline", "deadline_at", "deadline_ms", 1};  // 0 would mean none.
   if (auto good = core::validate_kind(s.kind); !good) return good;
   if (auto good = core::validate_lane(s.lane); !good) return good;
   if (s.priority < 0 || s.priority > limits::kPriorityMax) {

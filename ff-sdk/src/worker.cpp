@@ -95,6 +95,19 @@ void Worker::Impl::log(core::LogLevel level, std::string_view message, const Err
   if (options_.logger) options_.logger->log(level, message, {{"worker", options_.name}, {"error", error.to_string()}});
 }
 
+void Worker::Impl::call_failed(std::string_view message, const Error& error) {
+  const auto failures = outage_.failed(steady_clock::now());
+  if (!failures || !options_.logger) return;
+  options_.logger->warn(message,
+                        {{"worker", options_.name}, {"failures", *failures}, {"error", error.to_string()}});
+}
+
+void Worker::Impl::call_succeeded() {
+  const auto failures = outage_.succeeded(steady_clock::now());
+  if (!failures || !options_.logger) return;
+  options_.logger->info("calls succeed again", {{"worker", options_.name}, {"failures", *failures}});
+}
+
 void Worker::Impl::spawn(asio::awaitable<void> operation) {
   ++operations_;
   asio::co_spawn(executor_, std::move(operation), [self = shared_from_this()](std::exception_ptr thrown) {

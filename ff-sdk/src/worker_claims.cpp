@@ -174,6 +174,7 @@ asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, 
     ++self->stats_.claims;
     auto answer = co_await self->deployment_->call<script::Claim>(partition, args, self->deadline());
     if (answer) {
+      self->call_succeeded();
       self->count_lanes(order, answer->rows);
       self->take_over(partition, want, lease, offer, sent_at, *answer);
       co_return;
@@ -183,7 +184,7 @@ asio::awaitable<void> Worker::Impl::claim(Self self, core::Partition partition, 
     const bool repeat =
         args.again && co_await pause_before_repeat(self, error, round++, sent_at + self->options_.lease);
     if (repeat) continue;
-    self->log(core::LogLevel::warn, "claim failed", error);
+    self->call_failed("claim failed", error);
     if (args.again) self->allowances_.abandoned(offer.allowances, sent_at + 2 * self->options_.lease);
     else self->withdraw(offer);
     self->reserved_ -= want;

@@ -20,6 +20,7 @@
 #include <unordered_map>
 
 #include "attempt_stream.hpp"
+#include "ff/core/outage.hpp"
 #include "ff/scheduler/allowances.hpp"
 #include "ff/scheduler/claim_planner.hpp"
 #include "ff/scheduler/lane_picker.hpp"
@@ -43,7 +44,6 @@ class Attempt final : public Task {
   }
   asio::awaitable<core::Result<Usage>> report_usage(std::string key, core::Amounts used) override;
   core::Result<Usage> report_usage_and_wait(std::string key, core::Amounts used) override;
-  const std::string& requirements() const noexcept { return row_.requirements; }
   void request_stop() { stop_.request_stop(); }
   core::Partition partition() const noexcept { return id_.partition(); }
 
@@ -56,7 +56,8 @@ class Attempt final : public Task {
   bool lost = false;               // Nothing it says counts any more.
   bool has_waitpoints = false;     // The handler has opened some.
 
-  const bool limited;              // By quotas or a budget.
+  std::string charged;             // The requirements that its allowance is for.
+  bool limited;                    // By quotas or a budget.
   bool uses_allowance;
   bool freeing = false;                                   // Its result is on its way.
   std::map<core::LimitName, core::Amounts> reported;      // Usage that came out of what is reserved for it.
@@ -113,6 +114,9 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   core::Result<void> check_options() const;
   core::Deadline deadline() const { return core::Deadline::in(options_.call_timeout); }
   void log(core::LogLevel level, std::string_view message, const core::Error& error) const;
+  // Of calls that are made again and again: said once a minute, and when it is over.
+  void call_failed(std::string_view message, const core::Error& error);
+  void call_succeeded();
   void spawn(asio::awaitable<void> operation);
 
   void schedule_pump();
@@ -137,6 +141,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   void end_use(const AttemptPtr& attempt);
   void begin_freeing(const AttemptPtr& attempt);
   void end_freeing(const AttemptPtr& attempt);
+  void charge_running(const std::vector<scheduler::Allowance>& lacking);
   void keep_allowances();
   static asio::awaitable<void> ask(Self self, scheduler::AskCall call);
   void on_limit(std::string_view id);
@@ -227,6 +232,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   std::size_t places_;                                           // For running handlers.
   std::size_t running_ = 0, reserved_ = 0, operations_ = 0;
   std::size_t freeing_ = 0;                                      // Attempts with `freeing`.
+  core::Outage outage_;
   bool stopping_ = false, pump_posted_ = false, over_ = false;
   asio::steady_timer look_, lease_alarm_, handlers_done_, ended_;
 };

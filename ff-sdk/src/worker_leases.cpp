@@ -79,9 +79,10 @@ asio::awaitable<void> Worker::Impl::renew(Self self, core::Partition partition, 
   const core::Deadline deadline(sent_at + std::min(self->options_.call_timeout, self->options_.lease));
   auto answer = co_await self->deployment_->call<script::Renew>(partition, std::move(args), deadline);
   if (!answer) {
-    self->log(core::LogLevel::warn, "leases not renewed; tried again", answer.error());
+    self->call_failed("leases not renewed; tried again", answer.error());
     co_return;
   }
+  self->call_succeeded();
   for (std::size_t i = 0; i < attempts.size() && i < answer->rows.size(); ++i) {
     auto& attempt = attempts[i];
     const auto& outcome = answer->rows[i].outcome;

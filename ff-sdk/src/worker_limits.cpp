@@ -96,7 +96,7 @@ Worker::Impl::Offer Worker::Impl::offer_along(core::Partition partition, std::si
   for (const auto& one : offer.allowances) offered[one.requirements] = one.count;
   for (const auto& finished : batch) {
     if (!finished.attempt->limited) continue;
-    auto& left = offered[finished.attempt->requirements()];
+    auto& left = offered[finished.attempt->charged];
     if (left > 0) {
       --left;
       offer.ending.push_back(finished.attempt);
@@ -109,7 +109,7 @@ Worker::Impl::Offer Worker::Impl::offer_along(core::Partition partition, std::si
 
 void Worker::Impl::begin_use(const AttemptPtr& attempt) {
   if (!attempt->limited || std::exchange(attempt->uses_allowance, true)) return;
-  allowances_.begun(attempt->requirements(), attempt->reported);
+  allowances_.begun(attempt->charged, attempt->reported);
 }
 
 // From when a result is to be sent until the first answer, or until it is clear that it will take longer.
@@ -123,7 +123,7 @@ void Worker::Impl::end_freeing(const AttemptPtr& attempt) {
 
 void Worker::Impl::end_use(const AttemptPtr& attempt) {
   if (!std::exchange(attempt->uses_allowance, false)) return;
-  allowances_.ended(attempt->requirements(), attempt->reported);
+  allowances_.ended(attempt->charged, attempt->reported);
 }
 
 // The claim certainly did not run.
@@ -140,7 +140,28 @@ std::vector<std::string> Worker::Impl::Offer::words() const { return words_of(al
 void Worker::Impl::settle_offer(core::Partition partition, const Offer& offer, const std::vector<std::string>& given,
                                 const std::vector<std::string>& waiting, bool filled) {
   if (offer.allowances.empty() && waiting.empty() && given.empty()) return;
-  allowances_.claimed(partition, offer.allowances, given, allowances_of(waiting), filled);
+  const auto lacking = allowances_of(waiting);
+  charge_running(lacking);
+  allowances_.claimed(partition, offer.allowances, given, lacking, filled);
+}
+
+// What runs of a lane that was given a cap since: it counts from now on.
+void Worker::Impl::charge_running(const std::vector<Allowance>& lacking) {
+  const std::string mark = core::quota_term(core::cap_quota(""));
+  std::set<std::string_view> caps;
+  for (const auto& one : lacking) {
+    const auto term = std::string_view(one.requirements).substr(0, one.requirements.find(' '));
+    if (!term.starts_with(mark) || !caps.insert(term).second) continue;
+    const auto queue = options_.ns + "/" + std::string(term.substr(mark.size()));
+    for (const auto& [ulid, attempt] : held_) {
+      if (attempt->queue() != queue || attempt->charged.starts_with(mark)) continue;
+      if (attempt->limited && !attempt->uses_allowance) continue;  // Its end is on its way.
+      end_use(attempt);
+      attempt->charged = std::string(term) + (attempt->charged.empty() ? "" : " ") + attempt->charged;
+      attempt->limited = true;
+      begin_use(attempt);
+    }
+  }
 }
 
 // What is due of reservations, and where claims can go on now.
@@ -172,7 +193,7 @@ asio::awaitable<void> Worker::Impl::ask(Self self, scheduler::AskCall call) {
   }
   ++self->stats_.reservations;
   if (error) {
-    self->log(core::LogLevel::warn, "allowances not reserved; tried again", *error);
+    self->call_failed("allowances not reserved; tried again", *error);
     self->allowances_.unanswered(call, steady_clock::now());
     co_return;
   }
@@ -207,7 +228,7 @@ asio::awaitable<core::Result<Usage>> Worker::Impl::report_usage(Self self, Attem
                                                                 core::Amounts used) {
   if (!self) co_return core::Error(core::Code::cancelled, "closed", "the worker is gone");
   std::string budget;
-  for (const auto& need : core::needs_of(attempt->requirements())) {
+  for (const auto& need : core::needs_of(attempt->charged)) {
     if (need.limit.kind == LimitKind::budget) budget = need.limit.name;
   }
   if (budget.empty()) {
@@ -253,7 +274,7 @@ core::Amounts Worker::Impl::covered(const Attempt& attempt, const LimitName& lim
   core::Amounts covered;
   if (!attempt.uses_allowance) return covered;
   const auto reported = attempt.reported.find(limit);
-  for (const auto& need : allowances_.budgets_of(attempt.requirements())) {
+  for (const auto& need : allowances_.budgets_of(attempt.charged)) {
     if (need.limit != limit) continue;
     for (const auto& [dimension, amount] : used) {
       const auto unit = need.unit.find(dimension);

@@ -93,7 +93,8 @@ std::vector<Worker::Impl::Finished> Worker::Impl::take_batch(std::vector<Finishe
 
 Attempt::Attempt(std::weak_ptr<Worker::Impl> worker, core::ExecutionId id, script::Claim::Row row, std::string lease_id)
     : Task(std::move(id), std::move(row)), lease(std::move(lease_id)), epoch_text(std::to_string(epoch())),
-      limited(core::limited(requirements())), uses_allowance(limited), worker_(std::move(worker)) {}
+      charged(row_.requirements), limited(core::limited(charged)), uses_allowance(limited),
+      worker_(std::move(worker)) {}
 
 // Nothing begins under a lease that may be over: this process may have stood still.
 void Worker::Impl::start_handlers() {

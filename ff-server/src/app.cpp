@@ -223,7 +223,9 @@ asio::awaitable<Result<void>> App::boot() {
   if (auto started = co_await start_dev(); !started) co_return started;
   if (auto started = start_ops(); !started) co_return started;
   const std::string socket = dev_ ? dev_->socket() : config_.socket;
-  connection_ = script::make_connection(context_.get_executor(), connection_options(config_, socket));
+  auto options = connection_options(config_, socket);
+  options.logger = logger_;
+  connection_ = script::make_connection(context_.get_executor(), std::move(options));
   auto opening = open_deployment();
   auto stopped = stop_.async_wait(kToken);
   auto first = co_await (std::move(opening) || std::move(stopped));
@@ -240,7 +242,9 @@ Result<void> App::start_ops() {
   http::OpsPages pages;
   pages.ready = [this] {
     const auto health = health_.health();
-    return health ? http::OpsAnswer(200, "ready\n") : http::OpsAnswer(503, health.error().message + "\n");
+    if (health) return http::OpsAnswer(200, "ready\n");
+    const auto cause = health_.cause();
+    return http::OpsAnswer(503, health.error().message + (cause.empty() ? "" : ": " + cause) + "\n");
   };
   pages.metrics = [this] { return metrics_.page(); };
   pages.version = [] { return std::string(core::version()) + "\n"; };
@@ -456,11 +460,15 @@ asio::awaitable<void> App::pulse() {
   pulse_done_.cancel();
 }
 
+// Each primary has partitions that nobody else serves.
 asio::awaitable<void> App::ask_valkey() {
   script::Command ping("PING");
-  auto reply = co_await connection_->send(0, std::move(ping), core::Deadline::in(kPulseTimeout));
-  if (reply && !reply->is_error()) health_.answered();
-  else health_.silent(reply ? reply->text : reply.error().to_string());
+  auto replies = co_await connection_->send_to_primaries(std::move(ping), core::Deadline::in(kPulseTimeout));
+  if (!replies) co_return health_.silent(replies.error().to_string());
+  for (const auto& reply : *replies) {
+    if (reply.is_error()) co_return health_.silent(reply.text);
+  }
+  health_.answered();
 }
 
 asio::awaitable<void> App::count_executions() {

@@ -28,10 +28,16 @@ bool Health::valkey_up() const {
 
 core::Result<void> Health::health() const {
   const std::lock_guard lock(mutex_);
-  if (phase_ == Phase::booting) return Error(Code::unavailable, "booting", "the server is starting: " + why_, 1000);
+  if (phase_ == Phase::booting) return Error(Code::unavailable, "booting", "the server is starting", 1000);
   if (phase_ == Phase::draining) return Error(Code::unavailable, "draining", "the server is shutting down", 1000);
-  if (!up()) return Error(Code::unavailable, "valkey", "Valkey has not answered lately: " + silence_, 1000);
+  if (!up()) return Error(Code::unavailable, "valkey", "Valkey has not answered lately", 1000);
   return {};
+}
+
+std::string Health::cause() const {
+  const std::lock_guard lock(mutex_);
+  if (phase_ == Phase::booting) return why_;
+  return phase_ == Phase::draining || up() ? "" : silence_;
 }
 
 }  // namespace ff::server

@@ -22,6 +22,7 @@ class Health final : public http::HealthSource {
   bool valkey_up() const;
   // Errors: unavailable/booting, draining, valkey.
   core::Result<void> health() const override;
+  std::string cause() const;  // Of an error, with addresses: for operators. Empty: there is none.
 
  private:
   bool up() const { return answered_at_ + kLately > std::chrono::steady_clock::now(); }

@@ -16,6 +16,12 @@ local function read_heads(at, heads, i, count)
   return redis.call("MGET", unpack(keys))
 end
 
+-- The epoch of executions whose last one is in the past: the time, in microseconds.
+local function epoch_now(at)
+  if not at.epoch then at.epoch = string.format("%d", at.now_us) end
+  return at.epoch
+end
+
 -- Reads all of a ready execution that a claim needs, and counts its attempt and its epoch on; raises when it cannot.
 -- nil when it does not wait in this line.
 local function fetch(at, ulid, line, text)
@@ -24,21 +30,39 @@ local function fetch(at, ulid, line, text)
   if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
   local epoch, number = tonumber(core.e or 0), type(core.a or 0) == "number" and type(core.p or 0) == "number"
   if not epoch or not number or type(core.t or 0) ~= "number" then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
-  core.a, core.e = (core.a or 0) + 1, string.format("%d", epoch < at.now_us and at.now_us or epoch + 1)
+  core.a, core.e = (core.a or 0) + 1, epoch < at.now_us and epoch_now(at) or string.format("%d", epoch + 1)
   local payload = ff.payload_of(at, ulid, core)
   if not core.j then return core, payload, "", "", "" end
   return core, payload, satellites(at, ulid, core)
 end
 
--- All a handler needs, in the order of the declared rows.
-local function append_row(rows, ulid, core, ready_at, required, payload, policy, tags, resumption)
+local fields_always, fields_all, rare_columns = 9, 18, 511
+local nothing_rare = { 0, 0, 0, 0, "", "", "", "", "" }
+
+-- Gives the `count` rows behind the first `head` values their rare fields.
+local function widen(rows, head, count)
+  for row = count - 1, 0, -1 do
+    local from, to = head + row * fields_always, head + row * fields_all
+    for k = fields_always, 1, -1 do rows[to + k] = rows[from + k] end
+    for k = 1, fields_all - fields_always do rows[to + fields_always + k] = nothing_rare[k] end
+  end
+end
+
+-- All a handler needs, in the order of the declared rows; the rare fields from the first row on that needs one.
+local function append_row(c, rows, ulid, core, ready_at, required, payload, policy, tags, resumption)
   local n = #rows
+  local rare = core.j or core.g or core.f or core.t or core.tl or core.d or core.ct or required ~= ""
+  if rare and c.columns == 0 then
+    widen(rows, n - c.rows * fields_always, c.rows)
+    c.columns, n = rare_columns, n + c.rows * (fields_all - fields_always)
+  end
+  c.rows = c.rows + 1
   rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or 0
-  rows[n + 5], rows[n + 6], rows[n + 7] = core.g or 0, core.a, core.e
-  rows[n + 8], rows[n + 9], rows[n + 10] = core.c, ready_at, core.f or 0
-  rows[n + 11], rows[n + 12] = core.t or core.tl or 0, core.d or 0
-  rows[n + 13], rows[n + 14], rows[n + 15] = required, policy, tags
-  rows[n + 16], rows[n + 17], rows[n + 18] = core.ct or "", payload, resumption
+  rows[n + 5], rows[n + 6], rows[n + 7], rows[n + 8], rows[n + 9] = core.a, core.e, core.c, ready_at, payload
+  if c.columns == 0 then return end
+  rows[n + 10], rows[n + 11], rows[n + 12], rows[n + 13] = core.g or 0, core.f or 0, core.t or core.tl or 0, core.d or 0
+  rows[n + 14], rows[n + 15], rows[n + 16], rows[n + 17] = required, policy, tags, core.ct or ""
+  rows[n + 18] = resumption
 end
 
 -- The attempt timeout in force: the execution's own, or the lane's of now (which the core keeps for this attempt).
@@ -99,8 +123,8 @@ function ff.take_queue(at, line, c, room, limit, rows)
       if line.patient and not may_go(at, line, core, rank) then break end
       if line.fair then ff.note_service(at, line, core, tonumber(heads[i + 1])) end
       begin_attempt(at, ulid, core, c, lane)
-      append_row(rows, ulid, core, ff.ready_at(lane, core.p or 0, rank), line.requires or "", payload, policy, tags,
-                 resumption)
+      append_row(c, rows, ulid, core, ff.ready_at(lane, core.p or 0, rank), line.requires or "", payload, policy,
+                 tags, resumption)
       c.bytes = c.bytes + #payload + #resumption
       taken = taken + 1
     elseif not readable then
@@ -123,8 +147,8 @@ local function given_before(at, c, rows)
   for i = 1, #held do
     local readable, core = pcall(ff.load, at, held[i])
     if readable and core and core.l == c.lease and core.s == "active" then
-      append_row(rows, held[i], core, 0, ff.requirements_of(at, held[i], core).text,
-                 ff.payload_of(at, held[i], core), satellites(at, held[i], core))
+      local required = ff.charged(ff.lane(at, core.q), ff.requirements_of(at, held[i], core).text)
+      append_row(c, rows, held[i], core, 0, required, ff.payload_of(at, held[i], core), satellites(at, held[i], core))
       found = found + 1
     end
   end
@@ -181,7 +205,7 @@ local function take(at, queue, c, room, rows)
     own.set = ff.set_of(c.capabilities)
     note_set(at, lane, queue, own.set)
   end
-  if lane.line_count == 0 then
+  if lane.line_count == 0 and not lane.cap then
     taken, left = ff.take_queue(at, own, c, room, math.huge, rows), 0
   else
     taken, left = ff.take_lines(at, own, c, room, rows)
@@ -194,11 +218,11 @@ end
 
 -- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and
 -- returns left (how many stay ready that it could take), head (rank of the first of them, -1: none), check_in_ms (0: do
--- not wait, there is more) and lacking (what it has no allowance for).
+-- not wait, there is more), lacking (what it has no allowance for) and columns (the rare fields of the rows).
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
-  c.bytes = 0
-  if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, "" end
+  c.bytes, c.rows, c.columns = 0, 0, 0
+  if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, "", c.columns end
   local taken, left, head, want = 0, 0, -1, math.max(0, math.min(c.want, claim_max))
   for i = 1, #c.queues do
     local got, more, rank = take(at, c.queues[i], c, want - taken, rows)
@@ -208,5 +232,5 @@ function ff.claim(at, c, rows)
   local check_in_ms = 0
   if taken < want and head < 0 then check_in_ms = register_idle(at, c, want - taken) end
   ff.commit(at)
-  return left, head, check_in_ms, c.lacking and table.concat(c.lacking, ",") or ""
+  return left, head, check_in_ms, c.lacking and table.concat(c.lacking, ",") or "", c.columns
 end

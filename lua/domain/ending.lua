@@ -1,6 +1,7 @@
 -- How attempts and executions end: one routine for each way, shared by verbs and timers.
 
 local function purge_at(at, core)
+  if core.m == "lean" then return 0 end -- It goes at once.
   return at.now + (core.r or ff.policy_at_end(at, core.q).retention_ms or ff.default_retention_ms)
 end
 

@@ -183,6 +183,19 @@ function ff.tell_holders(at, l)
   end
 end
 
+-- What is reserved still counts, should it be defined again.
+function ff.drop_limit(at, l)
+  for field in pairs(l.f) do
+    local first = string.sub(field, 1, 1)
+    if first ~= "@" and first ~= "r" then ff.put(l, field, nil) end
+  end
+  ff.unlink(at, at.tag .. ":" .. l.id .. ":z")
+  ff.remove(at, ":limits", l.id)
+  ff.remove(at, ":limits_due", "r " .. l.id)
+  ff.tell_holders(at, l)
+  l.freed = true
+end
+
 local function known_to_anybody(l)
   for field, text in pairs(l.f) do
     if string.sub(field, 1, 1) == "@" and text ~= "" then return true end

@@ -83,7 +83,7 @@ local orderings = { strict = true, spread = true }
 function ff.lane_policy_fits(policy)
   if not ff.policy_fits(policy) then return false end
   if policy.ordering ~= nil and not orderings[policy.ordering] then return false end
-  return fits(policy, { weight = "ms", depth = "ms", aging_ms = "ms" })
+  return fits(policy, { weight = "ms", depth = "ms", concurrency = "ms", aging_ms = "ms" })
 end
 
 local function contains(list, word)

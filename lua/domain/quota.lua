@@ -6,6 +6,15 @@
 --   q       when the last one that was refused a start may ask again, microseconds
 --   p       paused until, ms
 
+-- Defines how many slots it has, -1: any number. Who holds or waits asks again.
+function ff.set_slots(at, l, slots)
+  if not l.f.d then ff.put(l, "d", at.now) end
+  ff.put(l, "h.slots", slots >= 0 and slots or nil)
+  ff.add(at, ":limits", l.id, 0)
+  ff.tell_holders(at, l)
+  l.freed = true
+end
+
 -- Microseconds in which `count` starts are earned.
 local function earning(at, l, count)
   return count * ff.limit_number(at, l, "w") * 1000 / ff.limit_number(at, l, "n")
@@ -64,12 +73,13 @@ local function fair_share(at, l, mine, hard)
   return share < mine and share or -1
 end
 
--- How many slots a holder should keep of the `mine` it has; -1: as it likes.
+-- How many slots a holder should keep of the `mine` it has; -1: as it likes. Of a limit that was lowered so many that,
+-- with what the others have now, it is not exceeded: so nobody begins anything before enough has ended.
 function ff.slots_to_keep(at, l, mine)
   if mine == 0 then return -1 end
   if ff.paused_ms(at, l) > 0 then return 0 end
   if not l.f["h.slots"] then return -1 end
   local hard, reserved = ff.limit_number(at, l, "h.slots"), ff.limit_number(at, l, "r.slots")
-  if reserved > hard then return math.floor(mine * hard / reserved) end
+  if reserved > hard then return math.max(0, mine - (reserved - hard)) end
   return fair_share(at, l, mine, hard)
 end

@@ -45,6 +45,13 @@ function ff.requirements_of(at, ulid, core)
   return ff.requirements(text)
 end
 
+-- What a claim needs an allowance for, and hands over as the requirements: those of the execution and, where its lane
+-- has a concurrency cap, the cap's quota before them. It is no part of the execution: a cap holds for all that waits.
+function ff.charged(lane, text)
+  if not lane.cap then return text end
+  return text == "" and lane.cap or lane.cap .. " " .. text
+end
+
 -- Index in which an execution waits when it is ready.
 function ff.line_index(core)
   if not core.rq and not core.fk then return ff.queue_index(core.q) end
@@ -156,7 +163,8 @@ end
 -- The same, and wakes a worker for it.
 function ff.enqueue(at, ulid, core, ms)
   if not core.rq and not core.fk then
-    ff.add(at, ff.queue_index(core.q), ulid, rank_of(ff.lane(at, core.q), core, ms))
+    local lane = ff.lane(at, core.q)
+    ff.add(at, lane.own.index, ulid, rank_of(lane, core, ms))
     return ff.offer(at, core.q, "", 1, core.w)
   end
   local name, required = ff.place(at, ulid, core, ms)

@@ -26,7 +26,7 @@ local function note_lacking(at, c, queue, name, requirements, gone)
   local waiting = #c.lacking < lacking_max and ff.line_length(at, queue, name) or 0
   if waiting == 0 then return end
   waiting = math.max(1, waiting - gone)
-  ff.remove(at, ":handoffs", queue .. "|" .. name)
+  ff.remove(at, ":handoffs", ff.handoff(queue, name))
   c.lacking[#c.lacking + 1] = string.format("%d ", waiting) .. requirements
 end
 
@@ -41,18 +41,20 @@ local function read_allowances(c)
 end
 
 -- How many of the line the caller may take; notes what it has no allowance for.
-local function allowed(at, c, queue, name, required)
-  if not required.limited then return math.huge end
-  local count = c.allowed[required.text] or 0
-  if count == 0 then note_lacking(at, c, queue, name, required.text, 0) end
+local function allowed(at, c, own, name, required)
+  if not required.limited and not own.lane.cap then return math.huge end
+  local text = ff.charged(own.lane, required.text)
+  local count = c.allowed[text] or 0
+  if count == 0 then note_lacking(at, c, own.queue, name, text, 0) end
   return count
 end
 
 local function new_line(own, name, rank, fits)
   local required = own.lane.lines[name]
+  local text = ff.charged(own.lane, required.text)
   return {
     queue = own.queue, lane = own.lane, name = name, rank = rank, opened = rank, gone = 0, patient = fits.patient,
-    requires = required.text, limited = required.limited and required.text, fair = string.sub(name, -1) == "|",
+    requires = text, limited = (required.limited or own.lane.cap) and text, fair = string.sub(name, -1) == "|",
     index = ff.queue_index(own.queue) .. "|" .. name, rq = required.field,
   }
 end
@@ -71,10 +73,18 @@ local function add_lines(at, own, c, lines)
     local name = open[i]
     local required = lane.lines[name]
     local fits = required and fit(lane, own.set, name)
-    local room = fits and allowed(at, c, queue, name, required) or 0
+    local room = fits and allowed(at, c, own, name, required) or 0
     if room > 0 then lines[#lines + 1] = new_line(own, name, tonumber(open[i + 1]), fits) end
   end
   lines.seen, lines.all = lines.seen + page, #open < 2 * page
+end
+
+-- The class of lines that an allowance is for; nil: it is for another lane.
+local function class_of(lane, text)
+  if not lane.cap then return ff.requirements(text).class end
+  if text == lane.cap then return "" end
+  if string.sub(text, 1, #lane.cap + 1) ~= lane.cap .. " " then return nil end
+  return ff.requirements(string.sub(text, #lane.cap + 2)).class
 end
 
 -- Where all lines are limited and there are many, those that the caller has allowances for are found by their names,
@@ -82,9 +92,9 @@ end
 local function add_allowed(at, own, c, lines)
   local lane, names = own.lane, {}
   for text, count in pairs(c.allowed) do
-    local class = count > 0 and ff.requirements(text).class or ""
-    if lane.lines[class] then names[#names + 1] = class end
-    if lane.lines[class .. "|"] then names[#names + 1] = class .. "|" end
+    local class = count > 0 and class_of(lane, text)
+    if class and lane.lines[class] then names[#names + 1] = class end
+    if class and lane.lines[class .. "|"] then names[#names + 1] = class .. "|" end
   end
   if #names == 0 then return end
   local ranks = redis.call("ZMSCORE", at.tag .. ":open:" .. own.queue, unpack(names))
@@ -104,7 +114,7 @@ local function look_for_lacking(at, own, c, lines, more)
     for i = 1, #open do
       local required = own.lane.lines[open[i]]
       if required and not known[open[i]] and fit(own.lane, own.set, open[i]) then
-        note_lacking(at, c, own.queue, open[i], required.text, 0)
+        note_lacking(at, c, own.queue, open[i], ff.charged(own.lane, required.text), 0)
       end
     end
     seen = seen + page
@@ -157,7 +167,7 @@ end
 
 -- How many of a line the allowances are still for: lines that differ in fairness only share them.
 local function room_of(c, line)
-  return line.limited and c.allowed[line.limited] or math.huge
+  return line.limited and (c.allowed[line.limited] or 0) or math.huge
 end
 
 -- The line whose first execution is best, and the rank up to which it stays so.
@@ -177,19 +187,44 @@ local function best_of(c, lines)
   return best, limit
 end
 
+-- The first of the lane's own line. Where the lane has a cap, it is one of the lines that need an allowance.
+local function open_own(at, c, own)
+  own.rank = tonumber(redis.call("ZRANGE", at.tag .. own.index, 0, 0, "WITHSCORES")[2])
+  if own.rank and room_of(c, own) == 0 then
+    note_lacking(at, c, own.queue, "", own.limited, 0)
+    own.rank = nil
+  end
+end
+
+-- In how many lines there is more that the caller may take; notes what it has used up its allowances for.
+local function settle_lines(at, own, c, lines)
+  local more = 0
+  for i = 1, #lines do
+    local line = lines[i]
+    if i > 1 and line.touched then settle(at, line) end
+    if (i > 1 or own.limited) and line.rank and not line.waits then
+      if room_of(c, line) > 0 then
+        more = more + 1
+      else
+        note_lacking(at, c, own.queue, line.name or "", line.limited, line.gone)
+      end
+    end
+  end
+  if own.limited then own.rank = nil end -- It is counted.
+  return more
+end
+
 -- Claims up to `room` from all lines of own.lane that the caller may take from. Returns how many, and in how many lines
--- beside its own there is more; own.best is the rank of the best of all that is left.
+-- there is more, its own left out where that is not limited; own.best is the rank of the best of all that is left.
 function ff.take_lines(at, own, c, room, rows)
   sweep(at, own)
   read_allowances(c)
-  local lines, by_name = { seen = 0 }, own.lane.all_limited and own.lane.line_count > page
-  if by_name then
-    add_allowed(at, own, c, lines)
-    lines.all = true
-  end
+  open_own(at, c, own)
+  local all_limited = own.limited or own.lane.all_limited
+  local lines, by_name = { seen = 0 }, all_limited and own.lane.line_count > page
+  if by_name then add_allowed(at, own, c, lines) end
+  lines.all = by_name or own.lane.line_count == 0
   while not lines.all and #lines <= room do add_lines(at, own, c, lines) end
-  local head = redis.call("ZRANGE", at.tag .. own.index, 0, 0, "WITHSCORES")
-  own.rank = tonumber(head[2])
   table.insert(lines, 1, own)
   local taken = 0
   while taken < room and not ff.answer_full(c) do
@@ -205,18 +240,7 @@ function ff.take_lines(at, own, c, room, rows)
     end
   end
   if by_name then look_for_lacking(at, own, c, lines, taken < room) end
-  local more, best = 0, best_of(c, lines)
+  local best = best_of(c, lines)
   own.best = best and best.rank
-  for i = 2, #lines do
-    if lines[i].touched then settle(at, lines[i]) end
-    local line = lines[i]
-    if line.rank and not line.waits then
-      if room_of(c, line) > 0 then
-        more = more + 1
-      else
-        note_lacking(at, c, own.queue, line.name, line.limited, line.gone)
-      end
-    end
-  end
-  return taken, more
+  return taken, settle_lines(at, own, c, lines)
 end

@@ -111,6 +111,11 @@ function ff.wake(at, offer, patient)
   return woken, more
 end
 
+-- The member of `handoffs` for a line.
+function ff.handoff(queue, name)
+  return name == "" and queue or queue .. "|" .. name
+end
+
 local handoff_ms = 1000
 ff.patience_ms = 5000 -- How long work waits for a worker that it prefers.
 
@@ -124,7 +129,7 @@ function ff.wake_workers(at)
     local woken, more = ff.wake(at, offer, not offer.handed_off)
     if woken or more or offer.handed_off or choosy then
       local ms = at.now + (choosy and not woken and ff.patience_ms or handoff_ms)
-      local route = offer.name == "" and offer.queue or offer.queue .. "|" .. offer.name
+      local route = ff.handoff(offer.queue, offer.name)
       redis.pcall("ZADD", at.tag .. ":handoffs", ms, route)
       ff.arm(at, ms)
     end

@@ -52,6 +52,11 @@ local function tell_time(m, clock_ms)
   return m.hi
 end
 
+-- The number of the partition.
+function ff.partition(at)
+  return tonumber(string.match(at.tag, ":(%d+)%."))
+end
+
 -- Returns the partition as a verb sees it: tag, now (ms), now_us, memory, and the plan of writes.
 function ff.enter(tag, reads)
   -- A slot on its way to another node must refuse, before anything is written or half of it is taken for the whole.
@@ -79,5 +84,5 @@ function ff.enter(tag, reads)
   ff.clear_plan() -- An earlier call may have raised.
   -- With room for what most plans add.
   return { tag = tag, now = ms, now_us = us, clock_ms = clock_ms, memory = m, save_clock = saves,
-           strings = nil, heads = nil, ready = nil, earliest = nil }
+           strings = nil, heads = nil, ready = nil, earliest = nil, queue = nil, lane = nil }
 end

@@ -14,8 +14,14 @@ end
 local check_every_ms, queues_remembered = 1000, 4096
 local aging_default_ms, strict_step = 60000, 549755813888 -- 2^39: no time makes up for one step of priority.
 
+-- The quota that is a lane's concurrency cap, in the lane's namespace. Nobody else may name it (ff.set_route,
+-- core::validate_quota_name).
+function ff.cap_quota(queue)
+  return "lane:" .. string.match(queue, "/(.*)$")
+end
+
 -- A record as set_lanes brings it; empty: the lane was never set up.
-function ff.decode_lane(text)
+function ff.decode_lane(queue, text)
   local lane = { text = text, step = aging_default_ms, policy = {}, state = "running", lines = {}, line_count = 0,
                  sets = {}, fits = {},
                  fit_count = 0, seen = {}, idle_since = {}, services = {}, counted_since = 0, started = 0 }
@@ -26,6 +32,8 @@ function ff.decode_lane(text)
   lane.policy, lane.state, lane.version = policy, record.state, record.version
   lane.paused, lane.draining = record.state == "paused", record.state == "draining"
   lane.depth = record.share
+  lane.cap_home = record.cap_home
+  if policy.concurrency then lane.cap = "#" .. ff.cap_quota(queue) end
   if policy.ordering == "strict" then lane.home = record.home end
   local aging = policy.aging_ms or (lane.home and 0 or aging_default_ms)
   lane.step = aging > 0 and aging or strict_step
@@ -64,8 +72,9 @@ local function look_up(at, queue, known)
   local text = redis.call("GET", at.tag .. ":lane:" .. queue) or ""
   local lane = known
   if not lane or lane.text ~= text then
-    lane = ff.decode_lane(text)
-    lane.own = { queue = queue, lane = lane, index = ff.queue_index(queue), gone = 0 } -- As a claim sees it.
+    lane = ff.decode_lane(queue, text)
+    lane.own = { queue = queue, lane = lane, index = ff.queue_index(queue), gone = 0, -- As a claim sees it.
+                 requires = lane.cap, limited = lane.cap }
   end
   load_lines(at, queue, lane)
   load_sets(at, queue, lane)
@@ -74,9 +83,13 @@ end
 
 -- The lane of a queue (<namespace>/<lane>). Called before its keys are written: refuses those of a wrong type.
 function ff.lane(at, queue)
+  if at.queue == queue then return at.lane end -- Of a batch, most are of one lane.
   local m = at.memory
   local lane = m.queues[queue]
-  if lane and at.clock_ms - lane.checked < check_every_ms and at.clock_ms >= lane.checked then return lane end
+  if lane and at.clock_ms - lane.checked < check_every_ms and at.clock_ms >= lane.checked then
+    at.queue, at.lane = queue, lane
+    return lane
+  end
   if not lane then
     if m.queue_count == queues_remembered then m.queues, m.lanes, m.duty, m.queue_count = {}, {}, {}, 0 end
     m.queue_count = m.queue_count + 1
@@ -108,6 +121,7 @@ function ff.forget_lanes(at)
     local lane = at.memory.queues[queue]
     if lane then lane.checked = 0 end
   end
+  at.queue = nil
 end
 
 -- Notes that the partition has this lane, at most once in ten seconds for each queue.

@@ -38,7 +38,7 @@ end
 
 local cpp_types = { ulid = "std::string", int = "std::int64_t", bool = "bool", bytes = "std::string",
                     names = "std::vector<std::string>", words = "std::vector<std::string>",
-                    maybe = "std::string", some = "std::vector<std::string>" }
+                    some = "std::vector<std::string>" }
 local initial = { int = " = 0", bool = " = false" }
 
 -- Words of ours that C++ keeps for itself, as ff-core spells them.
@@ -142,29 +142,60 @@ local function header()
   return table.concat(out, "\n") .. "\n"
 end
 
+-- Calls `write` with each field and, for a rare one, its bit in `columns`.
+local function each_field(fields, write)
+  local bit = 1
+  for _, field in ipairs(fields) do
+    write(field, field.rare and bit)
+    if field.rare then bit = bit * 2 end
+  end
+  return bit - 1 -- The sum of all.
+end
+
+local function put_items(verb)
+  local function note(field, bit)
+    if bit then put("    if (!codec::nothing(item.%s)) columns |= %d;", member(field[1]), bit) end
+  end
+  if each_field(verb.items, function() end) > 0 then
+    put("  std::int64_t columns = 0;")
+    put("  for (const auto& item : args.items) {")
+    each_field(verb.items, note)
+    put("  }")
+    put("  codec::put(command, columns);")
+  end
+  put("  for (const auto& item : args.items) {")
+  each_field(verb.items, function(field, bit)
+    put("    %scodec::put(command, item.%s);", bit and "if (columns & " .. bit .. ") " or "", member(field[1]))
+  end)
+  put("  }")
+end
+
+local function get_rows(verb)
+  local rare = each_field(verb.rows, function() end)
+  if rare > 0 then put("  const std::int64_t columns = reader.columns(%d);", rare) end
+  put("  ok.rows.reserve(reader.rows(%s));", rare > 0 and "codec::width(" .. #verb.rows .. ", " .. rare .. ", columns)"
+    or #verb.rows)
+  put("  while (reader.more()) {")
+  put("    auto& row = ok.rows.emplace_back();")
+  each_field(verb.rows, function(field, bit)
+    put('    %sreader.get(row.%s, "%s");', bit and "if (columns & " .. bit .. ") " or "", member(field[1]), field[1])
+  end)
+  put("  }")
+end
+
 local function codec(verb)
   local name, used = pascal(verb.name), #verb.args + #verb.items > 0
   put("")
   put("void %s::encode(const Args&%s, Command&%s) {", name, used and " args" or "", used and " command" or "")
   for _, field in ipairs(verb.args) do put("  codec::put(command, args.%s);", member(field[1])) end
-  if #verb.items > 0 then
-    put("  for (const auto& item : args.items) {")
-    for _, field in ipairs(verb.items) do put("    codec::put(command, item.%s);", member(field[1])) end
-    put("  }")
-  end
+  if #verb.items > 0 then put_items(verb) end
   put("}")
   put("")
   put("core::Result<%s::Ok> %s::decode(std::vector<Reply>& fields) {", name, name)
-  put("  codec::Reader reader(fields, kFunction, %d, %d);", #verb.ok, #verb.rows)
+  put("  codec::Reader reader(fields, kFunction);")
   put("  Ok ok;")
   for _, field in ipairs(verb.ok) do put('  reader.get(ok.%s, "%s");', member(field[1]), field[1]) end
-  if #verb.rows > 0 then
-    put("  ok.rows.reserve(reader.rows());")
-    put("  while (reader.more()) {")
-    put("    auto& row = ok.rows.emplace_back();")
-    for _, field in ipairs(verb.rows) do put('    reader.get(row.%s, "%s");', member(field[1]), field[1]) end
-    put("  }")
-  end
+  if #verb.rows > 0 then get_rows(verb) end
   put("  return reader.finish(std::move(ok));")
   put("}")
 end
@@ -180,7 +211,8 @@ local function catalogue()
   for _, verb in ipairs(verbs) do
     put('    {"ff1_%s",', verb.name)
     put('     "%s",', verb.signature)
-    put("     %s, %d, %d, %s},", verb.kind == "read" and "true" or "false", #verb.args, #verb.items,
+    local rare = each_field(verb.items, function() end) > 0
+    put("     %s, %d, %d, %s},", verb.kind == "read" and "true" or "false", #verb.args + (rare and 1 or 0), #verb.items,
       #(verb.refusals or {}) > 0 and "k" .. pascal(verb.name) .. "Refusals" or "{}")
   end
   put("}};")
@@ -218,7 +250,9 @@ local function table_of(title, fields)
   put("")
   put("| %s | type | |", title)
   put("|---|---|---|")
-  for _, field in ipairs(fields) do put("| `%s` | %s | %s |", field[1], field[2], field[3] or "") end
+  for _, field in ipairs(fields) do
+    put("| `%s` | %s%s | %s |", field[1], field[2], field.rare and ", rare" or "", field[3] or "")
+  end
 end
 
 local kinds = { read = "Reads only (FCALL_RO).", write = "Writes; refused when the store is out of memory.",

@@ -73,6 +73,9 @@ void add_drains(Table& table) {
     wanted(higher(table, "drain.ratio." + shape, "record mode against BullMQ with jobs kept, " + shape, "x"), 1.5, 3);
     higher(table, "drain.ratio_lean." + shape, "lean mode against BullMQ with jobs removed, " + shape, "x");
   }
+  add_cost(table, "drain.prioritized.1x16", "drain, record mode, ten priorities in turn, 1x16");
+  add_cost(table, "drain.bullmq_prioritized.1x16", "BullMQ, jobs kept, ten priorities in turn, 1x16");
+  higher(table, "drain.ratio_prioritized.1x16", "ten priorities against BullMQ's, 1x16", "x");
   add_cost(table, "drain.lean.batched", "drain, lean mode, 1x256 with as many prefetched");
   wanted(table["drain.lean.batched.rate"], 40'000, 60'000);
   add_cost(table, "drain.record.batched", "drain, record mode, 1x256 with as many prefetched");

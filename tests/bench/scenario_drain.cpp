@@ -53,6 +53,16 @@ void measure_peer(const Settings& settings, Report& report, BenchServer& server,
   drain_peer(settings, report, server, drain);
 }
 
+constexpr int kPriorities = 10;  // As in drain.mjs.
+constexpr DrainShape kPrioritized = {"1x16", 1, 16, 48'000};
+
+void sample_prioritized(const Settings& settings, Report& report, BenchServer& server, bool peer) {
+  const auto cost = drain(server, report, over_unix(server), core::Mode::record, kPrioritized.processes,
+                          kPrioritized.concurrency, 0, settings.amount(kPrioritized.executions), kPriorities);
+  sample_cost(report, fmt::format("drain.prioritized.{}", kPrioritized.name), cost);
+  if (peer) measure_peer(settings, report, server, kPrioritized, "prioritized");
+}
+
 }  // namespace
 
 // The npm project is there, and installed.
@@ -83,11 +93,12 @@ void drain_peer(const Settings& settings, Report& report, BenchServer& server, c
 }
 
 Cost drain(BenchServer& server, Report& report, const script::ConnectionOptions& workers_way, core::Mode mode,
-           int processes, std::size_t concurrency, std::size_t prefetch, long executions) {
+           int processes, std::size_t concurrency, std::size_t prefetch, long executions, int priorities) {
   server.fresh();
   Session session(over_unix(server));
   Shape shape(mode, 16);
   shape.in_flight = 4;
+  shape.priorities = priorities;
   executions = executions / shape.batch * shape.batch;
   Lifecycles(session, shape).submit(executions);
 
@@ -124,9 +135,12 @@ void run_drain(const Settings& settings, Report& report, BenchServer& server) {
       const auto cost = drain(server, report, over_unix(server), mode, 1, 256, 256, settings.amount(96'000));
       sample_cost(report, "drain." + name_of(mode) + ".batched", cost);
     }
+    sample_prioritized(settings, report, server, peer);
   }
   if (!peer) return;
   for (const auto& shape : kShapes) report_ratios(report, shape);
+  report.sample("drain.ratio_prioritized.1x16", report.median("drain.prioritized.1x16.rate") /
+                                                    report.median("drain.bullmq_prioritized.1x16.rate"));
 }
 
 }  // namespace ff::bench

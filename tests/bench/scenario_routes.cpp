@@ -127,10 +127,18 @@ void measure_fairness(Report& report, BenchServer& server, long executions) {
   report.sample("routes.fair_share_error", static_cast<double>(worst));
 }
 
+boost::asio::awaitable<void> order_strictly(sdk::Client client) {
+  core::LanePolicy policy;
+  policy.strict = true;
+  auto set = co_await client.set_lane_policy(kLane, policy);
+  insist(set, "set_lane_policy");
+}
+
 // How many of a lower priority began while one of a higher priority waited.
-void measure_inversion(Report& report, BenchServer& server, long executions) {
+void measure_inversion(Report& report, BenchServer& server, long executions, bool strict) {
   server.fresh();
   Session session(over_unix(server), 64);
+  if (strict) session.run(1, [&session] { return order_strictly(session.client()); });
   submit(session, executions, "low", "", 0);
   submit(session, executions, "high", "", 1000);
   const auto begun = Observer(session).watch(static_cast<std::size_t>(2 * executions));
@@ -139,7 +147,8 @@ void measure_inversion(Report& report, BenchServer& server, long executions) {
     if (name == "high") ++high;
     else if (high < executions) ++inverted;
   }
-  report.sample("routes.priority_inversions", static_cast<double>(inverted));
+  if (!strict) return report.sample("routes.priority_inversions", static_cast<double>(inverted));
+  report.audit("a strict lane is in exact order", inverted == 0, fmt::format("{} began before their turn", inverted));
 }
 
 }  // namespace
@@ -158,7 +167,7 @@ void run_routes(const Settings& settings, Report& report, BenchServer& server) {
       }
     }
     measure_fairness(report, server, settings.amount(8'000));
-    measure_inversion(report, server, settings.amount(8'000));
+    for (const bool strict : {false, true}) measure_inversion(report, server, settings.amount(8'000), strict);
   }
 }
 

@@ -36,16 +36,17 @@ void run_million(const Settings& settings, Report& report, BenchServer& server);
 void run_routes(const Settings& settings, Report& report, BenchServer& server);
 void run_connection(const Settings& settings, Report& report, BenchServer& server);
 
-// Empties the server, submits `executions` of 100 B and lets `processes` workers, which reach it by `workers_way`, run
-// them to their end. Audits that each ended once.
+// Empties the server, submits `executions` of 100 B, of so many priorities in turn, and lets `processes` workers, which
+// reach it by `workers_way`, run them to their end. Audits that each ended once.
 Cost drain(BenchServer& server, Report& report, const script::ConnectionOptions& workers_way, core::Mode mode,
-           int processes, std::size_t concurrency, std::size_t prefetch, long executions);
+           int processes, std::size_t concurrency, std::size_t prefetch, long executions, int priorities = 1);
 
 // Whether the npm project of BullMQ is there, and installed.
 bool peer_there(const Settings& settings);
 struct PeerDrain {
   std::string figure;          // Name of the figure.
-  std::string mode = "keep";   // keep, remove, or limited: kept, under BullMQ's own rate limiter.
+  std::string mode = "keep";   // keep, remove; kept, under BullMQ's own rate limiter: limited; kept, of ten priorities
+                               // in turn: prioritized.
   int processes = 1;
   std::size_t concurrency = 16;
   long jobs = 0;

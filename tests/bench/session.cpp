@@ -104,6 +104,7 @@ script::Submit::Args Lifecycles::submit_args() {
     item.lane = kLane;
     item.kind = kKind;
     item.policy = policy_;
+    item.priority = priority_turn_++ % shape_.priorities;
     item.payload = payload_;
     item.requirements = shape_.requirements;
     if (shape_.fairness_keys > 0) item.fairness_key = "key" + std::to_string(key_turn_++ % shape_.fairness_keys);

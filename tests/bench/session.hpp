@@ -67,6 +67,7 @@ struct Shape {
   std::string requirements;   // Of each execution, and what the claimer has.
   std::string capability;
   int fairness_keys = 0;      // In turn; 0: none.
+  int priorities = 1;         // So many, in turn.
   Shape() = default;
   Shape(core::Mode m, int b) : mode(m), batch(b) {}
 };
@@ -113,7 +114,7 @@ class Lifecycles {
   long calls_left_ = 0;
   int quota_turn_ = 0;
   std::size_t submit_turn_ = 0, claim_turn_ = 0;
-  int key_turn_ = 0;
+  int key_turn_ = 0, priority_turn_ = 0;
   std::vector<Held> held_;
   std::size_t next_held_ = 0;
 };

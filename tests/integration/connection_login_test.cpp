@@ -41,7 +41,49 @@ bool refuses(ConnectionOptions options, const std::string& text) {
   return result.error().message.find(text) != std::string::npos;
 }
 
+// Keeps each line as "<level> <message> <key>=<value> …".
+class KeptLog final : public ff::core::Logger {
+ public:
+  std::vector<std::string> lines;
+  bool enabled(ff::core::LogLevel) const noexcept override { return true; }
+  void write(ff::core::LogLevel level, std::string_view message,
+             std::span<const ff::core::LogField> fields) noexcept override {
+    std::string line = std::string(to_string(level)) + " " + std::string(message);
+    for (const auto& field : fields) line += " " + std::string(field.key) + "=" + field.value;
+    lines.push_back(std::move(line));
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a user without the right to a channel is told so once, with the right, and heard when it has it") {
+  ServerOptions guarded;
+  guarded.acl = {"user worker on >hush ~* resetchannels +@all"};
+  ValkeyServer server(guarded);
+  auto log = std::make_shared<KeptLog>();
+  auto options = as_worker(over_tcp(server.port()));
+  options.logger = log;
+  options.backoff_max = Millis(20);
+  Client client(options);
+  int gaps = 0;
+  const auto gap = [&gaps](std::string_view) { ++gaps; };
+  const auto ignore = [](std::string_view, std::string_view) {};
+  auto& connection = client.connection();
+  const auto one = connection.subscribe(1, "{ff:0.1}:w:a", ignore, gap);
+  const auto other = connection.subscribe(1, "{ff:0.1}:w:b", ignore, gap);
+  const auto refusals = [&server] {
+    const auto count = server.info("errorstat_NOPERM");  // "count=6"
+    return count.empty() ? 0 : std::stoi(count.substr(6));
+  };
+  REQUIRE(client.until([&] { return refusals() >= 6; }));
+
+  REQUIRE(log->lines.size() == 1);
+  CHECK(log->lines[0].starts_with("error Valkey's user lacks the right to subscribe"));
+  CHECK(log->lines[0].find("right=+ssubscribe +sunsubscribe &{ff:*") != std::string::npos);
+  CHECK(gaps == 0);
+  server.cli("ACL", "SETUSER", "worker", "&{ff:*");
+  CHECK(client.until([&] { return gaps == 2; }));
+}
 
 TEST_CASE("a host name, an address, a unix socket") {
   ValkeyServer server;

@@ -209,6 +209,35 @@ TEST_CASE("listing walks through everything once; counts agree") {
   CHECK(counts.json.at("ready").as_array().at(0).at("lane") == "l");
 }
 
+TEST_CASE("a lane is given a concurrency cap, which explains why it waits, and what is wrong with one is named") {
+  Lab lab;
+  EchoWorker worker(lab.valkey);
+  const auto set = [&](const char* policy) { return lab.http.ask("PUT", "/v1/lanes/default/policy", policy); };
+  CHECK(set(R"({"concurrency":-1})").reason() == "bad_policy");
+  CHECK(set(R"({"concurrency":1000000001})").reason() == "bad_policy");
+  CHECK(set(R"({"concurrency":1e30})").reason() == "wrong_type");
+  CHECK(set(R"({"concurrency":"5"})").reason() == "wrong_type");
+  CHECK(set(R"({"concurrent":5})").reason() == "unknown_field");
+  const auto lane = set(R"({"concurrency":0})");
+  CHECK(lane.status == 200);
+  CHECK(lane.json.at("cap").at("concurrency") == 0);
+  const auto id = lab.http.submit(R"({"kind":"echo","payload":1})");
+  const auto path = "/v1/executions/" + id;
+  CHECK(lab.http.get(path + "/result?wait_ms=500").text("state") == "ready");
+
+  const auto why = lab.http.get(path + "/explain");
+  CHECK(why.text("reason") == "lane_capped");
+  CHECK(why.json.at("cap").at("held") == 0);
+  CHECK(lab.http.get("/v1/quotas/lane:default").json.at("concurrency") == 0);
+  CHECK(lab.http.ask("DELETE", "/v1/quotas/lane:default").reason() == "bad_limit_name");
+  CHECK(lab.http.ask("PUT", "/v1/quotas/lane:other", "{}").reason() == "bad_limit_name");
+  CHECK(lab.http.post("/v1/executions", R"({"kind":"k","quotas":["lane:default"]})").reason() == "bad_limit_name");
+
+  CHECK(set(R"({"concurrency":1})").status == 200);
+  CHECK(lab.http.get(path + "/result?wait_ms=20000").text("state") == "completed");
+  CHECK_FALSE(set("{}").json.as_object().contains("cap"));
+}
+
 TEST_CASE("a lane is given a policy, paused, explained and resumed") {
   Lab lab;
   EchoWorker worker(lab.valkey);
@@ -369,6 +398,8 @@ TEST_CASE("with a token every route but /healthz needs it") {
     const auto good = http.ask(method, path, "", "Authorization: Bearer 0123456789-canary\r\n");
     CHECK(good.status != 401);
   }
+  CHECK(http.ask("GET", "/v1/lanes", "", "Authorization: bEARER  0123456789-canary\r\n").status == 200);
+  CHECK(http.ask("GET", "/v1/lanes", "", "Authorization: Bearers 0123456789-canary\r\n").status == 401);
   CHECK(http.get("/nothing").status == 401);
   CHECK(server.process.output().find("canary") == std::string::npos);
 }

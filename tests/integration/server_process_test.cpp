@@ -172,7 +172,11 @@ TEST_CASE("while Valkey is away requests are refused in time and health says so;
   CHECK(refused.status <= 504);
   CHECK(std::chrono::steady_clock::now() - begin < 5s);
   CHECK(wait_until([&] { return http.get("/healthz").status == 503; }, 20s));
-  CHECK(ops.get("/readyz").status == 503);
+  // The cause, which may have an address, is for operators.
+  CHECK(http.get("/healthz").json.at("error").at("message") == "Valkey has not answered lately");
+  const auto ready = ops.get("/readyz");
+  CHECK(ready.status == 503);
+  CHECK(ready.raw.body.starts_with("Valkey has not answered lately: "));
   const auto submit = http.post("/v1/executions", R"({"kind":"k"})");
   CHECK((submit.status == 503 || submit.status == 504));
   valkey.thaw();

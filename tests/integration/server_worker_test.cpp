@@ -199,6 +199,29 @@ TEST_CASE("quotas hold for workers of HTTP, whichever server hears that an execu
   CHECK(third.at("attempt").as_int64() == 1);
 }
 
+TEST_CASE("a lane's cap holds for workers of HTTP over all servers, and what is released leaves its place to others") {
+  Lab lab;
+  ServerProcess other(ServerProcess::on(lab.valkey));
+  HttpClient elsewhere(other.port);
+  const auto set = lab.http.ask("PUT", "/v1/lanes/default/policy", R"({"concurrency":1})",
+                                "Content-Type: application/json\r\n");
+  REQUIRE(set.status == 200);
+  for (int i = 0; i < 3; ++i) lab.http.submit(R"({"kind":"k"})");
+  const char* const ask = R"({"count":3,"lease_ms":20000})";
+  const auto first = claim_one(lab.http, ask);
+  CHECK(text(first, "requirements") == "#lane:default");
+  CHECK(claimed(lab.http, ask, "/v1/workers/w1/claim?wait_ms=300").empty());
+  CHECK(claimed(elsewhere, ask, "/v1/workers/w2/claim?wait_ms=300").empty());
+
+  CHECK(report(lab.http, "release", text(first, "lease")).status == 200);
+  const auto second = claim_one(lab.http, ask);
+  CHECK(report(lab.http, "complete", text(second, "lease")).status == 200);
+  const auto third = claimed(elsewhere, ask, "/v1/workers/w2/claim?wait_ms=8000");
+
+  REQUIRE(third.size() == 1);
+  CHECK(claimed(lab.http, ask, "/v1/workers/w1/claim?wait_ms=300").empty());
+}
+
 TEST_CASE("only what the worker can take is given to it") {
   Lab lab;
   const auto id = lab.http.submit(R"({"kind":"k","needs":["cuda>=12"]})");

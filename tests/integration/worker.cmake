@@ -4,7 +4,7 @@ ff_test(NAME worker KIND integration LINK sdk engine test_support TIMEOUT 300 LA
         worker_drain_test.cpp worker_wake_test.cpp timers_test.cpp worker_suspend_test.cpp)
 # Who gets how much: shares and rates are judged, which need a worker that is not slowed down by TSan.
 ff_test(NAME worker_admission KIND integration LINK sdk engine test_support TIMEOUT 300 SOURCES
-        client_fixture.cpp worker_fixture.cpp worker_lane_test.cpp worker_limits_test.cpp)
+        client_fixture.cpp worker_fixture.cpp worker_lane_test.cpp worker_limits_test.cpp worker_lane_cap_test.cpp)
 ff_test(NAME worker_stream KIND integration LINK sdk engine test_support TIMEOUT 300 LABELS threads SOURCES
         client_fixture.cpp worker_fixture.cpp worker_stream_test.cpp event_feed_test.cpp)
 if(TARGET file_worker)

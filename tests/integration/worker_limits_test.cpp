@@ -1,15 +1,13 @@
 // Workers under quotas and budgets: limits hold exactly, are used to the full, and cost others nothing.
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/thread_pool.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <catch2/catch_test_macros.hpp>
 #include <catch2/generators/catch_generators.hpp>
 
 #include <mutex>
 
 #include "ff/scheduler/allowances.hpp"
-#include "integration/worker_fixture.hpp"
+#include "integration/worker_count.hpp"
 
 using namespace ff;
 using namespace ff::test;
@@ -28,53 +26,6 @@ core::Budget tokens(std::int64_t soft, std::int64_t hard) {
   limit.soft = soft;
   limit.hard = hard;
   return budget;
-}
-
-// How many run at once, over all workers.
-struct Count {
-  std::size_t running = 0, most = 0, ended = 0;
-};
-
-boost::asio::awaitable<sdk::HandlerResult> run_counted(boost::asio::io_context& context, Count& count,
-                                                       core::Millis takes) {
-  count.most = std::max(count.most, ++count.running);
-  boost::asio::steady_timer timer(context, takes);
-  co_await timer.async_wait(boost::asio::use_awaitable);
-  --count.running;
-  ++count.ended;
-  co_return core::Payload("done");
-}
-
-// The same; but when `free` have ended, the others wait at the gate.
-boost::asio::awaitable<sdk::HandlerResult> run_counted_then_wait(boost::asio::io_context& context, Count& count,
-                                                                 std::size_t free, Gate& gate) {
-  if (count.ended < free) co_return co_await run_counted(context, count, core::Millis(10));
-  count.most = std::max(count.most, ++count.running);
-  co_await gate.pass();
-  --count.running;
-  ++count.ended;
-  co_return core::Payload("done");
-}
-
-sdk::Worker::Coroutine counted(boost::asio::io_context& context, Count& count, core::Millis takes) {
-  return [&context, &count, takes](sdk::Task&) { return run_counted(context, count, takes); };
-}
-
-// The same, but ends when it is told to stop.
-boost::asio::awaitable<sdk::HandlerResult> run_until_stopped(boost::asio::io_context& context, Count& count,
-                                                             core::Millis takes, sdk::Task& task) {
-  count.most = std::max(count.most, ++count.running);
-  boost::asio::steady_timer timer(context, takes);
-  std::stop_callback wake(task.stop_token(), [&timer] { timer.cancel(); });
-  boost::system::error_code ignored;
-  co_await timer.async_wait(boost::asio::redirect_error(boost::asio::use_awaitable, ignored));
-  --count.running;
-  ++count.ended;
-  co_return core::Payload("done");
-}
-
-sdk::Worker::Coroutine until_stopped(boost::asio::io_context& context, Count& count, core::Millis takes) {
-  return [&context, &count, takes](sdk::Task& task) { return run_until_stopped(context, count, takes, task); };
 }
 
 struct LimitSetup : WorkerSetup {

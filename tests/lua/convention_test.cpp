@@ -2,6 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <sstream>
 
 #include "lua/fixture.hpp"
@@ -15,6 +16,7 @@ using Words = std::vector<std::string>;
 
 struct Field {
   std::string name, type;
+  bool rare = false;
 };
 
 // The fields of one part ("a", "i", "r", "w") of a signature.
@@ -27,20 +29,33 @@ std::vector<Field> fields(std::string_view signature, char part) {
   while (!text.empty()) {
     const auto one = text.substr(0, text.find(','));
     const auto colon = one.find(':');
-    found.push_back({std::string(one.substr(0, colon)), std::string(one.substr(colon + 1))});
+    Field field{std::string(one.substr(0, colon)), std::string(one.substr(colon + 1))};
+    if (field.type.ends_with('?')) {
+      field.rare = true;
+      field.type.pop_back();
+    }
+    found.push_back(std::move(field));
     text.remove_prefix(std::min(one.size() + 1, text.size()));
   }
   return found;
 }
 
-std::string good_value(const Field& field) {
+// The `columns` with which all rare fields travel.
+std::int64_t all_columns(const std::vector<Field>& fields) {
+  const auto rare = std::count_if(fields.begin(), fields.end(), [](const auto& field) { return field.rare; });
+  return (std::int64_t{1} << rare) - 1;
+}
+
+std::string good_value(const Field& field, const std::vector<Field>& item) {
   if (field.type == "ulid") return LuaFixture::new_id();
+  if (field.type == "columns") return std::to_string(all_columns(item));
   if (field.type == "int" || field.type == "bool") return "0";
   return "x";
 }
 
 // Values that this type must refuse.
 Words bad_values(const Field& field) {
+  if (field.type == "columns") return {"", "x", "-1", "1.5", "16384", "9007199254740991"};
   if (field.type == "ulid") return {"", "01ARZ3NDEKTSV4RRFFQ69G5FA", "01ARZ3NDEKTSV4RRFFQ69G5FAVX"};
   if (field.type == "int") {
     return {"",
@@ -86,7 +101,7 @@ Call call_of(LuaFixture& lua, const script::VerbInfo& verb) {
   CHECK(call.shape.size() == verb.args);
   CHECK(item.size() == verb.items);
   for (int i = 0; i < 2; ++i) call.shape.insert(call.shape.end(), item.begin(), item.end());
-  for (const auto& field : call.shape) call.values.push_back(good_value(field));
+  for (const auto& field : call.shape) call.values.push_back(good_value(field, item));
   return call;
 }
 
@@ -249,9 +264,15 @@ TEST_CASE("an answer has the declared number of fields") {
     const auto reply = lua.command(scenario.prepare(lua));
     const auto verb = std::find_if(script::verbs().begin(), script::verbs().end(),
                                    [&](const auto& info) { return info.function == scenario.verb; });
-    const auto head = fields(verb->signature, 'r').size(), row = fields(verb->signature, 'w').size();
-    const auto behind = reply.elements.size() - 1 - head;
-    CHECK(reply.elements.size() >= 1 + head);
+    const auto answer = fields(verb->signature, 'r'), rows = fields(verb->signature, 'w');
+    const auto head = answer.size(), behind = reply.elements.size() - 1 - head;
+    REQUIRE(reply.elements.size() >= 1 + head);
+    auto row = rows.size();
+    if (!answer.empty() && answer.back().type == "columns") {
+      const auto columns = reply.elements.at(head).integer();
+      CHECK((columns & ~all_columns(rows)) == 0);
+      row -= static_cast<std::size_t>(std::popcount(static_cast<std::uint64_t>(all_columns(rows) & ~columns)));
+    }
     CHECK((row == 0 ? behind == 0 : behind % row == 0));
     for (const auto& element : reply.elements) CHECK((element.type == '$' || element.type == ':'));
   }

@@ -6,68 +6,11 @@
 #include <map>
 #include <set>
 
-#include "ff/core/lane_policy.hpp"
-#include "lua/fixture.hpp"
+#include "lua/lane.hpp"
 #include "support/checker.hpp"
 
 namespace ff::test {
 namespace {
-
-// Changes of a lane, at the root and told to the fixture's partition.
-class Lane {
- public:
-  explicit Lane(LuaFixture& lua) : lua_(lua) {
-    script::Open::Args args;
-    args.partitions = static_cast<std::int64_t>(lua_.keys().partitions());
-    args.history = LuaFixture::new_id();
-    at_root<script::Open>(args);
-  }
-
-  script::ChangeLane::Ok change(const script::ChangeLane::Args& args) { return at_root<script::ChangeLane>(args); }
-
-  void policy(const core::LanePolicy& policy, std::int64_t home = -1) {
-    script::ChangeLane::Args args;
-    args.queue = "ns/lane";
-    args.policy_given = true;
-    args.policy = core::to_wire(policy);
-    args.home = home < 0 ? lua_.home() : home;
-    tell(change(args));
-  }
-
-  void state(const std::string& word) {
-    script::ChangeLane::Args args;
-    args.queue = "ns/lane";
-    args.state = word;
-    args.by = "ops";
-    args.why = "because";
-    tell(change(args));
-  }
-
-  std::int64_t tell(const script::ChangeLane::Ok& record, std::int64_t all_to = 0) {
-    script::SetLanes::Args args;
-    args.all_to = all_to;
-    auto& item = args.items.emplace_back();
-    item.queue = "ns/lane";
-    item.version = record.version;
-    item.record = record.record;
-    return lua_.ok<script::SetLanes>(args).version;
-  }
-
-  template <class Verb>
-  typename Verb::Ok at_root(const typename Verb::Args& args) {
-    auto words = lua_.words<Verb>(args);
-    words[3] = lua_.keys().root();
-    auto nodes = lua_.nodes();
-    const auto node = LuaFixture::on_cluster() ? LuaFixture::cluster().owner_of(lua_.keys().root_slot()) : 0;
-    const auto reply = nodes.at(node)->client().command(words);
-    auto answer = lua_.decode<Verb>(reply);
-    if (!answer) throw std::runtime_error(answer.error().to_string());
-    return std::move(answer).value();
-  }
-
- private:
-  LuaFixture& lua_;
-};
 
 std::string outcome(LuaFixture& lua, script::Submit::Item item, bool again = false) {
   script::Submit::Args args;
@@ -328,7 +271,8 @@ TEST_CASE("a change is refused with a policy or a state that the library does no
   script::ChangeLane::Args args;
   args.queue = "ns/lane";
   args.policy_given = true;
-  for (const char* bad : {"[", "1", R"({"ordering":"random"})", R"({"depth":-1})", R"({"retry":{"strategy":"x"}})"}) {
+  for (const char* bad : {"[", "1", R"({"ordering":"random"})", R"({"depth":-1})", R"({"concurrency":-1})",
+                          R"({"concurrency":"5"})", R"({"concurrency":1.5})", R"({"retry":{"strategy":"x"}})"}) {
     args.policy = bad;
     CHECK_THROWS_WITH(lane.change(args), Catch::Matchers::EndsWith("bad_policy"));
   }

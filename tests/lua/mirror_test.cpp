@@ -59,7 +59,7 @@ ff.probe("probe_retention", function()
 end)
 -- Record of the lane, priority, time or nothing, time of creation.
 ff.probe("probe_rank", function(_, args)
-  local lane, priority = ff.decode_lane(args[1]), tonumber(args[2])
+  local lane, priority = ff.decode_lane("ns/lane", args[1]), tonumber(args[2])
   local rank = ff.rank(lane, priority, tonumber(args[3]), tonumber(args[4]))
   return { string.format("%.17g", rank), string.format("%.17g", ff.ready_at(lane, priority, rank)) }
 end)

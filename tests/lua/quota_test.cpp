@@ -130,11 +130,11 @@ TEST_CASE("what a holder uses counts again after its reservation had ended, also
   const auto row = late.keep_slots(2);
 
   CHECK(reserved(lua) == 4);
-  CHECK(row.keep == 1);
+  CHECK(row.keep == 0);
   CHECK(c.slots(0, 1).granted == 0);
 }
 
-TEST_CASE("a lowered limit lets holders come down by their share; a raised or dropped one is told to those who wait") {
+TEST_CASE("under a lowered limit holders keep what the others leave; a raised or dropped one is told to who waits") {
   LuaFixture lua;
   set_quota(lua, 8);
   Holder a(lua, "a"), b(lua, "b"), c(lua, "c");
@@ -145,8 +145,10 @@ TEST_CASE("a lowered limit lets holders come down by their share; a raised or dr
 
   set_quota(lua, 4);
   CHECK(listener.heard().size() == 3);
-  CHECK(a.keep_slots(6).keep == 3);
-  CHECK(b.keep_slots(2).keep == 1);
+  CHECK(a.keep_slots(6).keep == 2);
+  CHECK(b.keep_slots(2).keep == 0);
+  CHECK(a.keep_slots(3).keep == 2);
+  CHECK(a.keep_slots(2).keep == 1);  // For c.
   CHECK(c.slots(0, 1).granted == 0);
   set_quota(lua, 20);
   CHECK(c.slots(0, 1).granted == 1);

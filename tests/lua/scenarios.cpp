@@ -237,6 +237,38 @@ Words set_lanes(LuaFixture& lua) {
   return lua.words<script::SetLanes>(args);
 }
 
+// This partition counts what runs under the cap.
+script::SetLanes::Args capped() {
+  script::SetLanes::Args args;
+  auto& item = args.items.emplace_back();
+  item.queue = "ns/lane";
+  item.version = 1;
+  item.record = R"({"version":1,"state":"running","policy":"{\"concurrency\":5}","cap_home":5})";
+  return args;
+}
+
+// The cap, of which somebody holds some, is another one or none.
+Words set_cap(LuaFixture& lua, bool away) {
+  auto args = capped();
+  lua.ok<script::SetLanes>(args);
+  Holder(lua, "holder").reserve("quota", "lane:lane", "", "slots=1", 3);
+  auto& item = args.items[0];
+  item.version = 2;
+  item.record = away ? R"({"version":2,"state":"running","policy":"","cap_home":5})"
+                     : R"({"version":2,"state":"running","policy":"{\"concurrency\":2}","cap_home":5})";
+  return lua.words<script::SetLanes>(args);
+}
+
+// From every kind of line of a lane with a cap.
+Words claim_capped(LuaFixture& lua) {
+  lua.ok<script::SetLanes>(capped());
+  lua.submit(routed());
+  auto args = LuaFixture::claim_args(20);
+  args.capabilities = {kLongCapability, "gpu"};
+  args.allowances = {"1 #lane:lane", "1 #lane:lane #q +gpu", "1 #lane:lane +gpu"};
+  return lua.words<script::Claim>(args);
+}
+
 Words complete(LuaFixture& lua) {
   const auto lease = lua.held(rich());
   lua.submit(rich());
@@ -683,6 +715,27 @@ Words list_limits(LuaFixture& lua) {
   return lua.words<script::ListLimits>(args);
 }
 
+template <class Add>
+void add_lanes(const Add& add) {
+  add("change_lane", "change_lane", change_lane);
+  add("set_lanes", "set_lanes", set_lanes);
+  add("set_lanes, a lower cap", "set_lanes", [](LuaFixture& lua) { return set_cap(lua, false); });
+  add("set_lanes, no cap any more", "set_lanes", [](LuaFixture& lua) { return set_cap(lua, true); });
+  add("claim under a cap", "claim", claim_capped);
+  add("lanes", "lanes", [](LuaFixture& lua) {
+    lua.command(change_lane(lua));
+    return lua.words<script::Lanes>(script::Lanes::Args());
+  });
+  add("lane_status", "lane_status", [](LuaFixture& lua) {
+    script::LaneStatus::Args args;
+    args.queue = "ns/lane";
+    return lua.words<script::LaneStatus>(args);
+  });
+  add("explain", "explain", [](LuaFixture& lua) {
+    return lua.words<script::Explain>(of<script::Explain::Args>(lua.submit(routed())));
+  });
+}
+
 std::vector<Scenario> make() {
   std::vector<Scenario> all;
   const auto add = [&all](const char* name, const char* verb, std::function<Words(LuaFixture&)> prepare) {
@@ -704,20 +757,7 @@ std::vector<Scenario> make() {
     args.priority = 9;
     return lua.words<script::ChangePriority>(args);
   });
-  add("change_lane", "change_lane", change_lane);
-  add("set_lanes", "set_lanes", set_lanes);
-  add("lanes", "lanes", [](LuaFixture& lua) {
-    lua.command(change_lane(lua));
-    return lua.words<script::Lanes>(script::Lanes::Args());
-  });
-  add("lane_status", "lane_status", [](LuaFixture& lua) {
-    script::LaneStatus::Args args;
-    args.queue = "ns/lane";
-    return lua.words<script::LaneStatus>(args);
-  });
-  add("explain", "explain", [](LuaFixture& lua) {
-    return lua.words<script::Explain>(of<script::Explain::Args>(lua.submit(routed())));
-  });
+  add_lanes(add);
   add("complete and claim", "complete", complete);
   add("complete lean", "complete", complete_lean);
   add("fail, retried", "fail", [](LuaFixture& lua) { return fail_with(lua, "internal"); });

@@ -15,7 +15,7 @@ endfunction()
 ff_lua_test(NAME verbs SOURCES submit_test.cpp claim_test.cpp complete_test.cpp fail_test.cpp lease_test.cpp
             cancel_test.cpp replay_test.cpp timers_test.cpp look_test.cpp wake_test.cpp clock_test.cpp
             deployment_test.cpp stream_test.cpp merge_test.cpp events_test.cpp
-            route_test.cpp lane_test.cpp)
+            route_test.cpp lane_test.cpp lane_cap_test.cpp)
 ff_lua_test(NAME limits SOURCES quota_test.cpp budget_test.cpp limit_checker_test.cpp)
 ff_lua_test(NAME convention SOURCES convention_test.cpp)
 target_compile_definitions(test_lua_convention PRIVATE FF_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

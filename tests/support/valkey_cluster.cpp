@@ -55,6 +55,7 @@ bool cluster_ok(const ValkeyServer& server) {
 
 ValkeyCluster::ValkeyCluster(ClusterOptions options) : options_(std::move(options)) {
   if (options_.replicas > 1) throw std::invalid_argument("ValkeyCluster: at most one replica of each primary");
+  if (options_.node_timeout.count() == 0) options_.node_timeout = Duration(options_.replicas > 0 ? 2'000 : 15'000);
   start_nodes();
   join_nodes();
   attach_replicas();

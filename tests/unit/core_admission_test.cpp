@@ -20,6 +20,14 @@ TEST_CASE("a limit's name is what a person would call it") {
   }
 }
 
+TEST_CASE("quotas that are caps of lanes are nobody's to name") {
+  CHECK(cap_quota("mail") == "lane:mail");
+  for (const char* good : {"lane", "lanes:a", "a:lane:b", "tenant:acme"}) CHECK(validate_quota_name(good));
+  CHECK(reason(validate_quota_name("lane:mail")) == "bad_limit_name");
+  CHECK(reason(validate_quota_name("no name")) == "bad_limit_name");
+  CHECK(validate_limit_name("lane:mail"));
+}
+
 TEST_CASE("amounts are written and read back; zeros are left out") {
   const Amounts amounts{{"tokens", 100}, {"usd", 0}, {"x_1", 5}};
   CHECK(to_wire(amounts) == "tokens=100,x_1=5");

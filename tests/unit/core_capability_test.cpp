@@ -121,6 +121,14 @@ TEST_CASE("a lane's policy is canonical JSON and names what is wrong") {
   policy.depth = 0;
   CHECK(validate(policy).error().reason == "bad_policy");
   policy.depth.reset();
+  policy.concurrency = 0;
+  CHECK(validate(policy));
+  CHECK(to_wire(policy) == R"({"mode":"lean","weight":1,"concurrency":0,"aging_ms":0,"ordering":"strict"})");
+  policy.concurrency = -1;
+  CHECK(validate(policy).error().message == "concurrency is -1, must be 0 to 1000000000");
+  policy.concurrency = 1'000'000'001;
+  CHECK(validate(policy).error().reason == "bad_policy");
+  policy.concurrency.reset();
   policy.aging = Millis(-1);
   CHECK_FALSE(validate(policy));
 }

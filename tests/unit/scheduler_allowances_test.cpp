@@ -185,6 +185,28 @@ TEST_CASE("what is held is renewed; what a quota asks back is given as it become
   CHECK_FALSE(calls[0].grows);
 }
 
+TEST_CASE("what a quota asks back is not used again by the call that frees it, nor while it goes back") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(100, "#q"), false);
+  auto calls = allowances.calls(t0, 4);
+  allowances.answered(calls[0], {grant(4)}, t0, t0);
+  const auto offered = allowances.offer(3, 4, t0);
+  allowances.claimed(3, offered, {"#q", "#q", "#q", "#q"}, waiting(96, "#q"), true);
+  allowances.told(LimitName(LimitKind::quota, "q"));
+  calls = allowances.calls(t0, 0);
+  auto come_down = grant(0);
+  come_down.keep = 2;
+  allowances.answered(calls[0], {come_down}, t0, t0);
+
+  allowances.ended("#q");
+  CHECK(allowances.offer(3, 4, t0).empty());
+  CHECK(only(allowances.calls(t0, 1)).hold == core::Amounts{{"slots", 3}});
+  allowances.ended("#q");
+  CHECK(allowances.offer(3, 4, t0).empty());
+  allowances.ended("#q");
+  REQUIRE(allowances.offer(3, 4, t0).size() == 1);
+}
+
 TEST_CASE("a reservation that could not be renewed in time begins nothing more, and what runs still counts") {
   auto allowances = make();
   allowances.claimed(3, {}, {}, waiting(4, "#q"), false);

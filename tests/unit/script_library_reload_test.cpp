@@ -53,6 +53,7 @@ class Played final : public script::Connection {
  public:
   explicit Played(boost::asio::any_io_executor executor) : executor_(executor), gate_(executor) { open_gate(); }
 
+  std::vector<std::string> versions = {"8.0.1"};  // Of each primary.
   bool has_library = true;
   bool load_sticks = true;    // false: loaded, and gone again.
   bool list_throws = false;
@@ -66,9 +67,6 @@ class Played final : public script::Connection {
 
   awaitable<Result<Reply>> send(script::Slot, script::Command command, Deadline) override {
     const std::string text = command.encode();
-    if (text.find("INFO") != std::string::npos) {
-      co_return bulk("server_name:valkey\r\nvalkey_version:8.0.1\r\n");
-    }
     ++calls;
     if (!has_library) co_return failed("ERR Function not found");
     std::vector<Reply> fields;
@@ -81,6 +79,12 @@ class Played final : public script::Connection {
 
   awaitable<Result<std::vector<Reply>>> send_to_primaries(script::Command command, Deadline) override {
     std::vector<Reply> replies;
+    if (command.encode().starts_with("*2\r\n$4\r\nINFO")) {
+      for (const auto& version : versions) {
+        replies.push_back(bulk("server_name:valkey\r\nvalkey_version:" + version + "\r\n"));
+      }
+      co_return replies;
+    }
     if (command.encode().find("LOAD") != std::string::npos) {
       ++loads;
       has_library = load_sticks && load_error.empty();
@@ -145,6 +149,22 @@ struct Stage {
 };
 
 }  // namespace
+
+TEST_CASE("every primary must be new enough, not only the one that has the root tag") {
+  boost::asio::io_context context{1};
+  auto valkey = std::make_shared<Played>(context.get_executor());
+  const auto open = [&] {
+    return test::run(context, script::Deployment::open(valkey, script::DeploymentOptions(), Deadline::in(5s)));
+  };
+  valkey->versions = {"8.0.1", "7.2.4"};
+  CHECK(open());
+
+  valkey->versions = {"8.0.1", "7.0.9", "8.0.1"};
+
+  const auto refused = open();
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().reason == "valkey_too_old");
+}
 
 TEST_CASE("a thousand calls that find the library gone load it once") {
   Stage stage;

@@ -75,6 +75,17 @@ TEST_CASE("a deadline is a time from now or a moment, not both") {
   CHECK(refusal(both) == "bad_deadline");
 }
 
+TEST_CASE("a refusal names the field as it is on the wire") {
+  const auto message = [](const Change& change) {
+    sdk::Submission submission("work");
+    change(submission);
+    return sdk::validate(submission).error().message;
+  };
+  CHECK(message([](auto& s) { s.delay = core::Millis(-1); }).starts_with("delay_ms is -1"));
+  CHECK(message([](auto& s) { s.deadline = core::Millis(-1); }).starts_with("deadline_ms is -1"));
+  CHECK(message([](auto& s) { s.idempotency_ttl = core::Millis(0); }).starts_with("idempotency_ttl_ms is 0"));
+}
+
 TEST_CASE("an idempotency key is text of at most 256 bytes, known for 1 ms to ten years") {
   CHECK(refusal([](auto& s) { s.idempotency_key = std::string(257, 'k'); }) == "bad_idempotency_key");
   CHECK(refusal([](auto& s) { s.idempotency_key = "a\nb"; }) == "bad_idempotency_key");

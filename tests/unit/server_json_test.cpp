@@ -259,14 +259,19 @@ TEST_CASE("every field of a submission arrives") {
 
 TEST_CASE("every field of a lane's policy arrives, and an unknown one is named") {
   const auto policy = lane_policy_of_json(R"({"retry":{"max_attempts":2},"mode":"lean","weight":3,"depth":10,
-    "aging_ms":0,"ordering":"strict"})");
+    "concurrency":4,"aging_ms":0,"ordering":"strict"})");
   REQUIRE(policy);
   CHECK(ff::core::to_wire(*policy) ==
-        R"({"retry":{"max_attempts":2},"mode":"lean","weight":3,"depth":10,"aging_ms":0,"ordering":"strict"})");
+        R"({"retry":{"max_attempts":2},"mode":"lean","weight":3,"depth":10,"concurrency":4,"aging_ms":0,)"
+        R"("ordering":"strict"})");
   CHECK(ff::core::to_wire(*lane_policy_of_json(R"({"ordering":"spread"})")).empty());
   CHECK(lane_policy_of_json(R"({"order":"strict"})").error().reason == "unknown_field");
   CHECK(lane_policy_of_json(R"({"ordering":"random"})").error().reason == "bad_policy");
   CHECK(lane_policy_of_json(R"({"weight":"3"})").error().reason == "wrong_type");
+  const auto text = lane_policy_of_json(R"({"concurrency":"3"})").error();
+  CHECK(text.reason == "wrong_type");
+  CHECK(text.message == "concurrency is a string, must be a whole number");
+  CHECK(lane_policy_of_json(R"({"concurency":3})").error().reason == "unknown_field");
 }
 
 TEST_CASE("a batch names the wrong entry, and takes exact payloads") {

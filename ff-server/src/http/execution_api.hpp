@@ -27,7 +27,7 @@ inline constexpr std::int64_t kWaitMsMax = 60'000;
 class HealthSource {
  public:
   virtual ~HealthSource() = default;
-  // An error says since when and why not.
+  // An error says why not, and nothing that strangers should not know.
   virtual core::Result<void> health() const = 0;
 };
 

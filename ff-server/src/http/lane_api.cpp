@@ -32,6 +32,12 @@ Result<Reason> reason_of(const Request& request) {
   return reason;
 }
 
+void write_cap(JsonWriter& writer, const std::optional<sdk::QuotaDescription>& cap) {
+  if (!cap || !cap->quota.concurrency) return;
+  writer.key("cap").begin_object().field("concurrency", *cap->quota.concurrency).field("held", cap->held);
+  writer.field("holders", cap->holders).field("waiting", cap->waiting).end_object();
+}
+
 void write_lane(JsonWriter& writer, const sdk::Lane& lane) {
   writer.field("lane", lane.name).field("state", core::to_string(lane.state)).field("by", lane.by);
   writer.field("why", lane.why).field("since", lane.since).field("version", lane.version);
@@ -54,6 +60,7 @@ std::string status_json(const sdk::LaneStatus& status) {
   writer.begin_object();
   write_lane(writer, status.lane);
   writer.field("waiting", status.waiting);
+  write_cap(writer, status.cap);
   const auto milli = status.starts_per_second < 0 ? -1 : static_cast<std::int64_t>(status.starts_per_second * 1000);
   writer.field("starts_per_1000_s", milli).key("routes").begin_array();
   for (const auto& route : status.routes) {
@@ -70,6 +77,7 @@ std::string explanation_json(const core::ExecutionId& id, const sdk::Explanation
   writer.field("reason", fields.reason).field("text", explanation.text()).field("until", fields.until);
   writer.field("position", fields.position).field("expected_in_ms", explanation.expected.count());
   writer.field("requirements", fields.requirements).field("fairness_key", fields.fairness_key);
+  write_cap(writer, explanation.cap);
   return writer.field("lane_state", fields.lane_state).field("now", fields.now).end_object().take();
 }
 

@@ -18,6 +18,19 @@ BodyKind body_kind(const Request& request) {
   return essence == "application/json" ? BodyKind::json : BodyKind::bytes;
 }
 
+std::optional<std::string_view> bearer_token(const Request& request) {
+  constexpr std::string_view kScheme = "bearer";
+  const std::string* header = request.header("authorization");
+  if (header == nullptr) return std::nullopt;
+  std::string_view text = *header;
+  const auto end = text.find(' ');
+  if (end != kScheme.size()) return std::nullopt;
+  const auto same = [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b - 'A' + 'a' : b); };
+  if (!std::equal(kScheme.begin(), kScheme.end(), text.begin(), same)) return std::nullopt;
+  text.remove_prefix(std::min(text.find_first_not_of(' ', end), text.size()));
+  return text;
+}
+
 core::Result<boost::json::value> small_object(const Request& request) {
   if (request.body.empty()) return boost::json::value(boost::json::object());
   if (body_kind(request) != BodyKind::json) {

@@ -3,6 +3,7 @@
 
 #include <boost/json/value.hpp>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "ff/core/ids.hpp"
@@ -11,8 +12,9 @@
 
 namespace ff::server::http {
 
-// Of the header Authorization.
-inline constexpr std::string_view kBearer = "Bearer ";
+// What the header Authorization brings as "Bearer <token>", the scheme in whatever case (RFC 7235). Nothing without the
+// header, and with another scheme. Lifetime: the request's.
+std::optional<std::string_view> bearer_token(const Request& request);
 
 enum class BodyKind : std::uint8_t { json, bytes };
 BodyKind body_kind(const Request& request);

@@ -168,8 +168,8 @@ std::optional<Response> Router::turned_away(const Request& head) const {
 // Null: nobody, where nobody needs to be known. A route that does not exist is told only to those who are known.
 core::Result<const Caller*> Router::caller_of(const Request& head, const Route* route) const {
   const std::string* header = head.header("authorization");
-  const bool bearer = header != nullptr && header->starts_with(kBearer);
-  const std::string_view token = bearer ? std::string_view(*header).substr(kBearer.size()) : std::string_view();
+  const auto bearer = bearer_token(head);
+  const std::string_view token = bearer.value_or("");
   if (route != nullptr && route->roles == 0) return nullptr;
   const bool strangers = route != nullptr && route->token;
   const bool signing = strangers && token.starts_with("ffw1.");

@@ -45,7 +45,7 @@ Result<SignalBody> signal_body_of(const Request& request) {
   const std::string* header = request.header("authorization");
   if (request.caller.empty() && header != nullptr) {
     if (!body.token.empty()) return bad("two_tokens", "a token comes in the header Authorization or in the body");
-    body.token = std::string_view(*header).substr(std::min(header->size(), kBearer.size()));
+    body.token = bearer_token(request).value_or(*header);
   }
   return body;
 }
@@ -189,7 +189,7 @@ asio::awaitable<Response> ExecutionApi::signal(Request request) {
   if (!id) co_return refuse(id.error(), request.request_id);
   auto body = signal_body_of(request);
   const std::string* credential = request.header("authorization");
-  const bool signing = credential != nullptr && credential->starts_with("Bearer ffw1.");
+  const bool signing = bearer_token(request).value_or("").starts_with("ffw1.");
   if (!body && request.caller.empty() && !signing) {
     if (credential != nullptr) options_.wrong_tokens->count(request.peer);  // One that the router did not know.
     co_return refuse_token(request.request_id);

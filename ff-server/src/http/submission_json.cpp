@@ -264,6 +264,7 @@ Result<core::LanePolicy> lane_policy_of_json(std::string_view body) {
   read_policy_fields(reader, error, policy.execution);
   read_count(reader, "weight", policy.weight);
   read_count(reader, "depth", policy.depth);
+  read_count(reader, "concurrency", policy.concurrency);
   read_millis(reader, "aging_ms", policy.aging);
   std::optional<bool> strict;
   read_word(reader, "ordering", parse_ordering, strict);

@@ -12,20 +12,21 @@ ff.verb({
     { "id", "ulid", "made by the caller" },
     { "lane", "bytes", "lane within the namespace" },
     { "kind", "bytes", "selects the handler" },
-    { "priority", "int", "0 to 9000, higher first" },
-    { "start_at", "int", "ms of Valkey's clock, 0: at once; the past means now" },
-    { "delay_ms", "int", "added to now when start_at is 0" },
-    { "deadline_at", "int", "ms of Valkey's clock, 0: none" },
-    { "deadline_ms", "int", "added to now when deadline_at is 0; 0: none" },
-    { "idempotency_key", "bytes", "empty: none" },
-    { "idempotency_ttl_ms", "int", "how long the key is known" },
-    { "fingerprint", "bytes", "of what the key stands for; another one under the same key is refused" },
-    { "requirements", "maybe", "of its route: terms in order, joined by spaces; empty: none" },
-    { "fairness_key", "maybe", "empty: none" }, { "fairness_weight", "int", "1 to 1000; 0: without a key" },
-    { "policy", "bytes", "canonical JSON, empty: the lane's" },
-    { "tags", "bytes", "JSON object, empty: none" },
-    { "content_type", "bytes", "empty: application/octet-stream" },
     { "payload", "bytes", "opaque" },
+    { "priority", "int", "0 to 9000, higher first", rare = true },
+    { "start_at", "int", "ms of Valkey's clock, 0: at once; the past means now", rare = true },
+    { "delay_ms", "int", "added to now when start_at is 0", rare = true },
+    { "deadline_at", "int", "ms of Valkey's clock, 0: none", rare = true },
+    { "deadline_ms", "int", "added to now when deadline_at is 0; 0: none", rare = true },
+    { "idempotency_key", "bytes", "empty: none", rare = true },
+    { "idempotency_ttl_ms", "int", "how long the key is known", rare = true },
+    { "fingerprint", "bytes", "of what the key stands for; another one under the same key is refused", rare = true },
+    { "requirements", "bytes", "of its route: terms in order, joined by spaces; empty: none", rare = true },
+    { "fairness_key", "bytes", "empty: none", rare = true },
+    { "fairness_weight", "int", "1 to 1000; 0: without a key", rare = true },
+    { "policy", "bytes", "canonical JSON, empty: the lane's", rare = true },
+    { "tags", "bytes", "JSON object, empty: none", rare = true },
+    { "content_type", "bytes", "empty: application/octet-stream", rare = true },
   },
   rows = {
     { "outcome", "bytes", "created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy, "
@@ -67,32 +68,32 @@ end
 
 -- The stored time decides; the key's own expiry, a little later, only clears it away.
 local function remember_key(at, item, key, seen)
-  local ttl = math.max(0, item.idempotency_ttl_ms)
-  seen[key] = item.id .. " " .. string.format("%d", at.now + ttl) .. " " .. item.fingerprint
+  local ttl = math.max(0, item.idempotency_ttl_ms or 0)
+  seen[key] = item.id .. " " .. string.format("%d", at.now + ttl) .. " " .. (item.fingerprint or "")
   ff.write_last(at, { "SET", key, seen[key], "PX", ttl + 60000 })
 end
 
 local function new_core(at, item, queue, policy, lean)
   local core = { s = nil, q = queue, k = item.kind, c = at.now } -- Room for the state.
   if lean then core.m = "lean" end
-  if item.priority ~= 0 then core.p = item.priority end
-  if item.content_type ~= "" then core.ct = item.content_type end
+  if item.priority then core.p = item.priority end
+  if item.content_type then core.ct = item.content_type end
   if policy then
     local timeout = policy.attempt_timeout_ms
     if timeout and timeout > 0 then core.t = timeout end
     if policy.retention_ms then core.r = policy.retention_ms end
   end
-  if item.deadline_ms > 0 then core.d = at.now + item.deadline_ms end
-  if item.deadline_at ~= 0 then core.d = item.deadline_at end
+  if item.deadline_ms then core.d = at.now + item.deadline_ms end
+  if item.deadline_at then core.d = item.deadline_at end
   return core
 end
 
 new_execution = function(at, a, item, seen, resent)
   local namespace, ulid, idempotency = a.namespace, item.id, nil
-  if item.idempotency_key ~= "" then
+  if item.idempotency_key then
     idempotency = at.tag .. ":i:" .. namespace .. "/" .. item.idempotency_key
     local first, fingerprint = known(at, idempotency, seen)
-    if first and fingerprint ~= item.fingerprint then return "idempotency_mismatch", first end
+    if first and fingerprint ~= (item.fingerprint or "") then return "idempotency_mismatch", first end
     if first then return first == ulid and "created" or "duplicate", first end
   end
   local key = at.tag .. ":e:" .. ulid
@@ -102,9 +103,9 @@ new_execution = function(at, a, item, seen, resent)
     if idempotency then remember_key(at, item, idempotency, seen) end
     return "created", ulid
   end
-  if string.find(ulid, "%W") then ff.bad_call("id is not a ULID") end
-  local policy = item.policy ~= "" and decode_policy(item.policy) or nil
-  if item.policy ~= "" and not policy then return "bad_policy", ulid end
+  if not string.find(ulid, "^%w+$") then ff.bad_call("id is not a ULID") end
+  local policy = item.policy and decode_policy(item.policy)
+  if item.policy and not policy then return "bad_policy", ulid end
 
   local queue = namespace .. "/" .. item.lane
   local lane = ff.lane(at, queue)
@@ -121,13 +122,13 @@ new_execution = function(at, a, item, seen, resent)
   if policy and (policy.retry or policy.crash) then
     ff.satellite(at, ulid, core, { "SET", key .. ":y", item.policy })
   end
-  if item.tags ~= "" then ff.satellite(at, ulid, core, { "SET", key .. ":t", item.tags }) end
+  if item.tags then ff.satellite(at, ulid, core, { "SET", key .. ":t", item.tags }) end
   if idempotency then remember_key(at, item, idempotency, seen) end
   if core.d then
     ff.add(at, ":deadlines", ulid, core.d)
     ff.arm(at, core.d)
   end
-  local start = item.start_at == 0 and at.now + item.delay_ms or item.start_at
+  local start = item.start_at or at.now + (item.delay_ms or 0)
   if start > at.now then
     ff.move(at, ulid, core, "delayed", start)
   else

@@ -16,6 +16,7 @@ ff.verb({
     { "policy_given", "bool", "1: policy replaces the one there is" },
     { "policy", "bytes", "canonical JSON, empty: all defaults" },
     { "home", "int", "the partition of the lane if its ordering is strict" },
+    { "cap_home", "int", "the home of the quota lane:<lane>, which is the lane's concurrency cap" },
     { "state", "bytes", "running, paused, draining; empty: as it is" },
     { "by", "bytes", "who changes the state" }, { "why", "bytes", "for people" },
   },
@@ -44,6 +45,7 @@ ff.verb({
   elseif policy.depth then
     record.share = math.ceil(policy.depth / tonumber(redis.call("HGET", at.tag, "partitions") or 1))
   end
+  if policy.concurrency then record.cap_home = a.cap_home end -- It stays: a cap that is taken away is dropped there.
   local encoded = cjson.encode(record)
   ff.write(at, { "HSET", key, a.queue, encoded })
   ff.set_fields(at, at.tag, { "lanes_version", record.version })

@@ -34,6 +34,7 @@ ff.verb({
     { "requirements", "bytes", "empty: none" }, { "fairness_key", "bytes", "empty: none" },
     { "lane_state", "bytes", "running, paused or draining" },
     { "now", "int", "ms of Valkey's clock" },
+    { "concurrency", "int", "the lane's cap, which may be what a ready one waits for; -1: none" },
   },
   refusals = { "not_found" },
 }, function(at, a)
@@ -47,5 +48,5 @@ ff.verb({
     until_ms = tonumber(redis.call("ZSCORE", at.tag .. ":" .. core.s, a.id) or 0)
   end
   return { "ok", core.s, core.q, reason, until_ms, position, ff.start_rate(at, lane), required.text, core.fk or "",
-           lane.state, at.now }
+           lane.state, at.now, lane.policy.concurrency or -1 }
 end)

@@ -9,6 +9,7 @@ ff.verb({
     { "queue", "bytes", "namespace/lane" }, { "version", "int", "" },
     { "state", "bytes", "running, paused or draining" }, { "by", "bytes", "who set the state" }, { "why", "bytes", "" },
     { "since", "int", "ms, 0: always" }, { "weight", "int", "among the lanes of a worker" },
+    { "concurrency", "int", "its cap, -1: none" },
     { "policy", "bytes", "canonical JSON, empty: all defaults" },
     { "record", "bytes", "for set_lanes" },
   },
@@ -33,7 +34,7 @@ ff.verb({
     local n = #reply
     reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = queues[i], record.version, record.state, record.by
     reply[n + 5], reply[n + 6], reply[n + 7] = record.why, record.since, policy.weight or 1
-    reply[n + 8], reply[n + 9] = record.policy, text
+    reply[n + 8], reply[n + 9], reply[n + 10] = policy.concurrency or -1, record.policy, text
   end
   return reply
 end)

@@ -4,20 +4,22 @@ ff.claim_rows = {
   { "queue", "bytes", "namespace/lane" },
   { "kind", "bytes", "selects the handler" },
   { "priority", "int", "0 to 9000" },
-  { "generation", "int", "replays so far" },
   { "attempt", "int", "from 1, within the generation" },
   { "epoch", "int", "fences this lease; larger than every earlier one of the execution" },
   { "created_at", "int", "ms" },
   { "ready_at", "int", "ms, 0: it stood in front of its priority" },
-  { "failures", "int", "counted against the retry policy so far" },
-  { "timeout_ms", "int", "of this attempt, from now; 0: none" },
-  { "deadline_at", "int", "ms, 0: none" },
-  { "requirements", "bytes", "as submitted, empty: none; one allowance for it was used if it names limits" },
-  { "policy", "bytes", "retry and crash policy as canonical JSON, empty: defaults" },
-  { "tags", "bytes", "JSON object, empty: none" },
-  { "content_type", "bytes", "empty: application/octet-stream" },
   { "payload", "bytes", "opaque" },
-  { "resumption", "bytes", "empty: no suspension to go on from; else netstrings, see domain/suspension.lua" },
+  { "generation", "int", "replays so far", rare = true },
+  { "failures", "int", "counted against the retry policy so far", rare = true },
+  { "timeout_ms", "int", "of this attempt, from now; 0: none", rare = true },
+  { "deadline_at", "int", "ms, 0: none", rare = true },
+  { "requirements", "bytes", "as submitted, behind the quota of the lane's cap if it has one; empty: none. If it names "
+    .. "limits, an allowance for it was used", rare = true },
+  { "policy", "bytes", "retry and crash policy as canonical JSON, empty: defaults", rare = true },
+  { "tags", "bytes", "JSON object, empty: none", rare = true },
+  { "content_type", "bytes", "empty: application/octet-stream", rare = true },
+  { "resumption", "bytes", "empty: no suspension to go on from; else netstrings, see domain/suspension.lua",
+    rare = true },
 }
 
 ff.verb({
@@ -44,7 +46,7 @@ ff.verb({
   rows = ff.claim_rows,
   refusals = {},
 }, function(at, a)
-  local rows = { "ok", 0, 0, 0, "" }
-  rows[2], rows[3], rows[4], rows[5] = ff.claim(at, a, rows)
+  local rows = { "ok", 0, 0, 0, "", 0 }
+  rows[2], rows[3], rows[4], rows[5], rows[6] = ff.claim(at, a, rows)
   return rows
 end)

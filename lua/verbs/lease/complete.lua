@@ -27,13 +27,13 @@ ff.verb({
   local outcomes = ff.each_once(a.items, function(item, i) return complete_one(at, item, texts[i]) end)
   ff.commit(at)
 
-  local reply = { "ok", table.concat(outcomes, ","), 0, -1, 0, "" }
+  local reply = { "ok", table.concat(outcomes, ","), 0, -1, 0, "", 0 }
   if a.want > 0 then
     a.lease = a.next_lease
     -- What is completed is completed: damage that a claim trips over must not hide that from the caller.
-    local okay, left, head, check_in_ms, lacking = pcall(ff.claim, at, a, reply)
-    if not okay then return { "ok", reply[2], 0, -1, 1000, "" } end
-    reply[3], reply[4], reply[5], reply[6] = left, head, check_in_ms, lacking
+    local okay, left, head, check_in_ms, lacking, columns = pcall(ff.claim, at, a, reply)
+    if not okay then return { "ok", reply[2], 0, -1, 1000, "", 0 } end
+    reply[3], reply[4], reply[5], reply[6], reply[7] = left, head, check_in_ms, lacking, columns
   end
   return reply
 end)

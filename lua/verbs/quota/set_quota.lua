@@ -15,8 +15,7 @@ ff.verb({
     return ff.refused("bad_rate")
   end
   local l = ff.limit(at, ff.limit_id("quota", a.namespace, a.name))
-  if not l.f.d then ff.put(l, "d", at.now) end
-  ff.put(l, "h.slots", a.slots >= 0 and a.slots or nil)
+  ff.set_slots(at, l, a.slots)
   local rate = a.rate > 0
   ff.put(l, "n", rate and a.rate or nil)
   ff.put(l, "w", rate and a.period_ms or nil)
@@ -25,9 +24,6 @@ ff.verb({
   local saved_up = at.now_us + (rate and math.ceil(a.burst * a.period_ms * 1000 / a.rate) or 0)
   ff.put(l, "t", string.format("%d", math.min(ff.limit_number(at, l, "t"), saved_up)))
   ff.put(l, "q", "0")
-  ff.add(at, ":limits", l.id, 0)
-  ff.tell_holders(at, l)
-  l.freed = true
   ff.save_limits(at)
   ff.commit(at)
   return { "ok" }

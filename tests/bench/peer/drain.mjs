@@ -1,6 +1,6 @@
 // Fills a BullMQ queue and drains it; prints one line of JSON. Called by ff_bench, which owns the Valkey.
 //
-//   node drain.mjs SOCKET JOBS PROCESSES CONCURRENCY keep|remove|limited
+//   node drain.mjs SOCKET JOBS PROCESSES CONCURRENCY keep|remove|limited|prioritized
 //
 // The clock runs from the word to start until the last job is completed, acknowledged by Valkey. Valkey CPU is that of its
 // main thread over the same time, client CPU that of all worker processes.
@@ -15,6 +15,8 @@ const queueName = 'bench';
 const batch = 1000;
 const [socket, jobsText, processesText, concurrencyText, mode] = process.argv.slice(2);
 const jobs = Number(jobsText), processes = Number(processesText), concurrency = Number(concurrencyText);
+const priorities = 10;
+let turn = 0;
 const keep = mode !== 'remove';
 // Far above any rate reached here: what it costs to ask.
 const limiter = mode === 'limited' ? { max: 1e6, duration: 1000 } : undefined;
@@ -59,7 +61,11 @@ async function main() {
   for (let done = 0; done < jobs; done += batch) {
     const some = Math.min(batch, jobs - done);
     await queue.addBulk(Array.from({ length: some }, () => ({
-      name: 'noop', data, opts: { removeOnComplete: !keep, removeOnFail: false },
+      name: 'noop', data,
+      opts: {
+        removeOnComplete: !keep, removeOnFail: false,
+        ...(mode === 'prioritized' ? { priority: 1 + turn++ % priorities } : {}),
+      },
     })));
   }
 

@@ -31,6 +31,11 @@ struct LimitName {
 // 1 to 64 characters: letters, digits, '.', '_', ':', '@', '/', '-', the first a letter or digit. Error:
 // invalid_argument/bad_limit_name.
 Result<void> validate_limit_name(std::string_view value, std::string_view field = "name");
+// Of a quota that users set, steer or require: the same, and not "lane:…", which are the caps of lanes. Error:
+// invalid_argument/bad_limit_name.
+Result<void> validate_quota_name(std::string_view value, std::string_view field = "name");
+// The quota that is a lane's concurrency cap (LanePolicy::concurrency): defined by the lane's record alone.
+std::string cap_quota(std::string_view lane);
 
 // How much of each dimension: whole units of the user's own, so money in its smallest coin. A dimension is 1 to 32
 // characters: a-z, 0-9, '_', the first a letter; an amount 0 to 10^15.

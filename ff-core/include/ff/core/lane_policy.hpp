@@ -21,6 +21,10 @@ struct LanePolicy {
   // (rounded up), so a spread lane may refuse when one share is full; exact for a strict lane. What is delayed or
   // retried comes back all the same.
   std::optional<std::int64_t> depth;
+  // 0 to 10^9 executions that may run at once, in all partitions together; unset: any number. It counts for every claim
+  // once it is set; those that ran before the lane had a cap count from when their worker claims from the lane again.
+  // With a lower one nothing starts until enough have ended, from when the workers have heard of it: they are told.
+  std::optional<std::int64_t> concurrency;
   // What one step of priority is worth in waiting: an execution is passed by those of d steps more only while they
   // become ready within d times this after it. Unset: a minute, or 0 in a strict lane. 0: priority always wins.
   std::optional<Millis> aging;
@@ -35,8 +39,8 @@ struct LanePolicy {
 // Error: invalid_argument/bad_policy, naming the field as on the wire.
 Result<void> validate(const LanePolicy& policy);
 
-// Canonical JSON as of core::Policy, with "weight", "depth", "aging_ms" and "ordering" ("strict") behind; "" when
-// nothing is set. Precondition: validate(policy) accepts it.
+// Canonical JSON as of core::Policy, with "weight", "depth", "concurrency", "aging_ms" and "ordering" ("strict")
+// behind; "" when nothing is set. Precondition: validate(policy) accepts it.
 std::string to_wire(const LanePolicy& policy);
 
 // Enumerators are spelled as on the wire.

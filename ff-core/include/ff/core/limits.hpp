@@ -61,6 +61,7 @@ constexpr std::size_t kRequirementsMax = 16;     // Entries of `needs` and of `p
 constexpr std::size_t kRequirementsBytes = 1024; // Of all of them as one text.
 constexpr std::int64_t kWeightMax = 1000;        // Of a lane and of a fairness key.
 constexpr std::int64_t kLaneDepthMax = 1'000'000'000;
+constexpr std::int64_t kLaneConcurrencyMax = 1'000'000'000;
 // A week for each step of priority: 9000 of them stay exact beside the time.
 constexpr std::int64_t kAgingMsMax = 7LL * 24 * 3600 * 1000;
 constexpr std::size_t kLaneReasonBytes = 512;    // Why a lane was paused.

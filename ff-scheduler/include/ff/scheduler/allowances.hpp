@@ -131,7 +131,7 @@ class Allowances {
     bool rated = true;                         // Until the first answer says that it is not.
     bool calling = false, used = false;        // used: since the last renewal.
     bool give_back = false;                    // All that is not in use, with the next call.
-    std::int64_t keep = -1;                    // Grant::keep.
+    std::int64_t keep = -1;                    // Grant::keep: what is held beyond it goes back, and is not used again.
     core::Amounts unit;                        // To be asked for: count units, and starts.
     std::int64_t count = 0, want_starts = 0;
     core::SteadyTime blocked_until{};          // It has refused.

@@ -2,8 +2,10 @@
 // ConnectionOptions and the factory for TCP, TLS and unix sockets, one server or a cluster.
 
 #include <cstddef>
+#include <memory>
 #include <string>
 
+#include "ff/core/log.hpp"
 #include "ff/script/connection.hpp"
 
 namespace ff::script {
@@ -32,6 +34,8 @@ struct ConnectionOptions {
   core::Millis ping_interval{5000};
   // Commands queued or in flight, replies that nobody waits for any more included; one more is refused.
   std::size_t in_flight_max = 65536;
+  // Told, once, that the user lacks the right to subscribe: then nothing comes on any channel. Unset: silent.
+  std::shared_ptr<core::Logger> logger;
 
   ConnectionOptions() = default;
 };

@@ -32,7 +32,7 @@ struct DeploymentOptions {
 // it alive, for 5 s at most or until the connection is closed.
 class Deployment : public std::enable_shared_from_this<Deployment> {
  public:
-  // Checks the server (Valkey, 7.2 or newer), loads or keeps the library on every primary, compares each verb's
+  // Checks every primary (Valkey, 7.2 or newer), loads or keeps the library on every primary, compares each verb's
   // signature, and fixes or checks the partition count. A library of a lower version is replaced if it is certain that
   // programs which use it can go on: each of its verbs has the same form in the new one, or more answer fields at the
   // end of a verb without rows. One of a higher version is used if the same holds for this program.

@@ -23,6 +23,7 @@ struct Submit {
     std::string id;  // made by the caller
     std::string lane;  // lane within the namespace
     std::string kind;  // selects the handler
+    std::string payload;  // opaque
     std::int64_t priority = 0;  // 0 to 9000, higher first
     std::int64_t start_at = 0;  // ms of Valkey's clock, 0: at once; the past means now
     std::int64_t delay_ms = 0;  // added to now when start_at is 0
@@ -37,7 +38,6 @@ struct Submit {
     std::string policy;  // canonical JSON, empty: the lane's
     std::string tags;  // JSON object, empty: none
     std::string content_type;  // empty: application/octet-stream
-    std::string payload;  // opaque
     Item() = default;
   };
   struct Args {
@@ -334,19 +334,19 @@ struct Claim {
     std::string queue;  // namespace/lane
     std::string kind;  // selects the handler
     std::int64_t priority = 0;  // 0 to 9000
-    std::int64_t generation = 0;  // replays so far
     std::int64_t attempt = 0;  // from 1, within the generation
     std::int64_t epoch = 0;  // fences this lease; larger than every earlier one of the execution
     std::int64_t created_at = 0;  // ms
     std::int64_t ready_at = 0;  // ms, 0: it stood in front of its priority
+    std::string payload;  // opaque
+    std::int64_t generation = 0;  // replays so far
     std::int64_t failures = 0;  // counted against the retry policy so far
     std::int64_t timeout_ms = 0;  // of this attempt, from now; 0: none
     std::int64_t deadline_at = 0;  // ms, 0: none
-    std::string requirements;  // as submitted, empty: none; one allowance for it was used if it names limits
+    std::string requirements;  // as submitted, behind the quota of the lane's cap if it has one; empty: none. If it names limits, an allowance for it was used
     std::string policy;  // retry and crash policy as canonical JSON, empty: defaults
     std::string tags;  // JSON object, empty: none
     std::string content_type;  // empty: application/octet-stream
-    std::string payload;  // opaque
     std::string resumption;  // empty: no suspension to go on from; else netstrings, see domain/suspension.lua
     Row() = default;
   };
@@ -825,6 +825,7 @@ struct ChangeLane {
     bool policy_given = false;  // 1: policy replaces the one there is
     std::string policy;  // canonical JSON, empty: all defaults
     std::int64_t home = 0;  // the partition of the lane if its ordering is strict
+    std::int64_t cap_home = 0;  // the home of the quota lane:<lane>, which is the lane's concurrency cap
     std::string state;  // running, paused, draining; empty: as it is
     std::string by;  // who changes the state
     std::string why;  // for people
@@ -858,6 +859,7 @@ struct Lanes {
     std::string why;
     std::int64_t since = 0;  // ms, 0: always
     std::int64_t weight = 0;  // among the lanes of a worker
+    std::int64_t concurrency = 0;  // its cap, -1: none
     std::string policy;  // canonical JSON, empty: all defaults
     std::string record;  // for set_lanes
     Row() = default;
@@ -874,7 +876,8 @@ struct Lanes {
 
 // Gives a partition its copies of lane records. An older version than the one there changes
 // nothing. Another worth of priority (aging_ms) ranks anew all that waits, a few microseconds each;
-// a lane that runs again wakes workers.
+// a lane that runs again or has no cap any more wakes workers. The home of a lane's cap is to be
+// told first: it defines the quota lane:<lane>, which claims everywhere then need allowances of.
 struct SetLanes {
   static constexpr std::string_view kFunction = "ff1_set_lanes";
   static constexpr bool kReadOnly = false;
@@ -948,6 +951,7 @@ struct Explain {
     std::string fairness_key;  // empty: none
     std::string lane_state;  // running, paused or draining
     std::int64_t now = 0;  // ms of Valkey's clock
+    std::int64_t concurrency = 0;  // the lane's cap, which may be what a ready one waits for; -1: none
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);

@@ -151,6 +151,7 @@ struct Lane {
   core::TimestampMs since = 0;   // 0: it was never changed.
   std::int64_t version = 0;      // Grows with each change of any lane.
   std::string policy;            // Canonical JSON of core::LanePolicy, empty: all defaults.
+  std::optional<std::int64_t> concurrency;  // Of the policy.
   Lane() = default;
 };
 
@@ -168,6 +169,7 @@ struct LaneStatus {
   std::int64_t waiting = 0;      // Ready executions.
   double starts_per_second = -1; // Lately; -1: unknown.
   std::vector<RouteStatus> routes;
+  std::optional<QuotaDescription> cap;  // Of a lane with a concurrency cap: what waits, waits for it when all is held.
   LaneStatus() = default;
 };
 
@@ -175,6 +177,7 @@ struct LaneStatus {
 struct Explanation {
   script::Explain::Ok fields;    // As documented in verbs.gen.hpp.
   core::State state = core::State::ready;
+  std::optional<QuotaDescription> cap;  // Of a ready one in a lane with a concurrency cap.
   core::Millis expected{-1};     // Until it starts, by the live rate of its partition; -1: that cannot be told.
   std::string text() const;      // One line for people.
   Explanation() = default;
@@ -327,7 +330,8 @@ class Client {
   // How a lane stands over all partitions. Errors: invalid_argument/bad_lane.
   Awaitable<LaneStatus> lane(std::string name);
   // A change is stored first and then told to every partition; where that fails, servers do so within seconds, and a
-  // repeat does. Errors: invalid_argument/bad_lane, bad_policy, bad_reason (at most 512 bytes in `by` and `why`).
+  // repeat does. Once it has answered, a concurrency cap holds for every claim (core::LanePolicy).
+  // Errors: invalid_argument/bad_lane, bad_policy, bad_reason (at most 512 bytes in `by` and `why`).
   Awaitable<void> set_lane_policy(std::string name, core::LanePolicy policy);
   Awaitable<void> set_lane_state(std::string name, core::LaneState state, std::string by, std::string why);
   Awaitable<Explanation> explain(core::ExecutionId id);        // not_found
@@ -336,7 +340,8 @@ class Client {
 
   // Quotas and budgets (core/admission.hpp) of this namespace. Executions name them (Submission::requirements); one
   // that is not defined limits nothing. A change counts at once; workers that hold more than a lowered limit come down
-  // as their executions end. Names are checked: invalid_argument/bad_limit_name.
+  // as their executions end. Names are checked: invalid_argument/bad_limit_name; quotas "lane:<lane>" are caps of lanes
+  // (set_lane_policy) and can only be looked at.
   Awaitable<void> set_quota(std::string name, core::Quota quota);       // invalid_argument/bad_quota
   // Nothing starts under it for so long (0 to a day), as a server's 429 asks for; another pause only puts the end off,
   // 0 ends it. Errors: not_found, invalid_argument/bad_pause.

@@ -138,7 +138,8 @@ class Task : public std::enable_shared_from_this<Task> {
   core::TimestampMs created_at() const noexcept { return row_.created_at; }
   core::TimestampMs ready_at() const noexcept { return row_.ready_at; }
   std::int64_t timeout_ms() const noexcept { return row_.timeout_ms; }  // Of this attempt, 0: none.
-  const std::string& requirements() const noexcept { return row_.requirements; }  // As of core::to_wire.
+  // As of core::to_wire, behind the quota of the lane's cap if it has one.
+  const std::string& requirements() const noexcept { return row_.requirements; }
   const std::string& tags() const noexcept { return row_.tags; }        // JSON object, empty: none.
   // What the last suspension ended with; nullptr: there was none in this generation, or its attempt was failed.
   // Attempts that follow a crash or a failure get it again.
