@@ -125,8 +125,6 @@ void StateCompare::execution_key(const Key& key) {
   satellite(key, found->second, key.rest.substr(colon + 1));
 }
 
-constexpr std::size_t kInCore = 64;  // Bytes of requirements; longer ones are a satellite.
-
 // A payload of more than 256 bytes has a key of its own.
 bool payload_apart(const Execution& execution) { return execution.payload.size() > 256; }
 
@@ -165,16 +163,13 @@ void StateCompare::core(const Key& key, const Execution& execution) {
   if (execution.lean) text("m", "lean");
   number("t", execution.timeout_ms());
   if (execution.policy.retention) text("r", std::to_string(execution.policy.retention->count()));
-  bool more = execution.stores_policy() || !execution.tags.empty() || execution.progress || !execution.text.empty() ||
-              !execution.history.empty() || !execution.old_results.empty() || execution.steps ||
-              execution.stream || execution.requirements.size() > kInCore;
   const auto& required = execution.requirements;
   if (!required.empty()) text("rq", required.size() <= kInCore ? required : "@" + digest(required));
   if (!execution.fairness_key.empty()) text("fk", execution.fairness_key);
   if (execution.weight > 1) text("fw", std::to_string(execution.weight));
   number("tl", execution.lane_timeout);
   if (execution.steps) text("h", std::to_string(*execution.steps));
-  if (more) text("j", "1");
+  if (execution.has_satellites()) text("j", "1");
   if (!execution.content_type.empty()) text("ct", execution.content_type);
   if (!execution.result_type.empty()) text("rt", execution.result_type);
   if (payload_apart(execution)) text("pk", "1");

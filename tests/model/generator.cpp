@@ -216,7 +216,11 @@ void Generator::submit_item(const Model& model, Words& words) {
   bool later = rng_.chance(0.25);
   bool key = rng_.chance(0.2) && id.find('-') == std::string::npos;
   const auto& policies = palette();
-  words.insert(words.end(), {id, some(kLanes), "send-mail", number({0, 0, 0, 1, 500, 9000})});
+  // Up to 256 bytes the payload is in the core.
+  auto sevens = std::string(rng_.below(3) * 247 + 1, '7');
+  words.insert(words.end(), {id, some(kLanes), "send-mail"});
+  words.push_back(rng_.chance(0.6) ? std::string("\0\xff\r\nbytes", 9) + sevens : "");
+  words.push_back(number({0, 0, 0, 1, 500, 9000}));
   words.push_back(later && rng_.chance(0.4) ? std::to_string(now + rng_.between(-50, 2000)) : "0");
   words.push_back(later ? number({0, 1, 20, 500, 70000}) : "0");
   words.push_back(rng_.chance(0.1) ? std::to_string(now + rng_.between(-10, 300)) : "0");
@@ -230,15 +234,24 @@ void Generator::submit_item(const Model& model, Words& words) {
   words.push_back(rng_.chance(0.3) ? "" : policies[rng_.below(policies.size())].text);
   words.push_back(rng_.chance(0.2) ? R"({"team":"a"})" : "");
   words.push_back(rng_.chance(0.3) ? "application/json" : "");
-  // Up to 256 bytes the payload is in the core.
-  auto sevens = std::string(rng_.below(3) * 247 + 1, '7');
-  words.push_back(rng_.chance(0.6) ? std::string("\0\xff\r\nbytes", 9) + sevens : "");
 }
 
+// As a binding does: rare fields that no item has do not travel; sometimes all do.
 Generator::Words Generator::submit(const Model& model) {
-  Words words = {some(kNamespaces), rng_.chance(0.05) ? "1" : "0"};
-  do submit_item(model, words);
+  constexpr std::size_t fields = 18, always = 4;
+  Words full = {some(kNamespaces), rng_.chance(0.05) ? "1" : "0"};
+  do submit_item(model, full);
   while (rng_.chance(0.35));
+  std::uint64_t columns = rng_.chance(0.3) ? (1u << (fields - always)) - 1 : 0;
+  for (std::size_t i = 2; i < full.size(); ++i) {
+    auto field = (i - 2) % fields;
+    if (field >= always && !full[i].empty() && full[i] != "0") columns |= std::uint64_t(1) << (field - always);
+  }
+  Words words = {full[0], full[1], std::to_string(columns)};
+  for (std::size_t i = 2; i < full.size(); ++i) {
+    auto field = (i - 2) % fields;
+    if (field < always || (columns >> (field - always) & 1) != 0) words.push_back(full[i]);
+  }
   return words;
 }
 

@@ -1,6 +1,7 @@
 #include "model/harness.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <stdexcept>
 #include <utility>
@@ -46,6 +47,10 @@ void limit_told_in_order(std::vector<Message>& messages) {
   std::sort(first, messages.end(), [](const Message& a, const Message& b) {
     return a.channel != b.channel ? a.channel < b.channel : a.text < b.text;
   });
+}
+
+bool one_item(const Op& submit) {
+  return submit.args.size() == 7 + std::size_t(std::popcount(std::stoull(submit.args[2])));
 }
 
 bool same_call(const Op& a, const Op& b) { return a.verb == b.verb && a.args == b.args; }
@@ -162,7 +167,7 @@ struct Harness::Run {
     if (!last_op || !same_call(op, *last_op) || reply.is_error() || last_reply.is_error()) return {};
     bool repeats = op.verb == "fail" || op.verb == "release" || op.verb == "replay" || op.verb == "purge";
     repeats = repeats || (op.verb == "complete" && op.args[3] == "0") || (op.verb == "cancel" && op.args[2] == "0");
-    repeats = repeats || (op.verb == "submit" && op.args.size() == 20 && op.clock_us == last_op->clock_us);
+    repeats = repeats || (op.verb == "submit" && one_item(op) && op.clock_us == last_op->clock_us);
     for (const auto& word : op.args) repeats = repeats && !gone_or_lean(word);
     if (!repeats || reply.elements.size() < 2) return {};
     model.counters().count("same call again at once");

@@ -274,14 +274,16 @@ std::int64_t Limits::retry_in_ms(Limit& limit, const Holder& holder, const Item&
   return limit.resets ? std::max<std::int64_t>(0, *limit.resets - now_.ms) : -1;
 }
 
-// A lowered limit is shared in proportion; else evenly with those who wait and have nothing.
+// A lowered limit is not exceeded with what the others have now; else it is shared evenly with those who wait and have nothing.
 std::int64_t Limits::slots_to_keep(const Work& work, std::int64_t mine) const {
   const auto& limit = work.limit;
   if (mine == 0) return -1;
   if (limit.paused_ms(now_.ms) > 0) return 0;
   const auto& slots = limit.dimensions.at("slots");
   if (!slots.hard) return -1;
-  if (*slots.reserved > *slots.hard) return mine * *slots.hard / *slots.reserved;
+  if (*slots.reserved > *slots.hard) {
+    return std::max<std::int64_t>(0, mine - (*slots.reserved - *slots.hard));
+  }
   std::int64_t starving = 0;
   for (const auto& [name, _] : work.before.waiting) {
     auto holder = limit.holders.find(name);

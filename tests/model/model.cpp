@@ -35,6 +35,11 @@ bool Execution::stores_policy() const {
   return !(policy.retry == ff::core::RetryPolicy()) || !(policy.crash == ff::core::CrashPolicy());
 }
 
+bool Execution::has_satellites() const {
+  return stores_policy() || !tags.empty() || progress || !text.empty() || !history.empty() || !old_results.empty() ||
+         steps || stream || requirements.size() > kInCore;
+}
+
 std::optional<std::int64_t> Execution::deadline_entry() const {
   if (ended_already()) return std::nullopt;
   return cancel_requested ? cancel_by : deadline;

@@ -138,6 +138,7 @@ struct Execution {
   std::int64_t timeout_ms() const { return policy.attempt_timeout.value_or(ff::core::Millis(0)).count(); }
   std::int64_t attempt_ms() const { return timeout_ms() > 0 ? timeout_ms() : lane_timeout; }
   bool stores_policy() const;
+  bool has_satellites() const;  // Beside payload and result; a lean one's are noted too.
   std::optional<std::int64_t> deadline_entry() const;  // Its score in `deadlines`.
 };
 
@@ -228,8 +229,8 @@ class Model {
   enum class Standing { held, repeated, stale };
 
   Reply submit(Args& args);
-  std::pair<std::string, std::string> submit_one(const std::string& ns, bool again, Args& args,
-                                                 std::map<std::string, std::int64_t>& depths);
+  std::pair<std::string, std::string> submit_one(const std::string& ns, bool again, std::uint64_t columns,
+                                                 Args& args, std::map<std::string, std::int64_t>& depths);
   Reply claim(Args& args);
   Reply complete(Args& args);
   Reply fail(Args& args);
@@ -280,6 +281,7 @@ class Model {
   void crash(Execution& execution);
   void do_claim(const Claim& claim, Reply& reply);
   std::int64_t check_in(const Claim& claim, std::int64_t room, std::optional<std::int64_t> next, Reply& reply);
+  void narrow(std::size_t slot, std::size_t rows, Reply& reply);
   void hand_over(Execution& execution, std::int64_t ready_at, Reply& reply);
   std::string complete_one(const Lease& lease, const std::string& type, const std::string& result);
   std::string release_one(const Lease& lease, bool started, std::int64_t delay_ms, const std::string& reason);
@@ -350,7 +352,7 @@ class Model {
   std::string broken_;
   std::deque<std::vector<std::string>> events_;
   std::size_t event_count_ = 0;
-  bool committed_ = false;
+  bool committed_ = false, rare_rows_ = false;
   Counters counters_;
   // Of the commit under way.
   std::vector<std::string> commit_events_;

@@ -13,6 +13,8 @@ namespace ff::model {
 
 constexpr std::int64_t kRankEpochMs = 1735689600000, kPriorityMax = 9000;
 constexpr std::int64_t kStrictStep = std::int64_t(1) << 39;  // No time makes up for one step of priority.
+constexpr std::size_t kRowFieldsAlways = 9, kRowFields = 18;  // Of what a claim hands over.
+constexpr std::size_t kInCore = 64;  // Bytes of requirements; longer ones are a satellite.
 constexpr std::int64_t kFront = -1;  // As the time that a ready execution ranks by.
 
 // The first 16 hex digits of a text's SHA-1.

@@ -1,5 +1,6 @@
 // The verbs: what each asks for, refuses and answers, in the order the reference pages declare.
 #include <algorithm>
+#include <bit>
 #include <cctype>
 #include <stdexcept>
 
@@ -9,6 +10,7 @@ namespace ff::model {
 namespace {
 
 constexpr std::int64_t kEngineSilentMs = 30000, kEngineLookMs = 60000, kLookMs = 1000, kDueOfAClaim = 8;
+constexpr int kItemFields = 4;  // And the rare ones that travel.
 constexpr std::int64_t kResultsKept = 8, kStepsKept = 8, kOffDuty = 20, kAnyTime = std::int64_t(1) << 53;
 
 std::string text(std::int64_t value) { return std::to_string(value); }
@@ -82,10 +84,11 @@ Reply Model::limit_verb(const std::string& verb, Args& args) {
 Reply Model::submit(Args& args) {
   std::string ns = args.bytes();
   bool again = args.flag();
+  auto columns = static_cast<std::uint64_t>(args.integer());
   Args look = args;
   while (look.more()) {
     const auto& id = look.bytes();
-    for (int i = 0; i < 17; ++i) look.bytes();
+    for (int i = 0; i < kItemFields - 1 + std::popcount(columns); ++i) look.bytes();
     bool good = std::all_of(id.begin(), id.end(), [](unsigned char c) { return std::isalnum(c) != 0; });
     if (good) continue;
     counters_.count("whole batch refused");
@@ -96,7 +99,7 @@ Reply Model::submit(Args& args) {
   Reply reply = ok();
   std::map<std::string, std::int64_t> depths;
   while (args.more()) {
-    auto [outcome, id] = submit_one(ns, again, args, depths);
+    auto [outcome, id] = submit_one(ns, again, columns, args, depths);
     counters_.count("submit " + outcome);
     reply.fields.push_back(outcome);
     reply.fields.push_back(id);
@@ -105,26 +108,30 @@ Reply Model::submit(Args& args) {
   return reply;
 }
 
-std::pair<std::string, std::string> Model::submit_one(const std::string& ns, bool again, Args& args,
-                                                      std::map<std::string, std::int64_t>& depths) {
+std::pair<std::string, std::string> Model::submit_one(const std::string& ns, bool again, std::uint64_t columns,
+                                                      Args& args, std::map<std::string, std::int64_t>& depths) {
   Execution item;
   item.ns = ns;
   item.id = args.bytes();
   item.lane = args.bytes();
   item.kind = args.bytes();
-  item.priority = args.integer();
-  auto start_at = args.integer(), delay_ms = args.integer(), deadline_at = args.integer(),
-      deadline_ms = args.integer();
-  std::string key = args.bytes();
-  auto ttl_ms = args.integer();
-  std::string fingerprint = args.bytes();
-  item.requirements = args.bytes();
-  item.fairness_key = args.bytes();
-  item.weight = args.integer();
-  item.policy_text = args.bytes();
-  item.tags = args.bytes();
-  item.content_type = args.bytes();
   item.payload = args.bytes();
+  auto rare = [&, column = 0]() mutable { return (columns >> column++ & 1) != 0 ? args.bytes() : std::string(); };
+  auto rare_number = [&rare] {
+    auto given = rare();
+    return given.empty() ? 0 : std::stoll(given);
+  };
+  item.priority = rare_number();
+  auto start_at = rare_number(), delay_ms = rare_number(), deadline_at = rare_number(), deadline_ms = rare_number();
+  std::string key = rare();
+  auto ttl_ms = rare_number();
+  std::string fingerprint = rare();
+  item.requirements = rare();
+  item.fairness_key = rare();
+  item.weight = rare_number();
+  item.policy_text = rare();
+  item.tags = rare();
+  item.content_type = rare();
   item.created = now_;
 
   Known known;
@@ -184,14 +191,30 @@ std::pair<std::string, std::string> Model::submit_one(const std::string& ns, boo
 void Model::hand_over(Execution& execution, std::int64_t ready_at, Reply& reply) {
   auto& out = reply.fields;
   for (auto& field :
-       {execution.id, execution.queue(), execution.kind, text(execution.priority), text(execution.generation),
-        text(execution.attempts), text(execution.epoch), text(execution.created), text(ready_at),
-            text(execution.failures),
-        text(execution.attempt_ms()), text(execution.deadline.value_or(0)), execution.requirements,
+       {execution.id, execution.queue(), execution.kind, text(execution.priority), text(execution.attempts),
+        text(execution.epoch), text(execution.created), text(ready_at), execution.payload,
+        text(execution.generation), text(execution.failures), text(execution.attempt_ms()),
+        text(execution.deadline.value_or(0)), execution.requirements,
         execution.stores_policy() ? execution.policy_text : "", execution.tags, execution.content_type,
-            execution.payload, resumption_of(execution)}) {
+        resumption_of(execution)}) {
     out.push_back(field);
   }
+  rare_rows_ = rare_rows_ || execution.has_satellites() || execution.generation > 0 || execution.failures > 0 ||
+               execution.attempt_ms() > 0 || execution.deadline || !execution.requirements.empty() ||
+               !execution.content_type.empty();
+}
+
+// Rare fields travel with all rows of an answer or with none.
+void Model::narrow(std::size_t slot, std::size_t rows, Reply& reply) {
+  reply.fields[slot] = rare_rows_ ? "511" : "0";
+  if (rare_rows_) return;
+  counters_.count("rows without rare fields");
+  auto& fields = reply.fields;
+  auto to = rows;
+  for (auto from = rows; from < fields.size(); ++from) {
+    if ((from - rows) % kRowFields < kRowFieldsAlways) fields[to++] = fields[from];
+  }
+  fields.resize(to);
 }
 
 void Model::Claim::read_abilities(Args& args) {
@@ -212,7 +235,7 @@ Reply Model::claim(Args& args) {
   claim.queues = args.names();
   claim.read_abilities(args);
   claim.slot = 1;
-  Reply reply = ok(std::string("0"), std::string("-1"), std::string("0"), std::string());
+  Reply reply = ok(std::string("0"), std::string("-1"), std::string("0"), std::string(), std::string("0"));
   do_claim(claim, reply);
   return reply;
 }
@@ -223,6 +246,8 @@ void Model::do_claim(const Claim& claim, Reply& reply) {
   bool wrote = committed_ || (first_due && *first_due <= now_);
   std::map<std::string, std::int64_t> fired;
   do_due(kDueOfAClaim, fired);
+  rare_rows_ = false;
+  const auto rows = reply.fields.size();
   if (claim.again) {
     auto active = in_state(State::active);
     bool any = false;
@@ -233,13 +258,13 @@ void Model::do_claim(const Claim& claim, Reply& reply) {
     }
     counters_.count(any ? "claim repeated" : "claim repeated in vain");
     if (any) {
+      narrow(claim.slot + 4, rows, reply);
       committed_ = wrote;
       return;
     }
   }
   auto next = earliest();
   auto before = eligible(claim);
-  auto rows = reply.fields.size();
   std::int64_t taken = 0, left = 0, head = -1;
   for (const auto& queue : claim.queues) {
     auto got = take(queue, claim, claim.want - taken, reply);
@@ -248,6 +273,7 @@ void Model::do_claim(const Claim& claim, Reply& reply) {
     if (got.head) head = head < 0 ? *got.head : std::min(head, *got.head);
   }
   check_claim(claim, before, rows, reply);
+  narrow(claim.slot + 4, rows, reply);
   std::int64_t check = 0;
   if (taken < claim.want && head < 0) check = check_in(claim, claim.want - taken, next, reply);
   reply.fields[claim.slot] = text(left);
@@ -299,7 +325,8 @@ Reply Model::complete(Args& args) {
     }
   }
   commit();
-  Reply reply = ok(joined(outcomes), std::string("0"), std::string("-1"), std::string("0"), std::string());
+  Reply reply = ok(joined(outcomes), std::string("0"), std::string("-1"), std::string("0"), std::string(),
+                   std::string("0"));
   if (claim.want > 0) do_claim(claim, reply);
   return reply;
 }
