@@ -107,7 +107,7 @@ Generator::Words Generator::of_limit(const std::string& verb, const Model& model
   if (rng_.chance(0.03)) used["bytes"] = 1;
   Amounts covered = used;
   for (auto& [_, amount] : covered) amount = std::max<std::int64_t>(0, amount + rng_.between(-3, 1));
-  return {"acme", budget, "report" + std::to_string(rng_.below(30)), std::to_string(kKnownMs),
+  return {"acme", budget, "report" + std::to_string(rng_.below(12)), std::to_string(kKnownMs),
           rng_.chance(0.2) ? "" : pick(workers()), ff::core::to_wire(used), ff::core::to_wire(covered)};
 }
 

@@ -274,7 +274,8 @@ std::int64_t Limits::retry_in_ms(Limit& limit, const Holder& holder, const Item&
   return limit.resets ? std::max<std::int64_t>(0, *limit.resets - now_.ms) : -1;
 }
 
-// A lowered limit is not exceeded with what the others have now; else it is shared evenly with those who wait and have nothing.
+// A lowered limit is not exceeded with what the others have now; else it is shared evenly with those who wait and have
+// nothing.
 std::int64_t Limits::slots_to_keep(const Work& work, std::int64_t mine) const {
   const auto& limit = work.limit;
   if (mine == 0) return -1;

@@ -614,7 +614,8 @@ Reply Model::describe(Args& args) {
       text(have.cancel_requested.value_or(0)), text(have.timeout_ms()), std::string(have.lean ? "lean" : "record"),
       have.failure_class.value_or(""), have.text, have.content_type, have.result_type,
       have.stores_policy() ? have.policy_text : "", have.tags, text(progress.percent), progress.message,
-      text(progress.at), text(now_), have.requirements, have.fairness_key, text(std::max<std::int64_t>(1, have.weight)));
+      text(progress.at), text(now_), have.requirements, have.fairness_key,
+      text(std::max<std::int64_t>(1, have.weight)));
   reply.json_from = reply.fields.size();
   for (const auto& entry : have.history) {
     std::string line;
@@ -736,7 +737,8 @@ Reply Model::run_due(Args& args) {
   std::map<std::string, std::int64_t> fired;
   auto done = do_due(limit, fired);
   auto next = earliest();
-  Reply reply = ok(text(done), text(next ? std::max<std::int64_t>(0, *next - now_) : -1), text(lanes_version_), text(-1));
+  Reply reply = ok(text(done), text(next ? std::max<std::int64_t>(0, *next - now_) : -1), text(lanes_version_),
+                   text(-1));
   reply.rows_from = 5;
   reply.row_size = 2;
   for (const auto& [scanner, items] : fired) {
