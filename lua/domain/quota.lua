@@ -3,6 +3,7 @@
 -- them can be saved up. Within any time L no more than b + L * n / w are granted.
 --   n w b   rate: starts, ms, burst; absent: none
 --   t       see above
+--   e       when the rate was set, microseconds
 --   q       when the last one that was refused a start may ask again, microseconds
 --   p       paused until, ms
 
@@ -45,9 +46,10 @@ function ff.take_starts(at, l, count)
 end
 
 -- Takes back `count` of the starts granted at `granted_us`. They are worth what they cost less the time since: what has
--- been earned meanwhile may have been granted again, so the rate is never exceeded.
+-- been earned meanwhile may have been granted again, so the rate is never exceeded. What was granted under an earlier
+-- rate cost something else, and is worth nothing.
 function ff.return_starts(at, l, count, granted_us)
-  if count <= 0 or not l.f.n then return end
+  if count <= 0 or not l.f.n or granted_us <= ff.limit_number(at, l, "e") then return end
   local worth = math.floor(earning(at, l, count)) - (at.now_us - granted_us)
   if worth > 0 then ff.put(l, "t", string.format("%d", ff.limit_number(at, l, "t") - worth)) end
 end

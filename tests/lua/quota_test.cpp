@@ -269,6 +269,19 @@ TEST_CASE("starts are granted as GCRA says: in no time more than may be, and as 
   }
 }
 
+TEST_CASE("starts granted before the rate was changed come back for nothing") {
+  LuaFixture lua;
+  set_quota(lua, -1, 1, 1, 2);
+  Holder a(lua, "a"), b(lua, "b");
+  CHECK(a.slots(0, 0, 2).starts == 2);
+  set_quota(lua, -1, 1, 60'000, 5);
+  CHECK(b.slots(0, 0, 5).starts == 5);
+
+  a.slots(0, 0, 0, 2);
+
+  CHECK(b.slots(0, 0, 1).starts == 0);
+}
+
 TEST_CASE("given back starts never let more start than the rate allows") {
   Rng random(seed());
   for (int round = 0; round < 30; ++round) {

@@ -30,6 +30,7 @@ std::map<std::string, std::string> fields_of(const Limit& limit) {
   }
   number("t", limit.earned);
   number("q", limit.asks);
+  number("e", limit.set_us);
   number("p", limit.paused);
   text("a", limit.parent);
   text("y", limit.on_breach);

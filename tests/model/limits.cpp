@@ -198,6 +198,10 @@ std::int64_t Limits::take_starts(Limit& limit, std::int64_t count) {
 // What was earned since the grant may have been granted again.
 void Limits::return_starts(Limit& limit, std::int64_t count, std::int64_t granted_us) {
   if (!limit.rate) return;
+  if (granted_us <= limit.set_us) {
+    events_.emplace_back("starts of an earlier rate given back");
+    return;
+  }
   auto worth = count * limit.rate->period_ms * 1000 / limit.rate->starts - (now_.us - granted_us);
   if (worth > 0) *limit.earned -= worth;
   if (auto there = limit.started.find(granted_us); there != limit.started.end()) there->second -= count;
@@ -371,6 +375,7 @@ Reply Limits::set_quota(Args& args) {
   }
   limit.earned = std::min(limit.earned.value_or(0), saved_up);
   limit.asks = 0;
+  limit.set_us = now_.us;
   limit.started.clear();
   tell_all(work);
   work.freed = true;

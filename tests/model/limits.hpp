@@ -42,7 +42,7 @@ struct Limit {
     std::int64_t starts = 0, period_ms = 0, burst = 0;
   };
   std::optional<Rate> rate;
-  std::optional<std::int64_t> earned, asks, paused;
+  std::optional<std::int64_t> earned, asks, set_us, paused;
   // What was granted and not given back under the rate that is set: when, and how many. For the bound alone.
   std::map<std::int64_t, std::int64_t> started;
 

@@ -100,7 +100,8 @@ std::string events(const Counters& counters) {
       "refused other_period", "refused unknown_dimension", "limits: allowance granted", "limits: holder waits",
       "limits: waiting holder told", "limits: late reservation", "limits: reservation repeated",
       "limits: reservation too large", "limits: slots asked back", "limits: starts granted",
-      "limits: starts given back", "limits: starts given back too late", "limits: parent named",
+      "limits: starts given back", "limits: starts given back too late",
+      "limits: starts of an earlier rate given back", "limits: parent named",
       "limits: period over", "limits: resets told", "limits: usage ok", "limits: usage soft", "limits: usage hard",
       "limits: usage reported before", "limits: timer unblock", "limits: timer quota_reconciler",
       "limits: timer budget_reconciler", "limits: timer budget_reset"};

@@ -24,6 +24,7 @@ ff.verb({
   local saved_up = at.now_us + (rate and math.ceil(a.burst * a.period_ms * 1000 / a.rate) or 0)
   ff.put(l, "t", string.format("%d", math.min(ff.limit_number(at, l, "t"), saved_up)))
   ff.put(l, "q", "0")
+  ff.put(l, "e", string.format("%d", at.now_us))
   ff.save_limits(at)
   ff.commit(at)
   return { "ok" }
