@@ -20,8 +20,7 @@ local function schedule(at, l, instants)
     end
   end
   ff.put(l, "f", #rest)
-  local key = at.tag .. ":" .. l.id .. ":z"
-  if rest[1] then ff.write(at, { "SET", key, table.concat(rest, ",") }) else ff.unlink(at, key) end
+  l.later = table.concat(rest, ",") -- Planned by ff.save_limits: a call may get here twice.
   if l.f.z then
     ff.arm_limit(at, "r " .. l.id, l.f.z)
   end

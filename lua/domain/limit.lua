@@ -215,6 +215,8 @@ local function save(at, l)
     if value == "" and string.sub(field, 1, 1) == "@" then gone[#gone + 1] = field end
   end
   for field in pairs(l.gone) do gone[#gone + 1] = field end
+  if l.later == "" then ff.unlink(at, key .. ":z") end
+  if l.later and l.later ~= "" then ff.write(at, { "SET", key .. ":z", l.later }) end
   if #set > 0 then ff.set_fields(at, key, set) end
   if #gone > 0 then ff.write_last(at, { "HDEL", key, unpack(gone) }) end
   if l.freed then unblock(at, l) end

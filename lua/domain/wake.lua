@@ -165,14 +165,16 @@ function ff.renew_handoffs(at, limit)
   end
 end
 
--- Plans that idle workers are woken for all that waits in a lane.
+-- Plans that idle workers are woken for all that waits in a lane: its own line first, then the one whose first is best.
 function ff.offer_all(at, queue)
   local lane = ff.lane(at, queue)
   local waiting = lane.paused and 0 or ff.line_length(at, queue, "")
   if waiting > 0 then ff.offer(at, queue, "", waiting) end
   if lane.paused then return end
-  for name in pairs(lane.lines) do
-    waiting = ff.line_length(at, queue, name)
+  local open = lane.line_count > 0 and redis.call("ZRANGE", at.tag .. ":open:" .. queue, 0, -1) or {}
+  for i = 1, #open do
+    local name = open[i]
+    waiting = lane.lines[name] and ff.line_length(at, queue, name) or 0
     if waiting > 0 then ff.offer(at, queue, name, waiting, nil, lane.lines[name]) end
   end
 end

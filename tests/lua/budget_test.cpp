@@ -166,6 +166,22 @@ TEST_CASE("resets that ran out are told anew, and one that was missed meanwhile 
   CHECK(lua.word<script::SetResets>(resets) == "other_period");
 }
 
+TEST_CASE("a budget set anew while its reset is due knows all of its new resets") {
+  LuaFixture lua;
+  auto args = budget_args(-1, 100);
+  args.period = "some";
+  args.resets = {std::to_string(lua.now() + 30)};
+  lua.ok<script::SetBudget>(args);
+  wait(lua, 40);
+  const auto first = lua.now() + 300'000;
+  args.resets = {std::to_string(first), std::to_string(first + 1)};
+
+  lua.ok<script::SetBudget>(args);
+
+  CHECK(describe_limit(lua, "budget", "b").resets_at == first);
+  CHECK(lua.text({"GET", lua.key("b:ns/b:z")}) == std::to_string(first + 1));
+}
+
 TEST_CASE("a budget is changed live: limits count at once, what was used stays used") {
   LuaFixture lua;
   lua.ok<script::SetBudget>(budget_args(-1, 100));

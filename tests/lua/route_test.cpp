@@ -207,6 +207,26 @@ TEST_CASE("limited work needs an allowance, and a claim says what it has none fo
   CHECK(violations(lua) == "");
 }
 
+TEST_CASE("a change to the priority it has leaves an execution where it stands, also a second time") {
+  LuaFixture lua;
+  const auto first = lua.submit(of_key("A")), second = lua.submit(of_key("A"));
+  script::ChangePriority::Args args;
+  args.ns = "ns";
+  args.id = first;
+  args.priority = 5;
+  lua.ok<script::ChangePriority>(args);
+  args.id = second;
+  lua.ok<script::ChangePriority>(args);
+  args.id = first;
+
+  lua.ok<script::ChangePriority>(args);
+
+  const auto both = lua.ok<script::Claim>(claim_args(2, {}));
+  REQUIRE(both.rows.size() == 2);
+  CHECK(both.rows[0].id == first);
+  CHECK(both.rows[1].id == second);
+}
+
 TEST_CASE("fairness keys are served in turn, by weight, however many wait for each") {
   LuaFixture lua;
   lua.submit(many(of_key("A"), 300));

@@ -107,6 +107,7 @@ void StateCompare::equal(const Key& key, std::string_view found, const std::stri
 void StateCompare::partition(const Key& key) {
   auto values = snapshot_->values(key);
   for (std::size_t i = 0; i < values.size(); i += 2) {
+    if (values[i] == "lv") equal(key, values[i + 1], std::to_string(model_->lanes_version()));
     if (values[i] != "hi") continue;
     auto hi = std::stoll(std::string(values[i + 1]));
     if (hi > model_->now()) wrong(key, "hi is ahead of now");
@@ -133,7 +134,7 @@ void StateCompare::core(const Key& key, const Execution& execution) {
     std::string_view name;
     std::string value;
   };
-  std::array<Field, 28> expected;
+  std::array<Field, 32> expected;
   std::size_t count = 0;
   auto text = [&](std::string_view name, std::string value) { expected[count++] = {name, std::move(value)}; };
   auto number = [&](std::string_view name, std::int64_t value) {
@@ -161,12 +162,14 @@ void StateCompare::core(const Key& key, const Execution& execution) {
   if (execution.tailed) text("i", "1");
   if (execution.lean) text("m", "lean");
   number("t", execution.timeout_ms());
-  if (execution.policy.retention) text("r", std::to_string(execution.retention_ms()));
-  bool more = execution.stores_policy() || !execution.tags.empty() || execution.progress || !execution.text.empty() ||
-              !execution.history.empty() || !execution.old_results.empty() || execution.steps ||
-              execution.stream;
+  if (execution.policy.retention) text("r", std::to_string(execution.policy.retention->count()));
+  const auto& required = execution.requirements;
+  if (!required.empty()) text("rq", required.size() <= kInCore ? required : "@" + digest(required));
+  if (!execution.fairness_key.empty()) text("fk", execution.fairness_key);
+  if (execution.weight > 1) text("fw", std::to_string(execution.weight));
+  number("tl", execution.lane_timeout);
   if (execution.steps) text("h", std::to_string(*execution.steps));
-  if (more) text("j", "1");
+  if (execution.has_satellites()) text("j", "1");
   if (!execution.content_type.empty()) text("ct", execution.content_type);
   if (!execution.result_type.empty()) text("rt", execution.result_type);
   if (payload_apart(execution)) text("pk", "1");
@@ -222,6 +225,7 @@ void StateCompare::satellite(const Key& key, const Execution& execution, std::st
   else if (which == "x") expected = execution.text;
   else if (which == "y") expected = execution.stores_policy() ? execution.policy_text : "";
   else if (which == "t") expected = execution.tags;
+  else if (which == "n") expected = execution.requirements.size() > kInCore ? execution.requirements : "";
   else {
     auto old = execution.old_results.find(std::stoll(std::string(which.substr(1))));
     if (old != execution.old_results.end()) expected = old->second;
@@ -309,6 +313,7 @@ void StateCompare::sorted(const Key& key, Scores expected) {
 void StateCompare::index_key(const Key& key) {
   Scores expected;
   auto rest = key.rest;
+  if (limit_key(key) || lane_key(key)) return;
   if (rest == "ev") return events(key);
   if (rest.substr(0, 2) == "i:") return known(key);
   if (rest == "lanes") {
@@ -319,9 +324,6 @@ void StateCompare::index_key(const Key& key) {
   }
   if (rest == "handoffs") {
     for (const auto& [queue, at] : model_->handoffs()) expected.emplace_back(at, queue);
-  } else if (rest.substr(0, 2) == "q:") {
-    for (const auto* execution : model_->in_queue(std::string(rest.substr(2))))
-      expected.emplace_back(rank(*execution), execution->id);
   } else if (rest.substr(0, 5) == "idle:") {
     auto idle = model_->idle().find(std::string(rest.substr(5)));
     if (idle == model_->idle().end()) return wrong(key, "nobody is idle");
@@ -333,8 +335,8 @@ void StateCompare::index_key(const Key& key) {
   } else if (rest == "timeouts" || rest == "deadlines") {
     for (const auto& [id, execution] : model_->executions()) {
       auto at = execution.deadline_entry();
-      bool timed = execution.state == State::active && execution.timeout_ms() > 0;
-      if (rest == "timeouts" && timed) expected.emplace_back(execution.began + execution.timeout_ms(), id);
+      bool timed = execution.state == State::active && execution.attempt_ms() > 0;
+      if (rest == "timeouts" && timed) expected.emplace_back(execution.began + execution.attempt_ms(), id);
       if (rest == "deadlines" && at) expected.emplace_back(*at, id);
     }
   } else {
@@ -370,27 +372,24 @@ void StateCompare::events(const Key& key) {
 
 // All keys there are have been compared; so it is enough to count what must be there.
 void StateCompare::count_keys() {
-  std::size_t due = model_->known().size() + model_->idle().size();
+  std::size_t due = model_->known().size() + model_->idle().size() + limit_keys() + lane_keys();
   std::array<bool, ff::core::kStates.size()> states{};
-  std::vector<std::pair<std::string_view, std::string_view>> queues;
   bool timeouts = false, deadlines = false, expiries = false;
   for (const auto& [id, have] : model_->executions()) {
     due += 1 + have.old_results.size();
     for (bool there : {payload_apart(have), !have.result.empty(), !have.text.empty(), have.stores_policy(),
                        !have.tags.empty(), have.progress.has_value(), !have.history.empty(), have.stream.has_value(),
-                       have.stream && !have.stream->frames.empty()}) {
+                       have.stream && !have.stream->frames.empty(), have.requirements.size() > kInCore}) {
       due += there ? 1 : 0;
     }
     due += have.step.size() + have.answers.size();
     for (const auto& [_, step] : have.step) due += step.signals.empty() ? 0 : 1;
     expiries = expiries || have.expiry.has_value();
-    timeouts = timeouts || (have.state == State::active && have.timeout_ms() > 0);
+    timeouts = timeouts || (have.state == State::active && have.attempt_ms() > 0);
     deadlines = deadlines || have.deadline_entry().has_value();
-    std::pair<std::string_view, std::string_view> queue(have.ns, have.lane);
     if (have.state != State::ready) states[static_cast<std::size_t>(have.state)] = true;
-    else if (std::find(queues.begin(), queues.end(), queue) == queues.end()) queues.push_back(queue);
   }
-  due += queues.size() + static_cast<std::size_t>(std::count(states.begin(), states.end(), true));
+  due += static_cast<std::size_t>(std::count(states.begin(), states.end(), true));
   for (bool there : {timeouts, deadlines, expiries, !model_->handoffs().empty(), !model_->lanes().empty(),
       model_->event_count() != 0}) {
     due += there ? 1 : 0;

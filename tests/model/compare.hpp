@@ -35,6 +35,10 @@ class StateCompare {
   void sorted(const Key& key, Scores expected);
   void partition(const Key& key);
   void events(const Key& key);
+  bool limit_key(const Key& key);
+  std::size_t limit_keys() const;
+  bool lane_key(const Key& key);
+  std::size_t lane_keys() const;
   void known(const Key& key);
   void count_keys();
   void wrong(const Key& key, const std::string& what);

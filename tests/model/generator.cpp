@@ -15,9 +15,12 @@ const std::vector<std::string> kTexts = {"", "boom", "line one\nline \"two\"\\",
     "\xc3\xa4\xe2\x82\xac\xf0\x9f\x8e\x89",
                                          std::string(511, 'a') + "\xe2\x82\xac tail"};
 
+// What some runs leave out, so that there is room for the rest.
+enum class Part { always, limits, lanes };
 struct Weight {
   const char* verb;
   std::uint64_t share;
+  Part part = Part::always;
 };
 constexpr Weight kWeights[] = {
     {"submit", 16}, {"claim", 18},         {"complete", 10}, {"fail", 9},     {"release", 7},   {"renew", 6},
@@ -25,7 +28,12 @@ constexpr Weight kWeights[] = {
     {"cancel", 6},  {"change_priority", 3}, {"replay", 5},   {"purge", 2},    {"watch", 2},     {"describe", 2},
         {"list", 2},
     {"count", 1},   {"result", 2},         {"payload", 1},   {"run_due", 9},  {"pass_wake", 2}, {"leave", 1},
-    {"open_waitpoints", 8}, {"suspend", 12}, {"signal", 28}, {"resume", 3}, {"waitpoints", 2}, {"signals", 2}};
+    {"open_waitpoints", 8}, {"suspend", 12}, {"signal", 28}, {"resume", 3}, {"waitpoints", 2}, {"signals", 2},
+    {"set_lanes", 6, Part::lanes}, {"reserve", 60, Part::limits}, {"keep", 24, Part::limits},
+    {"report_usage", 24, Part::limits},
+    {"set_quota", 8, Part::limits}, {"pause_quota", 4, Part::limits}, {"set_budget", 8, Part::limits},
+    {"set_resets", 4, Part::limits}, {"drop_limit", 2, Part::limits}, {"describe_limit", 4, Part::limits},
+    {"list_limits", 1, Part::limits}};
 
 std::string padded(const std::string& prefix, std::uint64_t number) {
   auto digits = std::to_string(number);
@@ -50,7 +58,13 @@ std::set<std::string> Generator::listened() { return {"w1", "w2"}; }
 
 Generator::Generator(ff::test::Rng rng) : rng_(rng), clock_us_(kStartUs + std::int64_t(rng_.below(1'000'000'000))) {
   ids_.assign(all_ids().begin(), all_ids().begin() + 1 + long(rng_.below(all_ids().size())));
-  bool many_lives = rng_.chance(0.2);
+  bool many_lives = rng_.chance(0.2), limits = rng_.chance(0.25), lanes = rng_.chance(0.35);
+  routed_ = rng_.chance(0.3) ? 0.4 + 0.6 * rng_.unit() : 0;
+  if (limits) ids_.resize(std::min<std::size_t>(ids_.size(), 2));  // What is looked at is what a step costs.
+  else if (routed_ > 0) ids_ = all_ids();
+  one_lane_ = routed_ > 0 && rng_.chance(0.7);
+  do routes_.push_back(pick(requirement_texts()));
+  while (rng_.chance(0.6));
   std::uint64_t sum = 0;
   for (const auto& weight : kWeights) {
     // Some verbs are rare or absent in a run, so that others meet states they would seldom see.
@@ -59,6 +73,8 @@ Generator::Generator(ff::test::Rng rng) : rng_(rng), clock_us_(kStartUs + std::i
     std::uint64_t factor = needed ? 4 : rng_.below(8);
     if (many_lives && (verb == "complete" || verb == "replay")) factor = 20;
     if (many_lives && verb == "purge") factor = 0;
+    if (weight.part == Part::limits && !limits) factor = 0;
+    if (weight.part == Part::lanes && !lanes) factor = 0;
     sum += weight.share * factor;
     weights_.emplace_back(weight.verb, sum);
   }
@@ -124,6 +140,11 @@ Op Generator::next(const Model& model) {
   return op;
 }
 
+// Mostly the first where a run keeps to one lane.
+const std::string& Generator::some(const Words& words) {
+  return one_lane_ && rng_.chance(0.9) ? words.front() : pick(words);
+}
+
 std::string Generator::number(std::initializer_list<std::int64_t> choices) {
   return std::to_string(*(choices.begin() + long(rng_.below(choices.size()))));
 }
@@ -150,7 +171,7 @@ std::string Generator::generation(const Model& model, const std::string& id) {
 }
 
 std::string Generator::queues() {
-  auto name = [this] { return pick(kNamespaces) + "/" + pick(kLanes); };
+  auto name = [this] { return some(kNamespaces) + "/" + some(kLanes); };
   if (rng_.chance(0.02)) return "";
   std::string all = name();
   while (rng_.chance(0.6)) all.append(",").append(name());
@@ -192,12 +213,16 @@ void Generator::submit_item(const Model& model, Words& words) {
     if (model.executions().count(id) == 0) unused.push_back(id);
   }
   std::string id = unused.empty() || rng_.chance(0.15) ? pick(ids_) : pick(unused);
-  if (rng_.chance(0.005)) id = "01J-------------not-a-ULID";
+  if (words.size() == 2 && rng_.chance(0.005)) id = "01J-------------not-a-ULID";
   auto now = std::max(model.now(), clock_us_ / 1000);
   bool later = rng_.chance(0.25);
   bool key = rng_.chance(0.2) && id.find('-') == std::string::npos;
   const auto& policies = palette();
-  words.insert(words.end(), {id, pick(kLanes), "send-mail", number({0, 0, 0, 1, 500, 9000})});
+  // Up to 256 bytes the payload is in the core.
+  auto sevens = std::string(rng_.below(3) * 247 + 1, '7');
+  words.insert(words.end(), {id, some(kLanes), "send-mail"});
+  words.push_back(rng_.chance(0.6) ? std::string("\0\xff\r\nbytes", 9) + sevens : "");
+  words.push_back(number({0, 0, 0, 1, 500, 9000}));
   words.push_back(later && rng_.chance(0.4) ? std::to_string(now + rng_.between(-50, 2000)) : "0");
   words.push_back(later ? number({0, 1, 20, 500, 70000}) : "0");
   words.push_back(rng_.chance(0.1) ? std::to_string(now + rng_.between(-10, 300)) : "0");
@@ -205,25 +230,67 @@ void Generator::submit_item(const Model& model, Words& words) {
   words.push_back(key ? pick({"k1", "k2", "key 3"}) : "");
   words.push_back(number({0, 10, 1000, 60000}));
   words.push_back(rng_.chance(0.8) ? "print" : "other print");
-  words.insert(words.end(), {"", "", "0"});  // No requirements, no fairness key.
+  words.push_back(rng_.chance(0.7 * routed_) ? pick(routes_) : "");
+  bool fair = rng_.chance(routed_ / 2);
+  words.insert(words.end(), {fair ? pick({"ann", "bob", "tenant:3"}) : "", fair ? number({1, 1, 3, 1000}) : "0"});
   words.push_back(rng_.chance(0.3) ? "" : policies[rng_.below(policies.size())].text);
   words.push_back(rng_.chance(0.2) ? R"({"team":"a"})" : "");
   words.push_back(rng_.chance(0.3) ? "application/json" : "");
-  // Up to 256 bytes the payload is in the core.
-  auto sevens = std::string(rng_.below(3) * 247 + 1, '7');
-  words.push_back(rng_.chance(0.6) ? std::string("\0\xff\r\nbytes", 9) + sevens : "");
 }
 
+// As a binding does: rare fields that no item has do not travel; sometimes all do.
 Generator::Words Generator::submit(const Model& model) {
-  Words words = {pick(kNamespaces), "0"};
-  do submit_item(model, words);
+  constexpr std::size_t fields = 18, always = 4;
+  Words full = {some(kNamespaces), rng_.chance(0.05) ? "1" : "0"};
+  do submit_item(model, full);
   while (rng_.chance(0.35));
+  std::uint64_t columns = rng_.chance(0.3) ? (1u << (fields - always)) - 1 : 0;
+  for (std::size_t i = 2; i < full.size(); ++i) {
+    auto field = (i - 2) % fields;
+    if (field >= always && !full[i].empty() && full[i] != "0") columns |= std::uint64_t(1) << (field - always);
+  }
+  Words words = {full[0], full[1], std::to_string(columns)};
+  for (std::size_t i = 2; i < full.size(); ++i) {
+    auto field = (i - 2) % fields;
+    if (field < always || (columns >> (field - always) & 1) != 0) words.push_back(full[i]);
+  }
+  return words;
+}
+
+// Of few different workers; allowances for what may wait.
+void Generator::add_abilities(Words& words) {
+  words.push_back(!rng_.chance(routed_) ? "" : rng_.chance(0.4) ? capability_texts().back() : pick(capability_texts()));
+  std::string allowances;
+  for (const auto& text : requirement_texts()) {
+    bool given = Required(text).limited && rng_.chance(0.6 * routed_);
+    if (given) allowances += (allowances.empty() ? "" : ",") + number({0, 1, 1, 2}) + " " + text;
+  }
+  words.push_back(allowances);
+}
+
+// The next version of a lane's record as change_lane writes it, an older one, or all records at once.
+Generator::Words Generator::set_lanes(const Model& model) {
+  Words words = {rng_.chance(0.1) ? std::to_string(model.lanes_version() + rng_.between(0, 2)) : "0"};
+  for (const auto& queue : {"acme/default", "acme/bulk", "beta/default"}) {
+    if (!rng_.chance(0.4)) continue;
+    auto which = rng_.below(lane_policies().size());
+    const auto& policy = lane_policies()[which];
+    auto version = std::to_string(std::max<std::int64_t>(1, model.lanes_version() + (rng_.chance(0.9) ? 1 : -1)));
+    std::string text = "{\"version\":" + version + ",\"which\":" + std::to_string(which);
+    text += ",\"state\":\"" + pick({"running", "running", "running", "paused", "draining"}) + "\",\"policy\":\"";
+    for (char c : ff::core::to_wire(policy)) text += (c == '"' ? "\\" : "") + std::string(1, c);
+    text += "\"";
+    if (policy.strict) text += rng_.chance(0.9) ? ",\"home\":0" : ",\"home\":3";
+    if (policy.depth) text += ",\"share\":" + std::to_string(*policy.depth);
+    words.insert(words.end(), {queue, version, text + "}"});
+  }
   return words;
 }
 
 Generator::Words Generator::claim(const Model& model) {
   Words words = {pick(workers()), fresh_lease(), number({1, 30, 100, 1000, 30000}), number({0, 1, 1, 2, 5}), "0",
-      queues(), "", ""};
+      queues()};
+  add_abilities(words);
   if (!rng_.chance(0.15)) return words;
   words[4] = "1";
   auto old = lease(model);
@@ -232,7 +299,8 @@ Generator::Words Generator::claim(const Model& model) {
 }
 
 Generator::Words Generator::complete(const Model& model) {
-  Words words = {pick(workers()), fresh_lease(), number({30, 1000}), number({0, 0, 1, 2}), queues(), "", ""};
+  Words words = {pick(workers()), fresh_lease(), number({30, 1000}), number({0, 0, 1, 2}), queues()};
+  add_abilities(words);
   add_leases(model, words, true);
   return words;
 }
@@ -267,8 +335,9 @@ Generator::Words Generator::list(const Model& model) {
     auto found = model.executions().find(pick(ids_));
     if (found != model.executions().end()) {
       const auto& have = found->second;
-      auto score = have.state == State::ready ? rank(have) : have.timer;
-      cursor = std::to_string(score + (rng_.chance(0.8) ? 0 : 1)) + " " + have.id;
+      auto score = have.state == State::ready ? model.rank(have) : have.timer;
+      if (have.state == State::ready && !have.line().empty()) cursor = "+";
+      cursor += std::to_string(score + (rng_.chance(0.8) ? 0 : 1)) + " " + have.id;
       if (rng_.chance(0.7)) state = std::string(ff::core::to_string(have.state));
     }
   }
@@ -284,7 +353,8 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
   if (verb == "count") return {};
   if (verb == "run_due") return {number({0, 1, 2, 8, 100}), number({0, 1})};
   if (verb == "pass_wake") return {pick(kNamespaces) + "/" + pick(kLanes)};
-  if (verb == "leave") return {pick(workers()), queues(), ""};
+  if (verb == "leave") return {pick(workers()), queues(), rng_.chance(routed_) ? pick(capability_texts()) : ""};
+  if (verb == "set_lanes") return set_lanes(model);
   if (verb == "release") {
     Words words = {number({0, 1}), number({0, 0, 20, 500}), pick(kTexts)};
     add_leases(model, words, false);
@@ -299,6 +369,9 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
   if (leased) return of_lease(verb, model);
   if (verb == "signal" || verb == "resume" || verb == "waitpoints" || verb == "signals") return of_step(verb, model);
   if (verb == "append_frames") return append_frames(model);
+  auto part = std::find_if(std::begin(kWeights), std::end(kWeights),
+                           [&verb](const Weight& weight) { return verb == weight.verb; })->part;
+  if (part == Part::limits) return of_limit(verb, model);
   bool of_ended = verb == "replay" || verb == "purge" || verb == "result";
   auto one = id(model, of_ended);
   if (verb == "cancel" && rng_.chance(0.4)) {

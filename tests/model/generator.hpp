@@ -42,9 +42,18 @@ class Generator {
   Words of_lease(const std::string& verb, const Model& model);
   Words of_step(const std::string& verb, const Model& model);
   void add_waitpoints(Words& words);
+  Words set_lanes(const Model& model);
+  void add_abilities(Words& words);
+  Words of_limit(const std::string& verb, const Model& model);
+  Words reserve(const Model& model, bool keep);
+  Words set_budget(const Model& model, const std::string& name);
+  void add_reservation(const Model& model, Words& words, std::size_t which, bool keep);
+  std::string held(const Holder& holder, bool is_budget);
+  std::string resets(const Model& model);
   Held lease(const Model& model);
   void add_leases(const Model& model, Words& words, bool with_result);
   const std::string& pick(const Words& words) { return words[rng_.below(words.size())]; }
+  const std::string& some(const Words& words);
   std::string number(std::initializer_list<std::int64_t> choices);
   std::string ns(const Model& model, const std::string& id);
   std::string id(const Model& model, bool ended);
@@ -55,7 +64,9 @@ class Generator {
   ff::test::Rng rng_;
   Words ids_;
   std::vector<std::pair<std::string, std::uint64_t>> weights_;  // Verbs, cumulative.
-  double still_, jump_, back_;
+  double still_, jump_, back_, routed_;
+  Words routes_;  // What executions of this run require: few texts, so that lines grow.
+  bool one_lane_ = false;
   std::int64_t clock_us_;
   std::uint64_t leases_made_ = 0;
   std::deque<Held> seen_;

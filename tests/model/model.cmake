@@ -1,11 +1,14 @@
 # FLOWFABRIC_MODEL_STEPS=5000000 runs the model test longer.
 add_library(ff_model STATIC ${CMAKE_CURRENT_LIST_DIR}/model.cpp ${CMAKE_CURRENT_LIST_DIR}/model_verbs.cpp
             ${CMAKE_CURRENT_LIST_DIR}/model_streams.cpp
-            ${CMAKE_CURRENT_LIST_DIR}/model_suspension.cpp
+            ${CMAKE_CURRENT_LIST_DIR}/model_suspension.cpp ${CMAKE_CURRENT_LIST_DIR}/limits.cpp
+            ${CMAKE_CURRENT_LIST_DIR}/model_routes.cpp ${CMAKE_CURRENT_LIST_DIR}/model_lanes.cpp
+            ${CMAKE_CURRENT_LIST_DIR}/compare_lanes.cpp
             ${CMAKE_CURRENT_LIST_DIR}/palette.cpp ${CMAKE_CURRENT_LIST_DIR}/compare.cpp
+            ${CMAKE_CURRENT_LIST_DIR}/compare_limits.cpp ${CMAKE_CURRENT_LIST_DIR}/generator_limits.cpp
             ${CMAKE_CURRENT_LIST_DIR}/generator.cpp ${CMAKE_CURRENT_LIST_DIR}/harness.cpp
             ${CMAKE_CURRENT_LIST_DIR}/mutants.cpp)
-target_link_libraries(ff_model PUBLIC ff_test_support)
+target_link_libraries(ff_model PUBLIC ff_test_support PRIVATE OpenSSL::Crypto)
 ff_test(NAME model KIND model SOURCES ${CMAKE_CURRENT_LIST_DIR}/model_test.cpp LINK model TIMEOUT 600)
 ff_test(NAME mutation KIND model SOURCES ${CMAKE_CURRENT_LIST_DIR}/mutation_test.cpp LINK model
         LABELS mutation TIMEOUT 600)

@@ -12,8 +12,7 @@ namespace ff::model {
 namespace {
 
 constexpr std::size_t kHistoryMax = 64, kEventsKept = 16;
-constexpr std::int64_t kHandoffMs = 1000;
-constexpr int kWakeTries = 8;
+constexpr std::int64_t kHandoffMs = 1000, kPatienceMs = 5000;
 
 Entry attempt_entry(const Execution& execution) {
   Entry entry;
@@ -36,13 +35,14 @@ bool Execution::stores_policy() const {
   return !(policy.retry == ff::core::RetryPolicy()) || !(policy.crash == ff::core::CrashPolicy());
 }
 
+bool Execution::has_satellites() const {
+  return stores_policy() || !tags.empty() || progress || !text.empty() || !history.empty() || !old_results.empty() ||
+         steps || stream || requirements.size() > kInCore;
+}
+
 std::optional<std::int64_t> Execution::deadline_entry() const {
   if (ended_already()) return std::nullopt;
   return cancel_requested ? cancel_by : deadline;
-}
-
-std::int64_t rank(const Execution& execution) {
-  return (kPriorityMax - execution.priority) * kStepMs + std::max<std::int64_t>(1, execution.timer - kRankEpochMs);
 }
 
 double chance(std::int64_t now_us, const std::string& id) {
@@ -125,8 +125,13 @@ Model::Standing Model::fence(const Lease& lease, Execution*& execution, std::str
 // The one place where a state changes.
 void Model::move(Execution& execution, State to, std::int64_t timer) {
   ++counters_.moves[{execution.state, to}];
+  if (execution.state == State::ready) {
+    auto line = route_of(execution.queue(), execution.line());
+    leaving_.push_back({line, execution.service, execution.priority, execution.id});
+  }
+  if (to == State::ready) place(execution, timer, execution.priority);
+  else execution.timer = timer;
   execution.state = to;
-  execution.timer = timer;
   if (ff::core::is_terminal(to)) execution.expiry.reset();
   if (ff::core::is_terminal(to) && execution.watched) {
     tells_.emplace_back("v:" + execution.id, std::string(ff::core::to_string(to)));
@@ -136,7 +141,7 @@ void Model::move(Execution& execution, State to, std::int64_t timer) {
     tells_.emplace_back("f:" + execution.id, "ended " + std::string(ff::core::to_string(to)));
     counters_.count("tailed end");
   }
-  if (to == State::ready) offer(execution.queue(), 1, execution.worker);
+  if (to == State::ready) offer(execution.queue(), execution.line(), 1, execution.worker);
   if (!execution.lean) {
     commit_events_.push_back(execution.id);
     commit_events_.push_back(std::string(ff::core::to_string(to)) + " " + execution.queue());
@@ -146,7 +151,7 @@ void Model::move(Execution& execution, State to, std::int64_t timer) {
 void Model::finish(Execution& execution, State to) {
   execution.ended = now_;
   execution.cancel_by.reset();
-  move(execution, to, now_ + execution.retention_ms());
+  move(execution, to, now_ + retention_ms(execution));
   if (!execution.lean) return;
   counters_.count("lean deletion");
   erase(std::string(execution.id));
@@ -182,14 +187,15 @@ void Model::revoke(Execution& execution, const std::string& why) {
 State Model::fail_attempt(Execution& execution, const Failure& failure, std::int64_t& retry_at) {
   ++execution.failures;
   execution.failure_class = failure.cls;
+  const auto retry = effective(execution).retry;
   State to = State::failed;
   retry_at = 0;
   if (execution.cancel_requested) {
     to = State::cancelled;
-  } else if (ff::core::may_retry(execution.policy.retry, failure.cls, execution.failures)) {
+  } else if (ff::core::may_retry(retry, failure.cls, execution.failures)) {
     std::int64_t delay = failure.retry_after_ms;
     if (delay < 0) {
-      delay = ff::core::retry_delay(execution.policy.retry, execution.failures,
+      delay = ff::core::retry_delay(retry, execution.failures,
           chance(now_us_, execution.id)).count();
     }
     to = delay > 0 ? State::delayed : State::ready;
@@ -221,7 +227,8 @@ void Model::crash(Execution& execution) {
   revoke(execution, "lost");
   ++execution.crashes;
   execution.failure_class = "crash";
-  auto cap = execution.policy.crash.max.value_or(ff::core::policy_default::kCrashMax);
+  const auto policy = effective(execution).crash;
+  auto cap = policy.max.value_or(ff::core::policy_default::kCrashMax);
   if (execution.cancel_requested) return finish(execution, State::cancelled);
   if (execution.crashes > cap) {
     counters_.count("crash cap reached");
@@ -231,7 +238,7 @@ void Model::crash(Execution& execution) {
     }
     return finish(execution, State::failed);
   }
-  auto delay = ff::core::crash_delay(execution.policy.crash, execution.crashes).count();
+  auto delay = ff::core::crash_delay(policy, execution.crashes).count();
   move(execution, delay > 0 ? State::delayed : State::ready, now_ + delay);
 }
 
@@ -255,18 +262,6 @@ std::vector<const Execution*> Model::in_state(State state) const {
   return all;
 }
 
-std::vector<const Execution*> Model::in_queue(const std::string& queue) const {
-  std::vector<const Execution*> all;
-  for (const auto& [_, execution] : executions_) {
-    if (execution.state == State::ready && execution.queue() == queue) all.push_back(&execution);
-  }
-  std::sort(all.begin(), all.end(), [](const Execution* a, const Execution* b) {
-    auto left = rank(*a), right = rank(*b);
-    return left != right ? left < right : a->id < b->id;
-  });
-  return all;
-}
-
 std::optional<std::int64_t> Model::earliest() const {
   std::optional<std::int64_t> first;
   auto look = [&first](std::int64_t ms) {
@@ -278,10 +273,11 @@ std::optional<std::int64_t> Model::earliest() const {
                  (execution.state == State::suspended && execution.timer < kNever);
     if (waits) look(execution.timer);
     if (execution.expiry) look(*execution.expiry);
-    if (execution.state == State::active && execution.timeout_ms() > 0) look(execution.began +
-        execution.timeout_ms());
+    if (execution.state == State::active && execution.attempt_ms() > 0) look(execution.began +
+        execution.attempt_ms());
   }
   for (const auto& [_, at] : handoffs_) look(at);
+  for (const auto& [_, at] : limits_.timers()) look(at);
   return first;
 }
 
@@ -294,8 +290,8 @@ std::vector<std::string> due_in(const std::string& index, const std::map<std::st
     if (index == "deadlines") at = execution.deadline_entry();
     else if (index == "waitpoints") at = execution.expiry;
     else if (index != "timeouts" && ff::core::to_string(execution.state) == index) at = execution.timer;
-    else if (index == "timeouts" && execution.state == State::active && execution.timeout_ms() > 0) {
-      at = execution.began + execution.timeout_ms();
+    else if (index == "timeouts" && execution.state == State::active && execution.attempt_ms() > 0) {
+      at = execution.began + execution.attempt_ms();
     }
     if (at && *at <= now) due.emplace_back(*at, id);
   }
@@ -316,6 +312,7 @@ std::int64_t Model::do_due(std::int64_t limit, std::map<std::string, std::int64_
   std::vector<std::pair<std::string, std::string>> todo;
   std::set<std::string> touched;
   std::int64_t done = 0;
+  auto limits_due = limits_.due(now_, limit);
   for (const auto& [index, scanner] : timers) {
     if (done >= limit) break;
     auto due = due_in(index, executions_, now_, static_cast<std::size_t>(limit - done));
@@ -333,19 +330,52 @@ std::int64_t Model::do_due(std::int64_t limit, std::map<std::string, std::int64_
   }
   std::sort(unanswered.begin(), unanswered.end());
   if (unanswered.size() > 8) unanswered.resize(8);
-  std::map<std::string, std::int64_t> waiting;
-  for (const auto& [_, queue] : unanswered) waiting[queue] = static_cast<std::int64_t>(in_queue(queue).size());
+  std::vector<Offer> renewed;
+  for (const auto& [_, route] : unanswered) renewed.push_back(again(route));
 
   for (const auto& [index, id] : todo) fire(index, executions_.at(id));
-  for (const auto& [_, queue] : unanswered) {
-    handoffs_.erase(queue);
+  for (const auto& [_, route] : unanswered) {
+    handoffs_.erase(route);
     counters_.count("timer handoff");
-    if (waiting[queue] == 0) continue;
-    offer(queue, waiting[queue], "");
-    unanswered_.push_back(queue);
+  }
+  for (const auto& one : renewed) {
+    if (one.count == 0) continue;
+    offer(one.queue, one.name, one.count, "");
+    unanswered_.insert(route_of(one.queue, one.name));
   }
   commit();
-  return done;
+  return done + fire_limits(limits_due, limit - done, fired);
+}
+
+// What still waits in a line whose woken worker has not come; nothing where the lane is paused.
+Model::Offer Model::again(const std::string& route) const {
+  auto bar = route.find('|');
+  Offer offer;
+  offer.queue = route.substr(0, bar);
+  offer.name = bar == std::string::npos ? "" : route.substr(bar + 1);
+  bool paused = lane(offer.queue).state == ff::core::LaneState::paused;
+  offer.count = paused ? 0 : static_cast<std::int64_t>(in_line(offer.queue, offer.name).size());
+  return offer;
+}
+
+// Timers of limits come last, as far as the others leave room for them.
+std::int64_t Model::fire_limits(const std::vector<std::string>& due, std::int64_t limit,
+                                std::map<std::string, std::int64_t>& fired) {
+  auto fires = due;
+  fires.resize(std::min(due.size(), static_cast<std::size_t>(std::max<std::int64_t>(0, limit))));
+  if (fires.empty()) return 0;
+  limits_.fire(fires, {now_, now_us_}, fired);
+  take_from_limits();
+  commit();
+  return static_cast<std::int64_t>(fires.size());
+}
+
+void Model::take_from_limits() {
+  for (const auto& told : limits_.take_told()) {
+    auto space = told.find(' ');
+    tell(told.substr(0, space), told.substr(space + 1));
+  }
+  for (const auto& event : limits_.take_events()) counters_.count("limits: " + event);
 }
 
 void Model::fire(const std::string& index, Execution& execution) {
@@ -354,7 +384,7 @@ void Model::fire(const std::string& index, Execution& execution) {
   } else if (index == "timeouts") {
     Failure failure;
     failure.cls = "timeout";
-    failure.text = "the attempt ran longer than its timeout of " + std::to_string(execution.timeout_ms()) + " ms";
+    failure.text = "the attempt ran longer than its timeout of " + std::to_string(execution.attempt_ms()) + " ms";
     std::int64_t retry_at = 0;
     fail_attempt(execution, failure, retry_at);
   } else if (index == "suspended") {
@@ -365,53 +395,10 @@ void Model::fire(const std::string& index, Execution& execution) {
     crash(execution);
   } else if (index == "delayed") {
     // A resumed one stands in front, however long its resume was put off.
-    move(execution, State::ready, execution.outcome == "suspended" ? execution.created : execution.timer);
+    move(execution, State::ready, execution.outcome == "suspended" ? kFront : execution.timer);
   } else {
     erase(std::string(execution.id));
   }
-}
-
-void Model::offer(const std::string& queue, std::int64_t count, const std::string& last) {
-  auto offer = std::find_if(offers_.begin(), offers_.end(), [&](const Offer& known) { return known.queue == queue; });
-  if (offer == offers_.end()) offer = offers_.insert(offer, Offer{queue, 0, ""});
-  offer->count += count;
-  if (offer->last.empty()) offer->last = last;
-}
-
-// Wakes idle workers for `count` executions, first the one that ran it last, then the ones with most room; who is not
-// heard of is dead and forgotten.
-Model::Woken Model::wake(const Offer& offer) {
-  const auto& queue = offer.queue;
-  auto count = offer.count;
-  auto idle = idle_.find(queue);
-  Woken woken;
-  if (idle != idle_.end() && idle->second.erase(offer.last) != 0 && listened_.count(offer.last) != 0) {
-    messages_.emplace_back("w:" + offer.last, "ready " + queue);
-    counters_.count("last worker woken");
-    woken.any = true;
-    --count;
-  }
-  if (count <= 0) woken.more = true;
-  for (int i = 0; i < kWakeTries && count > 0; ++i) {
-    woken.more = idle != idle_.end() && !idle->second.empty();
-    if (!woken.more) break;
-    auto best = idle->second.begin();
-    for (auto at = idle->second.begin(); at != idle->second.end(); ++at) {
-      if (at->second >= best->second) best = at;
-    }
-    auto [worker, room] = *best;
-    idle->second.erase(best);
-    if (listened_.count(worker) == 0) {
-      counters_.count("dead worker dropped");
-      continue;
-    }
-    messages_.emplace_back("w:" + worker, "ready " + queue);
-    counters_.count("worker woken");
-    woken.any = true;
-    count -= room;
-  }
-  if (idle != idle_.end() && idle->second.empty()) idle_.erase(idle);
-  return woken;
 }
 
 void Model::commit() {
@@ -423,13 +410,17 @@ void Model::commit() {
     if (events_.size() > kEventsKept) events_.pop_front();
   }
   // Somebody looks again in a second: what was woken may be dead. Where nobody was idle, who gets free claims by
-  // itself.
-  for (const auto& offer : offers_) {
-    auto woken = wake(offer);
-    bool stays = std::find(unanswered_.begin(), unanswered_.end(), offer.queue) != unanswered_.end();
-    if (woken.any || woken.more || stays) handoffs_[offer.queue] = now_ + kHandoffMs;
+  // itself; but what waits for a worker it prefers is looked at when it has waited for long enough.
+  for (auto& offer : offers_) {
+    auto route = route_of(offer.queue, offer.name);
+    bool stays = unanswered_.count(route) != 0, choosy = is_choosy(offer);
+    auto woken = wake(offer, !stays);
+    if (!woken.any && !woken.more && !stays && !choosy) continue;
+    handoffs_[route] = now_ + (choosy && !woken.any ? kPatienceMs : kHandoffMs);
+    if (choosy && !woken.any) counters_.count("waits for a preferred worker");
   }
   offers_.clear();
+  leaving_.clear();
   unanswered_.clear();
   for (auto& told : tells_) messages_.push_back(std::move(told));
   tells_.clear();

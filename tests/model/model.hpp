@@ -14,8 +14,10 @@
 #include <vector>
 
 #include "ff/core/condition.hpp"
+#include "ff/core/lane_policy.hpp"
 #include "ff/core/policy.hpp"
 #include "ff/core/state.hpp"
+#include "model/limits.hpp"
 
 namespace ff::model {
 
@@ -85,9 +87,13 @@ constexpr std::int64_t kNever = 99'999'999'999'999;
 
 struct Execution {
   std::string id, ns, lane, kind, payload, content_type, tags, policy_text;
-  ff::core::Policy policy;
+  ff::core::Policy policy;  // Its own; what it leaves open is the lane's.
   State state = State::ready;
-  std::int64_t timer = 0;  // Of its index: start, lease end, purge; of a ready one the time it ranks by.
+  // Of its index: start, lease end, purge; of a ready one the time it ranks by, 0 in front of its priority.
+  std::int64_t timer = 0;
+  std::string requirements, fairness_key;
+  std::int64_t weight = 0, service = 0;  // Of the key; its place in the order of service when it is ready.
+  std::int64_t lane_timeout = 0;         // Of this or the last attempt, if it came from the lane.
   std::int64_t created = 0, priority = 0, generation = 0, attempts = 0, failures = 0, crashes = 0, epoch = 0,
       began = 0;
   std::optional<std::int64_t> ended, deadline, cancel_requested, cancel_by;
@@ -127,13 +133,40 @@ struct Execution {
   }
   std::int64_t shown_timer() const { return timer < kNever ? timer : 0; }
   std::string queue() const { return ns + "/" + lane; }
+  std::string line() const;  // Its name; empty: the lane's own.
   bool ended_already() const { return ff::core::is_terminal(state); }
   std::int64_t timeout_ms() const { return policy.attempt_timeout.value_or(ff::core::Millis(0)).count(); }
-  std::int64_t retention_ms() const {
-    return policy.retention.value_or(ff::core::policy_default::kRetention).count();
-  }
+  std::int64_t attempt_ms() const { return timeout_ms() > 0 ? timeout_ms() : lane_timeout; }
   bool stores_policy() const;
+  bool has_satellites() const;  // Beside payload and result; a lean one's are noted too.
   std::optional<std::int64_t> deadline_entry() const;  // Its score in `deadlines`.
+};
+
+// A lane's record, as set_lanes brought it.
+struct Lane {
+  std::string record;
+  std::int64_t version = 0, step = 60'000;  // What a step of priority is worth, ms.
+  ff::core::LanePolicy policy;
+  ff::core::LaneState state = ff::core::LaneState::running;
+  std::optional<std::int64_t> depth, home;
+};
+
+// The lines of a lane beside its own, and the capabilities of the workers that were seen there.
+struct Lines {
+  std::map<std::string, std::string> routes;  // What each requires.
+  std::map<std::string, std::int64_t> open;   // The rank of its first, or a lower one.
+  std::map<std::string, std::map<std::string, std::int64_t>> fair;  // Where the next of a key and priority stands.
+  std::map<std::string, std::int64_t> sets;   // When they were noted.
+};
+
+// What a node remembers of a lane until its record changes.
+struct Remembered {
+  struct Service {
+    std::int64_t tag = 0, at = 0, pruned = 0;
+  };
+  std::map<std::string, Service> services;
+  std::map<std::string, std::int64_t> seen, idle_since;
+  std::int64_t swept = 0, counted_since = 0, started = 0;
 };
 
 // What happened during a run; a run in which something never happened has not tested it.
@@ -172,22 +205,32 @@ class Model {
   const std::set<std::string>& lanes() const noexcept { return lanes_; }
   const std::map<std::string, std::map<std::string, std::int64_t>>& idle() const noexcept { return idle_; }
   const std::map<std::string, std::int64_t>& handoffs() const noexcept { return handoffs_; }
+  const Limits& limits() const noexcept { return limits_; }
   // Entries of the event stream, oldest first; `event_count` counts those forgotten here too.
   const std::deque<std::vector<std::string>>& events() const noexcept { return events_; }
   std::size_t event_count() const noexcept { return event_count_; }
   // Ids in an index in its order: of a state, or of a queue.
   std::vector<const Execution*> in_state(State state) const;
   std::vector<const Execution*> in_queue(const std::string& queue) const;
+  std::vector<const Execution*> in_line(const std::string& queue, const std::string& name) const;
+  std::vector<const Execution*> in_lines(const std::string& queue) const;  // All but the lane's own, by rank.
+  std::int64_t rank(const Execution& execution) const;
+  const Lane& lane(const std::string& queue) const;
+  const std::map<std::string, Lane>& records() const noexcept { return records_; }
+  const std::map<std::string, Lines>& lines() const noexcept { return lines_; }
+  std::int64_t lanes_version() const noexcept { return lanes_version_; }
+  // A rule that was broken; empty: none.
+  const std::string& broken() const noexcept { return broken_.empty() ? limits_.broken() : broken_; }
 
  private:
-  class Args;
   struct Lease;
   struct Failure;
   struct Claim;
   enum class Standing { held, repeated, stale };
 
   Reply submit(Args& args);
-  std::pair<std::string, std::string> submit_one(const std::string& ns, Args& args);
+  std::pair<std::string, std::string> submit_one(const std::string& ns, bool again, std::uint64_t columns,
+                                                 Args& args, std::map<std::string, std::int64_t>& depths);
   Reply claim(Args& args);
   Reply complete(Args& args);
   Reply fail(Args& args);
@@ -210,6 +253,7 @@ class Model {
   Reply run_due(Args& args);
   Reply pass_wake(Args& args);
   Reply leave(Args& args);
+  Reply limit_verb(const std::string& verb, Args& args);
   Reply open_waitpoints(Args& args);
   Reply suspend(Args& args);
   Reply signal(Args& args);
@@ -237,23 +281,59 @@ class Model {
   void crash(Execution& execution);
   void do_claim(const Claim& claim, Reply& reply);
   std::int64_t check_in(const Claim& claim, std::int64_t room, std::optional<std::int64_t> next, Reply& reply);
+  void narrow(std::size_t slot, std::size_t rows, Reply& reply);
   void hand_over(Execution& execution, std::int64_t ready_at, Reply& reply);
   std::string complete_one(const Lease& lease, const std::string& type, const std::string& result);
   std::string release_one(const Lease& lease, bool started, std::int64_t delay_ms, const std::string& reason);
   Reply ask_to_end(Execution& execution, std::int64_t grace_ms, const std::string& reason);
   std::int64_t do_due(std::int64_t limit, std::map<std::string, std::int64_t>& fired);
   void fire(const std::string& index, Execution& execution);
+  std::int64_t fire_limits(const std::vector<std::string>& due, std::int64_t limit,
+                           std::map<std::string, std::int64_t>& fired);
+  void take_from_limits();
   void end_by_deadline(Execution& execution);
   struct Offer {
-    std::string queue;
-    std::int64_t count;
+    std::string queue, name;  // A line.
+    std::int64_t count = 0;
     std::string last;  // Who ran it before; empty: nobody.
   };
-  void offer(const std::string& queue, std::int64_t count, const std::string& last);
+  void offer(const std::string& queue, const std::string& name, std::int64_t count, const std::string& last);
   struct Woken {
     bool any = false, more = false;  // Whether somebody was; whether others may be idle.
   };
-  Woken wake(const Offer& offer);
+  Woken wake(Offer& offer, bool patient);
+  void wake_from(Offer& offer, const std::string& index, int& tries, Woken& woken);
+  std::vector<std::string> idle_indexes(const Offer& offer, bool patient) const;
+  std::string required_by(const std::string& queue, const std::string& name) const;
+  bool is_choosy(const Offer& offer) const;
+  Offer again(const std::string& route) const;
+  std::vector<Offer> all_offers(const std::string& queue) const;
+
+  void place(Execution& execution, std::int64_t ms, std::int64_t priority);
+  std::int64_t serving(const std::string& queue, const std::string& name);
+  struct Line;
+  struct Taken;
+  Taken take(const std::string& queue, const Claim& claim, std::int64_t room, Reply& reply);
+  Taken take_lines(const std::string& queue, const Claim& claim, std::int64_t room, Reply& reply);
+  void take_from(Line& line, const std::string& queue, const Claim& claim, std::int64_t& room, std::int64_t limit,
+                 Reply& reply);
+  void start(Execution& execution, const Claim& claim, Reply& reply);
+  std::vector<Line> lines_for(const std::string& queue, const Claim& claim);
+  void note_lacking(const Claim& claim, const std::string& queue, const Line& line);
+  void note_set(const std::string& queue, const std::string& capabilities);
+  void settle(const std::string& queue, const Line& line, bool alone);
+  std::vector<std::string> sweep(const std::string& queue);
+  bool is_served(const std::string& queue, const std::string& requirements) const;
+  struct Eligible;
+  std::vector<Eligible> eligible(const Claim& claim) const;
+  void check_claim(const Claim& claim, const std::vector<Eligible>& before, std::size_t rows, const Reply& reply);
+
+  ff::core::Policy effective(const Execution& execution);
+  std::int64_t retention_ms(const Execution& execution) const;
+  std::string lane_refuses(const Execution& item, bool again, bool keyed, std::map<std::string, std::int64_t>& depths,
+                           std::string& where) const;
+  Reply set_lanes(Args& args);
+  void rank_anew(const std::string& queue, const Lane& from, const Lane& to);
   void tell(const std::string& worker, const std::string& text);
   void commit();
 
@@ -264,14 +344,26 @@ class Model {
   std::map<std::string, std::map<std::string, std::int64_t>> idle_;
   std::map<std::string, std::int64_t> handoffs_;
   std::set<std::string> lanes_;
+  std::map<std::string, Lane> records_;
+  std::map<std::string, Lines> lines_;
+  std::map<std::string, Remembered> remembered_;
+  std::int64_t lanes_version_ = 0;
+  Limits limits_;
+  std::string broken_;
   std::deque<std::vector<std::string>> events_;
   std::size_t event_count_ = 0;
-  bool committed_ = false;
+  bool committed_ = false, rare_rows_ = false;
   Counters counters_;
   // Of the commit under way.
   std::vector<std::string> commit_events_;
   std::vector<Offer> offers_;
-  std::vector<std::string> unanswered_;  // Queues whose handoff was due.
+  std::set<std::string> unanswered_;  // Lines whose handoff was due.
+  struct Leaving {
+    std::string line;
+    std::int64_t service, priority;
+    std::string id;
+  };
+  std::vector<Leaving> leaving_;  // Entries of lines that go with this commit.
   std::vector<Message> tells_;
   std::vector<Message> messages_;
 };
@@ -282,6 +374,13 @@ struct PaletteEntry {
   std::optional<ff::core::Policy> policy;  // none: refused as bad_policy.
 };
 const std::vector<PaletteEntry>& palette();
+
+// The policies of lanes that a run uses; all are good.
+const std::vector<ff::core::LanePolicy>& lane_policies();
+
+// What executions of a run require, and what workers can do: capabilities joined by commas.
+const std::vector<std::string>& requirement_texts();
+const std::vector<std::string>& capability_texts();
 
 // The conditions that a run uses.
 struct ConditionEntry {

@@ -1,19 +1,33 @@
 #pragma once
-// What the model's two source files share.
+// What the model's source files share.
 
 #include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "ff/core/capability.hpp"
 #include "model/model.hpp"
 
 namespace ff::model {
 
-// A step of priority is worth a minute of waiting: the model's lanes have no policy.
-constexpr std::int64_t kStepMs = 60'000, kRankEpochMs = 1735689600000, kPriorityMax = 9000;
+constexpr std::int64_t kRankEpochMs = 1735689600000, kPriorityMax = 9000;
+constexpr std::int64_t kStrictStep = std::int64_t(1) << 39;  // No time makes up for one step of priority.
+constexpr std::size_t kRowFieldsAlways = 9, kRowFields = 18;  // Of what a claim hands over.
+constexpr std::size_t kInCore = 64;  // Bytes of requirements; longer ones are a satellite.
+constexpr std::int64_t kFront = -1;  // As the time that a ready execution ranks by.
 
-std::int64_t rank(const Execution& execution);
+// The first 16 hex digits of a text's SHA-1.
+std::string digest(const std::string& text);
+// What a text of requirements asks for.
+struct Required {
+  std::set<std::string> needs, prefers;
+  bool limited = false;
+  explicit Required(const std::string& text);
+};
+ff::core::Capabilities capabilities_of(const std::string& text);
+std::string route_of(const std::string& queue, const std::string& name);  // As handoffs and keys name a line.
+std::vector<std::string> split(const std::string& text, char at);  // Without empty parts.
 // The jitter's chance, in [0, 1): the library's own, so that even delays with jitter are exact.
 double chance(std::int64_t now_us, const std::string& id);
 std::string shorten(const std::string& text, std::size_t bytes);
@@ -29,7 +43,7 @@ inline Reply answered(std::vector<std::string> fields) {
 }
 
 // Reads arguments in order.
-class Model::Args {
+class Args {
  public:
   explicit Args(const std::vector<std::string>& all) : all_(all) {}
   bool more() const noexcept { return at_ < all_.size(); }
@@ -78,8 +92,26 @@ struct Model::Claim {
   std::int64_t lease_ms = 0, want = 0;
   bool again = false;
   std::vector<std::string> queues;
+  std::string capabilities;  // As idle workers of the same are indexed: joined by commas.
+  // How many with just these limits it may still take, and what it found that it may not.
+  mutable std::map<std::string, std::int64_t> allowed;
+  mutable std::vector<std::string> lacking;
   std::size_t slot = 0;  // Of `left` in the reply; `head`, `check_in_ms` and `lacking` follow.
   Claim() = default;
+  void read_abilities(Args& args);
+};
+
+// What a claim takes from one lane: how many, how many it could still take, and the rank of the first of these.
+struct Model::Taken {
+  std::int64_t count = 0, left = 0;
+  std::optional<std::int64_t> head;
+};
+
+// One that could be claimed: where it stands, its limited requirements, whether the worker must leave it for others.
+struct Model::Eligible {
+  std::string queue, line, id, requirements;
+  std::int64_t rank = 0, order = 0;
+  bool waits = false;
 };
 
 }  // namespace ff::model

@@ -182,7 +182,7 @@ void Model::go_on(Execution& execution, const std::string& by) {
   if (step.has_expiry()) execution.expiry.reset();
   counters_.count("resumed by " + by);
   if (step.delay > 0) move(execution, State::delayed, now_ + step.delay);
-  else move(execution, State::ready, execution.created);
+  else move(execution, State::ready, kFront);
 }
 
 Reply Model::suspend(Args& args) {

@@ -90,7 +90,20 @@ std::string events(const Counters& counters) {
       "suspension timed out: retry", "timer suspension_timeout", "timer waitpoint_expiry", "refused no_such_waitpoint",
       "refused waitpoint_closed", "refused waitpoint_expired", "refused name_not_allowed", "refused payload_too_large",
       "refused too_many_signals", "refused bad_waitpoint", "refused bad_condition", "refused unknown_waitpoint",
-      "refused bad_timeout", "refused other_step", "refused not_suspended", "refused no_such_step"};
+      "refused bad_timeout", "refused other_step", "refused not_suspended", "refused no_such_step",
+      "taken from a route", "taken from a fair line", "placed in front of a fair line", "route out of reach",
+      "left for a preferred worker", "taken by another than the preferred", "waits for a preferred worker",
+      "worker with capabilities woken", "allowance lacking", "empty line forgotten", "unserved told",
+      "rows without rare fields", "submit lane_draining", "submit lane_full", "submit elsewhere",
+      "submit unknown_outcome", "paused lane left alone", "resumed lane offered", "ranked anew", "policy of the lane",
+      "timeout of the lane", "older lane record", "refused bad_rate", "refused bad_dimension", "refused bad_policy",
+      "refused other_period", "refused unknown_dimension", "limits: allowance granted", "limits: holder waits",
+      "limits: waiting holder told", "limits: late reservation", "limits: reservation repeated",
+      "limits: reservation too large", "limits: slots asked back", "limits: starts granted",
+      "limits: starts given back", "limits: starts given back too late", "limits: parent named",
+      "limits: period over", "limits: resets told", "limits: usage ok", "limits: usage soft", "limits: usage hard",
+      "limits: usage reported before", "limits: timer unblock", "limits: timer quota_reconciler",
+      "limits: timer budget_reconciler", "limits: timer budget_reset"};
   std::string missing;
   for (const auto& [what, times] : counters.events) {
     std::printf("  %-44s %10llu\n", what.c_str(), static_cast<unsigned long long>(times));

@@ -1,5 +1,6 @@
 // The verbs: what each asks for, refuses and answers, in the order the reference pages declare.
 #include <algorithm>
+#include <bit>
 #include <cctype>
 #include <stdexcept>
 
@@ -9,6 +10,7 @@ namespace ff::model {
 namespace {
 
 constexpr std::int64_t kEngineSilentMs = 30000, kEngineLookMs = 60000, kLookMs = 1000, kDueOfAClaim = 8;
+constexpr int kItemFields = 4;  // And the rare ones that travel.
 constexpr std::int64_t kResultsKept = 8, kStepsKept = 8, kOffDuty = 20, kAnyTime = std::int64_t(1) << 53;
 
 std::string text(std::int64_t value) { return std::to_string(value); }
@@ -55,22 +57,38 @@ Reply Model::apply(const Op& op) {
       {"suspend", &Model::suspend},   {"signal", &Model::signal},     {"resume", &Model::resume},
       {"waitpoints", &Model::waitpoints}, {"signals", &Model::signals},
       {"append_frames", &Model::append_frames}, {"read_frames", &Model::read_frames},
-      {"tail_frames", &Model::tail_frames}};
+      {"tail_frames", &Model::tail_frames}, {"set_lanes", &Model::set_lanes}};
   messages_.clear();
   committed_ = false;
-  if (op.reload) engine_seen_ = 0;  // The node has forgotten that an engine runs.
+  if (op.reload) {  // The node has forgotten that an engine runs, and what it knew of lanes.
+    engine_seen_ = 0;
+    remembered_.clear();
+  }
   read_clock(op.clock_us);
   Args args(op.args);
-  return (this->*verbs.at(op.verb))(args);
+  auto found = verbs.find(op.verb);
+  return found == verbs.end() ? limit_verb(op.verb, args) : (this->*found->second)(args);
+}
+
+Reply Model::limit_verb(const std::string& verb, Args& args) {
+  if (verb == "reserve") {
+    std::map<std::string, std::int64_t> fired;
+    do_due(kDueOfAClaim, fired);
+  }
+  auto reply = limits_.apply(verb, args, {now_, now_us_}).value();
+  take_from_limits();
+  if (verb != "describe_limit" && verb != "list_limits" && reply.fields[0] == "ok") commit();
+  return reply;
 }
 
 Reply Model::submit(Args& args) {
   std::string ns = args.bytes();
-  args.flag();
+  bool again = args.flag();
+  auto columns = static_cast<std::uint64_t>(args.integer());
   Args look = args;
   while (look.more()) {
     const auto& id = look.bytes();
-    for (int i = 0; i < 17; ++i) look.bytes();
+    for (int i = 0; i < kItemFields - 1 + std::popcount(columns); ++i) look.bytes();
     bool good = std::all_of(id.begin(), id.end(), [](unsigned char c) { return std::isalnum(c) != 0; });
     if (good) continue;
     counters_.count("whole batch refused");
@@ -79,8 +97,9 @@ Reply Model::submit(Args& args) {
     return reply;
   }
   Reply reply = ok();
+  std::map<std::string, std::int64_t> depths;
   while (args.more()) {
-    auto [outcome, id] = submit_one(ns, args);
+    auto [outcome, id] = submit_one(ns, again, columns, args, depths);
     counters_.count("submit " + outcome);
     reply.fields.push_back(outcome);
     reply.fields.push_back(id);
@@ -89,23 +108,30 @@ Reply Model::submit(Args& args) {
   return reply;
 }
 
-std::pair<std::string, std::string> Model::submit_one(const std::string& ns, Args& args) {
+std::pair<std::string, std::string> Model::submit_one(const std::string& ns, bool again, std::uint64_t columns,
+                                                      Args& args, std::map<std::string, std::int64_t>& depths) {
   Execution item;
   item.ns = ns;
   item.id = args.bytes();
   item.lane = args.bytes();
   item.kind = args.bytes();
-  item.priority = args.integer();
-  auto start_at = args.integer(), delay_ms = args.integer(), deadline_at = args.integer(),
-      deadline_ms = args.integer();
-  std::string key = args.bytes();
-  auto ttl_ms = args.integer();
-  std::string fingerprint = args.bytes();
-  for (int i = 0; i < 3; ++i) args.bytes();  // Requirements, fairness key and weight: none.
-  item.policy_text = args.bytes();
-  item.tags = args.bytes();
-  item.content_type = args.bytes();
   item.payload = args.bytes();
+  auto rare = [&, column = 0]() mutable { return (columns >> column++ & 1) != 0 ? args.bytes() : std::string(); };
+  auto rare_number = [&rare] {
+    auto given = rare();
+    return given.empty() ? 0 : std::stoll(given);
+  };
+  item.priority = rare_number();
+  auto start_at = rare_number(), delay_ms = rare_number(), deadline_at = rare_number(), deadline_ms = rare_number();
+  std::string key = rare();
+  auto ttl_ms = rare_number();
+  std::string fingerprint = rare();
+  item.requirements = rare();
+  item.fairness_key = rare();
+  item.weight = rare_number();
+  item.policy_text = rare();
+  item.tags = rare();
+  item.content_type = rare();
   item.created = now_;
 
   Known known;
@@ -134,7 +160,11 @@ std::pair<std::string, std::string> Model::submit_one(const std::string& ns, Arg
     if (!entry.policy) return {"bad_policy", item.id};
     item.policy = *entry.policy;
   }
-  item.lean = item.policy.mode == ff::core::Mode::lean;
+  const auto& of_lane = lane(item.queue()).policy.execution;
+  item.lean = (item.policy.mode ? item.policy.mode : of_lane.mode) == ff::core::Mode::lean;
+  std::string stands_for = item.id;
+  auto refusal = lane_refuses(item, again, !key.empty(), depths, stands_for);
+  if (!refusal.empty()) return {refusal, stands_for};
   if (deadline_at != 0 || deadline_ms > 0) item.deadline = deadline_at != 0 ? deadline_at : now_ + deadline_ms;
   if (!key.empty()) known_[scoped] = known;
   lanes_.insert(item.queue());
@@ -143,8 +173,13 @@ std::pair<std::string, std::string> Model::submit_one(const std::string& ns, Arg
   ++counters_.starts[state];
   auto& execution = executions_[item.id] = item;
   execution.state = state;
-  execution.timer = state == State::delayed ? start : now_;
-  if (state == State::ready) offer(execution.queue(), 1, "");
+  execution.timer = start;
+  if (state == State::ready) {
+    execution.state = State::delayed;  // It stands nowhere yet.
+    place(execution, now_, execution.priority);
+    execution.state = State::ready;
+    offer(execution.queue(), execution.line(), 1, "");
+  }
   if (!execution.lean) {
     commit_events_.push_back(execution.id);
     commit_events_.push_back(word(state) + " " + execution.queue());
@@ -156,13 +191,37 @@ std::pair<std::string, std::string> Model::submit_one(const std::string& ns, Arg
 void Model::hand_over(Execution& execution, std::int64_t ready_at, Reply& reply) {
   auto& out = reply.fields;
   for (auto& field :
-       {execution.id, execution.queue(), execution.kind, text(execution.priority), text(execution.generation),
-        text(execution.attempts), text(execution.epoch), text(execution.created), text(ready_at),
-            text(execution.failures),
-        text(execution.timeout_ms()), text(execution.deadline.value_or(0)), std::string(),
+       {execution.id, execution.queue(), execution.kind, text(execution.priority), text(execution.attempts),
+        text(execution.epoch), text(execution.created), text(ready_at), execution.payload,
+        text(execution.generation), text(execution.failures), text(execution.attempt_ms()),
+        text(execution.deadline.value_or(0)), execution.requirements,
         execution.stores_policy() ? execution.policy_text : "", execution.tags, execution.content_type,
-            execution.payload, resumption_of(execution)}) {
+        resumption_of(execution)}) {
     out.push_back(field);
+  }
+  rare_rows_ = rare_rows_ || execution.has_satellites() || execution.generation > 0 || execution.failures > 0 ||
+               execution.attempt_ms() > 0 || execution.deadline || !execution.requirements.empty() ||
+               !execution.content_type.empty();
+}
+
+// Rare fields travel with all rows of an answer or with none.
+void Model::narrow(std::size_t slot, std::size_t rows, Reply& reply) {
+  reply.fields[slot] = rare_rows_ ? "511" : "0";
+  if (rare_rows_) return;
+  counters_.count("rows without rare fields");
+  auto& fields = reply.fields;
+  auto to = rows;
+  for (auto from = rows; from < fields.size(); ++from) {
+    if ((from - rows) % kRowFields < kRowFieldsAlways) fields[to++] = fields[from];
+  }
+  fields.resize(to);
+}
+
+void Model::Claim::read_abilities(Args& args) {
+  capabilities = joined(args.names());
+  for (const auto& allowance : args.names()) {
+    auto space = allowance.find(' ');
+    allowed[allowance.substr(space + 1)] += std::stoll(allowance.substr(0, space));
   }
 }
 
@@ -174,10 +233,9 @@ Reply Model::claim(Args& args) {
   claim.want = args.integer();
   claim.again = args.flag();
   claim.queues = args.names();
-  args.bytes();  // Neither capabilities nor allowances.
-  args.bytes();
+  claim.read_abilities(args);
   claim.slot = 1;
-  Reply reply = ok(std::string("0"), std::string("-1"), std::string("0"), std::string());
+  Reply reply = ok(std::string("0"), std::string("-1"), std::string("0"), std::string(), std::string("0"));
   do_claim(claim, reply);
   return reply;
 }
@@ -188,6 +246,8 @@ void Model::do_claim(const Claim& claim, Reply& reply) {
   bool wrote = committed_ || (first_due && *first_due <= now_);
   std::map<std::string, std::int64_t> fired;
   do_due(kDueOfAClaim, fired);
+  rare_rows_ = false;
+  const auto rows = reply.fields.size();
   if (claim.again) {
     auto active = in_state(State::active);
     bool any = false;
@@ -198,37 +258,28 @@ void Model::do_claim(const Claim& claim, Reply& reply) {
     }
     counters_.count(any ? "claim repeated" : "claim repeated in vain");
     if (any) {
+      narrow(claim.slot + 4, rows, reply);
       committed_ = wrote;
       return;
     }
   }
   auto next = earliest();
+  auto before = eligible(claim);
   std::int64_t taken = 0, left = 0, head = -1;
   for (const auto& queue : claim.queues) {
-    auto ready = in_queue(queue);
-    std::size_t i = 0;
-    for (; i < ready.size() && taken < claim.want; ++i, ++taken) {
-      auto& execution = executions_.at(ready[i]->id);
-      auto ready_at = execution.timer;
-      ++execution.attempts;
-      execution.epoch = std::max(execution.epoch + 1, now_us_);
-      execution.lease = claim.lease;
-      execution.outcome.reset();
-      execution.worker = claim.worker;
-      execution.began = now_;
-      move(execution, State::active, now_ + claim.lease_ms);
-      hand_over(execution, ready_at, reply);
-    }
-    if (i == ready.size()) continue;
-    left += static_cast<std::int64_t>(ready.size() - i);
-    auto first = rank(*ready[i]);
-    head = head < 0 ? first : std::min(head, first);
+    auto got = take(queue, claim, claim.want - taken, reply);
+    taken += got.count;
+    left += got.left;
+    if (got.head) head = head < 0 ? *got.head : std::min(head, *got.head);
   }
+  check_claim(claim, before, rows, reply);
+  narrow(claim.slot + 4, rows, reply);
   std::int64_t check = 0;
   if (taken < claim.want && head < 0) check = check_in(claim, claim.want - taken, next, reply);
   reply.fields[claim.slot] = text(left);
   reply.fields[claim.slot + 1] = text(head);
   reply.fields[claim.slot + 2] = text(check);
+  reply.fields[claim.slot + 3] = joined(claim.lacking);
   commit();
 }
 
@@ -236,7 +287,10 @@ void Model::do_claim(const Claim& claim, Reply& reply) {
 // the next
 // timer or within a second; the others look a twentieth as often. Who is on duty is the library's choice.
 std::int64_t Model::check_in(const Claim& claim, std::int64_t room, std::optional<std::int64_t> next, Reply& reply) {
-  for (const auto& queue : claim.queues) idle_[queue][claim.worker] = room;
+  const auto& able = claim.capabilities;
+  for (const auto& queue : claim.queues) {
+    idle_[able.empty() ? queue : queue + "|" + digest(able)][claim.worker] = room;
+  }
   counters_.count("registered idle");
   if (claim.queues.empty()) return reply.ranges.emplace_back(claim.slot + 2, 0, kAnyTime), 0;
   bool engine = engine_seen_ != 0 && now_ - engine_seen_ < kEngineSilentMs;
@@ -253,8 +307,7 @@ Reply Model::complete(Args& args) {
   claim.lease_ms = args.integer();
   claim.want = args.integer();
   claim.queues = args.names();
-  args.bytes();
-  args.bytes();
+  claim.read_abilities(args);
   claim.slot = 2;
   std::vector<std::string> outcomes;
   std::map<std::string, std::pair<Lease, std::string>> batch;
@@ -272,7 +325,8 @@ Reply Model::complete(Args& args) {
     }
   }
   commit();
-  Reply reply = ok(joined(outcomes), std::string("0"), std::string("-1"), std::string("0"), std::string());
+  Reply reply = ok(joined(outcomes), std::string("0"), std::string("-1"), std::string("0"), std::string(),
+                   std::string("0"));
   if (claim.want > 0) do_claim(claim, reply);
   return reply;
 }
@@ -364,7 +418,7 @@ std::string Model::release_one(const Lease& lease, bool started, std::int64_t de
   if (!started) {
     counters_.count("released unstarted");
     --execution->attempts;
-    move(*execution, State::ready, execution->created);
+    move(*execution, State::ready, kFront);
     return "released";
   }
   Entry more;
@@ -472,6 +526,9 @@ Reply Model::change_priority(Args& args) {
   auto* execution = find(ns, id);
   if (execution == nullptr) return refused("not_found");
   if (execution->ended_already()) return refused("already_finished");
+  if (execution->state == State::ready && execution->priority != priority) {
+    place(*execution, execution->timer == 0 ? kFront : execution->timer, priority);
+  }
   execution->priority = priority;
   commit();
   return ok();
@@ -546,7 +603,7 @@ Reply Model::describe(Args& args) {
   const Execution& have = *found;
   std::int64_t position = -1;
   if (have.state == State::ready) {
-    auto queue = in_queue(have.queue());
+    auto queue = in_line(have.queue(), have.line());
     position = std::find(queue.begin(), queue.end(), found) - queue.begin();
   }
   Execution::Progress progress = have.progress.value_or(Execution::Progress());
@@ -557,7 +614,8 @@ Reply Model::describe(Args& args) {
       text(have.cancel_requested.value_or(0)), text(have.timeout_ms()), std::string(have.lean ? "lean" : "record"),
       have.failure_class.value_or(""), have.text, have.content_type, have.result_type,
       have.stores_policy() ? have.policy_text : "", have.tags, text(progress.percent), progress.message,
-      text(progress.at), text(now_), std::string(), std::string(), std::string("1"));
+      text(progress.at), text(now_), have.requirements, have.fairness_key,
+      text(std::max<std::int64_t>(1, have.weight)));
   reply.json_from = reply.fields.size();
   for (const auto& entry : have.history) {
     std::string line;
@@ -577,8 +635,15 @@ Reply Model::list(Args& args) {
   if (ready && lane.empty()) return refused("lane_needed");
   auto space = cursor.find(' ');
   if (!cursor.empty() && space == std::string::npos) return refused("bad_cursor");
-  auto all = ready ? in_queue(ns + "/" + lane) : in_state(*known);
-  auto score = [ready](const Execution& execution) { return ready ? rank(execution) : execution.timer; };
+  // After the lane's own line all others together.
+  const auto queue = ns + "/" + lane;
+  bool second = ready && cursor[0] == '+';
+  if (!second && cursor[0] == '+') return refused("bad_cursor");
+  std::string mark = second ? "+" : "";
+  cursor.erase(0, mark.size());
+  space -= mark.size();
+  auto all = !ready ? in_state(*known) : second ? in_lines(queue) : in_queue(queue);
+  auto score = [&](const Execution& execution) { return ready ? rank(execution) : execution.timer; };
   std::size_t first = 0;
   if (!cursor.empty()) {
     // Behind the entry where it still stands; else behind all of an earlier score.
@@ -597,7 +662,7 @@ Reply Model::list(Args& args) {
   for (std::size_t i = first; i < all.size(); ++i) {
     const Execution& have = *all[i];
     if (rows == limit) {
-      reply.fields[1] = text(score(*all[i - 1])) + " " + all[i - 1]->id;
+      reply.fields[1] = mark + text(score(*all[i - 1])) + " " + all[i - 1]->id;
       return reply;
     }
     if (have.ns != ns || (!lane.empty() && have.lane != lane)) continue;
@@ -607,6 +672,9 @@ Reply Model::list(Args& args) {
       reply.fields.push_back(field);
     }
   }
+  auto routed = lines_.find(queue);
+  bool more = ready && !second && routed != lines_.end() && !routed->second.routes.empty();
+  if (more) reply.fields[1] = "+0 00000000000000000000000000";
   return reply;
 }
 
@@ -621,7 +689,13 @@ Reply Model::count(Args&) {
   }
   for (const auto& queue : lanes_) {
     reply.fields.push_back("ready:" + queue);
-    reply.fields.push_back(text(static_cast<std::int64_t>(in_queue(queue).size())));
+    reply.fields.push_back(text(static_cast<std::int64_t>(in_queue(queue).size() + in_lines(queue).size())));
+    std::int64_t unserved = 0;
+    for (const auto* execution : in_lines(queue)) unserved += is_served(queue, execution->requirements) ? 0 : 1;
+    if (unserved == 0) continue;
+    counters_.count("unserved told");
+    reply.fields.push_back("unserved:" + queue);
+    reply.fields.push_back(text(unserved));
   }
   return reply;
 }
@@ -663,7 +737,8 @@ Reply Model::run_due(Args& args) {
   std::map<std::string, std::int64_t> fired;
   auto done = do_due(limit, fired);
   auto next = earliest();
-  Reply reply = ok(text(done), text(next ? std::max<std::int64_t>(0, *next - now_) : -1), std::string("0"), text(-1));
+  Reply reply = ok(text(done), text(next ? std::max<std::int64_t>(0, *next - now_) : -1), text(lanes_version_),
+                   text(-1));
   reply.rows_from = 5;
   reply.row_size = 2;
   for (const auto& [scanner, items] : fired) {
@@ -675,8 +750,8 @@ Reply Model::run_due(Args& args) {
 
 Reply Model::pass_wake(Args& args) {
   std::string queue = args.bytes();
-  auto waiting = static_cast<std::int64_t>(in_queue(queue).size());
-  bool woken = waiting > 0 && wake(Offer{queue, waiting, ""}).any;
+  bool woken = false;
+  for (auto& one : all_offers(queue)) woken = wake(one, false).any || woken;
   if (woken) counters_.count("wake passed on");
   commit();
   return ok(std::string(woken ? "1" : "0"));
@@ -684,8 +759,10 @@ Reply Model::pass_wake(Args& args) {
 
 Reply Model::leave(Args& args) {
   std::string worker = args.bytes();
-  for (const auto& queue : args.names()) {
-    auto idle = idle_.find(queue);
+  auto queues = args.names();
+  auto able = joined(args.names());
+  for (const auto& queue : queues) {
+    auto idle = idle_.find(able.empty() ? queue : queue + "|" + digest(able));
     if (idle == idle_.end()) continue;
     idle->second.erase(worker);
     if (idle->second.empty()) idle_.erase(idle);

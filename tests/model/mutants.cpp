@@ -4,7 +4,9 @@
 
 namespace ff::model {
 
-const std::vector<Mutant>& mutants() {
+namespace {
+
+const std::vector<Mutant>& of_executions() {
   static const std::vector<Mutant> all = {
       {"the fence does not compare leases", "if core.l == lease and core.e == epoch then", "if core.e == epoch then"},
       {"the fence does not compare epochs", "if core.l == lease and core.e == epoch then", "if core.l == lease then"},
@@ -90,6 +92,78 @@ const std::vector<Mutant>& mutants() {
       {"a put-off resume queues by its time", "core.o ~= \"suspended\" and due_at or nil", "due_at"},
       {"a lean execution stays", "if core.m == \"lean\" and ends then", "if false then"},
   };
+  return all;
+}
+
+// Of quotas and budgets.
+const std::vector<Mutant>& of_limits() {
+  static const std::vector<Mutant> all = {
+      {"a reservation is not counted", "if change ~= 0 then ff.put(l, \"r.\" .. dimension,",
+       "if change < 0 then ff.put(l, \"r.\" .. dimension,"},
+      {"what is used does not count", "- ff.limit_number(at, l, \"u.\" .. dimension)\n", "\n"},
+      {"one start too many", "ff.limit_number(at, l, \"b\") - missing))",
+       "ff.limit_number(at, l, \"b\") - missing + 1))"},
+      {"starts come back at their full price", "worth = math.floor(earning(at, l, count)) - (at.now_us - granted_us)",
+       "worth = math.floor(earning(at, l, count))"},
+      {"a paused quota grants", "if not paused then h.granted", "if true then h.granted"},
+      {"a repeated reservation grants anew", "if not h or item.seq > h.seq then h = grant",
+       "if not h or item.seq >= h.seq then h = grant"},
+      {"a late reservation counts", "if h and item.seq < h.seq then", "if false then"},
+      {"a dead holder keeps its reservation", "if l.f[\"@\" .. holder] then ff.set_holder(at, l, holder, nil) end", ""},
+      {"a report counts each time", "if not verdict then\n    verdict, taken", "if true then\n    verdict, taken"},
+      {"the parent is forgotten", "reply[n + 6], reply[n + 7] = l.f.a or \"\"", "reply[n + 6], reply[n + 7] = \"\""},
+      {"a soft limit is told late", "total >= ff.limit_number(at, l, \"s.\" .. dimension)",
+       "total > ff.limit_number(at, l, \"s.\" .. dimension)"},
+      {"what does not fit is counted as used", "local total = ff.limit_number(at, l, \"u.\" .. dimension) + fits",
+       "local total = ff.limit_number(at, l, \"u.\" .. dimension) + amount"},
+      {"a reset keeps what was used", "if l.f[\"u.\" .. dimension] then ff.put(l, \"u.\" .. dimension, 0) end", ""},
+      {"a reset forgets what is reserved", "    if l.f[\"o.\" .. dimension] then ff.put(l, \"o.\" .. dimension, 0) end",
+       "    if l.f[\"r.\" .. dimension] then ff.put(l, \"r.\" .. dimension, 0) end"},
+      {"nobody is told of room", "if l.freed then unblock(at, l) end", ""},
+      {"a dropped limit forgets its holders", "if first ~= \"@\" and first ~= \"r\" then", "if first ~= \"r\" then"},
+  };
+  return all;
+}
+
+// Of routes, fair shares and lanes.
+const std::vector<Mutant>& of_lanes() {
+  static const std::vector<Mutant> all = {
+      {"a required capability is ignored", "found = ff.satisfies_all(set.has, required.needs)", "found = true"},
+      {"versions compare as texts", "if #a ~= #b then return #a < #b and -1 or 1 end\n  return order(a, b)",
+       "return order(a, b)"},
+      {"nobody waits for a preferred worker", "+ ff.patience_ms > at.now", "> at.now"},
+      {"an allowance is used twice",
+       "if line.limited then c.allowed[line.limited] = c.allowed[line.limited] - got end", ""},
+      {"a fairness key's turn does not advance", "math.max(1, math.floor(1000 / (core.fw or 1)))", "0"},
+      {"weights do not count", "math.floor(1000 / (core.fw or 1))", "1000"},
+      {"a line beside a better one is served on", "limit = math.min(limit, line.rank)", "limit = limit"},
+      {"a claim leaves its entries among those that wait",
+       "if line.name then ff.remove(at, \":waiting:\" .. line.queue, ulid) end", ""},
+      {"those who lack a capability are woken",
+       "if set.suffix ~= \"\" and (not required or ff.satisfies_all(set.has, required.needs)) then",
+       "if set.suffix ~= \"\" then"},
+      {"a paused lane gives work", "if lane.paused then return 0, 0, nil end", ""},
+      {"a paused lane wakes", "if lane and lane.paused then return false, false end", ""},
+      {"a draining lane takes work", "if lane.draining then return \"lane_draining\", item.id end", ""},
+      {"a lane is deeper by one", "if depths[queue] > lane.depth then", "if depths[queue] > lane.depth + 1 then"},
+      {"a strict lane is everywhere", "if lane.home and lane.home ~=", "if false and lane.home ~="},
+      {"an older record counts", "if item.version > (lane.version or 0) then", "if true then"},
+      {"what waits keeps its rank",
+       "if changed.step ~= lane.step then ff.rank_anew(at, item.queue, lane, changed) end", ""},
+      {"a lane that runs again wakes nobody", "resumed[#resumed + 1] = item.queue end", "end"},
+      {"a lane's timeout does not count", "core.tl = ms and ms > 0 and ms or nil", "core.tl = nil"},
+  };
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Mutant>& mutants() {
+  static const std::vector<Mutant> all = [] {
+    auto joined = of_executions();
+    for (const auto* more : {&of_limits(), &of_lanes()}) joined.insert(joined.end(), more->begin(), more->end());
+    return joined;
+  }();
   return all;
 }
 

@@ -144,6 +144,42 @@ class FlatJson {
 
 }  // namespace
 
+const std::vector<ff::core::LanePolicy>& lane_policies() {
+  static const std::vector<ff::core::LanePolicy> all = [] {
+    std::vector<ff::core::LanePolicy> good(6);
+    good[1].depth = 3;
+    good[1].execution = retrying(RetryStrategy::fixed, 20, 2, 0);
+    good[2].strict = true;
+    good[2].execution = with_limits(crashing(1, 40, 80), 60, 30);
+    good[3].aging = Millis(0);
+    good[3].execution.retry.never = std::vector<std::string>({"internal"});
+    good[4].aging = Millis(500);
+    good[4].execution = with_limits(Policy(), 0, 2000);
+    good[4].weight = 7;
+    good[5] = good[2];
+    good[5].depth = 4;
+    good[5].aging = Millis(3000);
+    good[5].execution.mode = ff::core::Mode::lean;
+    return good;
+  }();
+  return all;
+}
+
+// Plain words, key=value, versions; preferred ones; limits. One is too long for the core.
+const std::vector<std::string>& requirement_texts() {
+  static const std::vector<std::string> all = {
+      "+gpu", "+cuda>=12.2", "+cuda<12.10 +gpu", "+region=eu", "~ssd", "+gpu ~cuda>12 ~ssd", "#mail", "$team?tokens=3",
+      "#calls +gpu ~ssd", "+a-capability-with-a-long-name +another-one>=2.10 +cuda>=12 +region=eu ~ssd"};
+  return all;
+}
+
+const std::vector<std::string>& capability_texts() {
+  static const std::vector<std::string> all = {
+      "", "gpu", "ssd", "cuda=12.2,gpu", "cuda=12.10,gpu,ssd", "cuda=11,cuda=12.2,region=eu,region=us",
+      "a-capability-with-a-long-name,another-one=2.10,cuda=12.10,gpu,region=eu,ssd"};
+  return all;
+}
+
 const std::vector<PaletteEntry>& palette() {
   static const std::vector<PaletteEntry> entries = make_palette();
   return entries;

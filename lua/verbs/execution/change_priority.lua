@@ -7,7 +7,7 @@ ff.verb({
   local core = ff.load_in(at, a.namespace, a.id)
   if not core then return ff.refused("not_found") end
   if ff.terminal[core.s] then return ff.refused("already_finished") end
-  if core.s == "ready" then
+  if core.s == "ready" and a.priority ~= (core.p or 0) then -- Else it would lose its turn among its fairness key's.
     local rank = ff.stored_rank(at, a.id, core)
     local lane, before = ff.lane(at, core.q), core.p or 0
     local ready_at = rank and ff.ready_at(lane, before, rank) or at.now
