@@ -66,10 +66,11 @@ boost::asio::awaitable<void> perform(sdk::Client* client, Deed* deed) {
   deed->done = true;
 }
 
-// Four signals, each sent up to three times; sometimes a cancel or an operator; all within half a second.
+// Four signals, each sent up to three times; sometimes a cancel or an operator; all within two seconds, so that some
+// come to executions that wait already, also on a busy machine.
 std::vector<Deed> deeds_for(const std::vector<core::ExecutionId>& ids, Rng& rng) {
   std::vector<Deed> deeds;
-  const auto soon = [&rng] { return core::Millis(rng.between(0, 500)); };
+  const auto soon = [&rng] { return core::Millis(rng.between(0, 2000)); };
   for (const auto& id : ids) {
     for (const char* signal : {"a", "b", "c", "d"}) {
       for (std::uint64_t sends = rng.below(4); sends > 0; --sends) deeds.emplace_back(id, Act::signal, signal, soon());
@@ -151,7 +152,7 @@ TEST_CASE("signals sent again and again race timeouts, cancels and operators, wh
   auto engine = chaos->engine(timers);
   std::vector<core::ExecutionId> ids;
   for (std::size_t i = 0; i < 300 * chaos_scale(); ++i) {
-    ids.push_back(submit_approval(chaos, std::to_string(rng.between(50, 700))));
+    ids.push_back(submit_approval(chaos, std::to_string(rng.between(50, 3000))));
   }
   auto deeds = deeds_for(ids, rng);
   sdk::Client other = chaos->another();

@@ -230,7 +230,8 @@ TEST_CASE("a lane is given a concurrency cap, which explains why it waits, and w
   CHECK(why.json.at("cap").at("held") == 0);
   CHECK(lab.http.get("/v1/quotas/lane:default").json.at("concurrency") == 0);
   CHECK(lab.http.ask("DELETE", "/v1/quotas/lane:default").reason() == "bad_limit_name");
-  CHECK(lab.http.ask("PUT", "/v1/quotas/lane:other", "{}").reason() == "bad_limit_name");
+  const std::string json = "Content-Type: application/json\r\n";
+  CHECK(lab.http.ask("PUT", "/v1/quotas/lane:other", "{}", json).reason() == "bad_limit_name");
   CHECK(lab.http.post("/v1/executions", R"({"kind":"k","quotas":["lane:default"]})").reason() == "bad_limit_name");
 
   CHECK(set(R"({"concurrency":1})").status == 200);

@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 
 #include <algorithm>
+#include <bit>
 
 #include "lua/fixture.hpp"
 #include "lua/scenarios.hpp"
@@ -105,13 +106,21 @@ void settle(LuaFixture& lua) {
 
 // A submit's executions are all there with all they were given.
 void check_submitted(LuaFixture& lua, const Words& words) {
-  constexpr std::size_t kHeadWords = 6, kItemWords = 18;
-  for (std::size_t at = kHeadWords; at + kItemWords <= words.size(); at += kItemWords) {
+  constexpr std::size_t kHeadWords = 7, kAlways = 4;
+  constexpr std::uint64_t kIdempotencyKey = 32, kTags = 4096;  // Of `columns`, which tells what else an item has.
+  const std::uint64_t columns = std::stoull(words.at(kHeadWords - 1));
+  const std::size_t item_words = kAlways + static_cast<std::size_t>(std::popcount(columns));
+  for (std::size_t at = kHeadWords; at + item_words <= words.size(); at += item_words) {
+    const auto rare = [&](std::uint64_t column) {
+      const auto before = static_cast<std::size_t>(std::popcount(columns & (column - 1)));
+      return columns & column ? words[at + kAlways + before] : std::string();
+    };
     const auto& id = words[at];
     CHECK_FALSE(lua.core(id).empty());
-    CHECK(lua.payload(id) == words[at + 17]);
-    CHECK(lua.describe(id).tags == words[at + 15]);
-    if (!words[at + 8].empty()) CHECK(lua.text({"GET", lua.key("i:ns/" + words[at + 8])}).starts_with(id));
+    CHECK(lua.payload(id) == words[at + 3]);
+    CHECK(lua.describe(id).tags == rare(kTags));
+    const auto key = rare(kIdempotencyKey);
+    if (!key.empty()) CHECK(lua.text({"GET", lua.key("i:ns/" + key)}).starts_with(id));
   }
 }
 

@@ -38,14 +38,15 @@ void call(RespClient& client, const std::string& verb, const Words& args) {
 }
 
 void add_item(Words& words, std::size_t number, const Words& changes) {
-  Words item = {id(number), "mail", "send", "0", "0", "0", "0", "0", "", "0", "", "",
-               "", "1", "", "", "", "payload"};
+  Words item = {id(number), "mail", "send", "payload", "0", "0", "0", "0", "0", "", "0", "", "",
+               "", "1", "", "", ""};
   for (std::size_t i = 0; i + 1 < changes.size(); i += 2) item[std::stoul(changes[i])] = changes[i + 1];
   words.insert(words.end(), item.begin(), item.end());
 }
 
-// Fields of a submitted item.
-const std::string kDelay = "5", kDeadline = "7", kKey = "8", kRequirements = "11", kFairness = "12", kPolicy = "14";
+// Of a submit whose items have all fields: `columns`, and where some stand.
+const std::string kAllColumns = "16383";
+const std::string kDelay = "6", kDeadline = "8", kKey = "9", kRequirements = "12", kFairness = "13", kPolicy = "15";
 
 std::string core(std::size_t number) { return kTag + ":e:" + id(number); }
 
@@ -59,7 +60,7 @@ std::string epoch_of(RespClient& client, std::size_t number) {
 
 // 5: suspended, with a signal.
 void suspend(RespClient& client) {
-  Words items = {"acme", "0"};
+  Words items = {"acme", "0", kAllColumns};
   add_item(items, 5, {});
   call(client, "submit", items);
   call(client, "claim", {"w2", id(903), "60000", "1", "0", "acme/mail", "", ""});
@@ -73,7 +74,7 @@ void suspend(RespClient& client) {
 // 6 and 7 ready in lines of routes, 6 with a fairness key.
 void fill(RespClient& client) {
   ask(client, {"FUNCTION", "LOAD", "REPLACE", std::string(ff::script::kLibrarySource)});
-  Words items = {"acme", "0"};
+  Words items = {"acme", "0", kAllColumns};
   add_item(items, 1, {kDeadline, "600000", kKey, "order-1", kPolicy,
       R"({"crash":{"max":5},"attempt_timeout_ms":90000})"});
   add_item(items, 4, {});
@@ -83,7 +84,7 @@ void fill(RespClient& client) {
   call(client, "complete", {"w1", id(901), "60000", "0", "acme/mail", "", "", id(4), id(900), epoch, "", "result"});
   call(client, "claim", {"w2", id(902), "60000", "3", "0", "acme/mail", "", ""});
   suspend(client);
-  items = {"acme", "0"};
+  items = {"acme", "0", kAllColumns};
   add_item(items, 2, {});
   add_item(items, 3, {kDelay, "600000"});
   add_item(items, 6, {kRequirements, "+gpu", kFairness, "tenant"});
@@ -232,7 +233,7 @@ TEST_CASE("the checker reads a large partition in pieces", "[checker]") {
   fill(client);
   constexpr std::size_t batches = 80, batch = 256;
   for (std::size_t i = 0; i < batches; ++i) {
-    Words items = {"acme", "0"};
+    Words items = {"acme", "0", kAllColumns};
     for (std::size_t n = 0; n < batch; ++n) add_item(items, 1000 + i * batch + n, {});
     call(client, "submit", items);
   }

@@ -270,7 +270,7 @@ TEST_CASE("every field of a lane's policy arrives, and an unknown one is named")
   CHECK(lane_policy_of_json(R"({"weight":"3"})").error().reason == "wrong_type");
   const auto text = lane_policy_of_json(R"({"concurrency":"3"})").error();
   CHECK(text.reason == "wrong_type");
-  CHECK(text.message == "concurrency is a string, must be a whole number");
+  CHECK(text.message == "concurrency is a string, must be an integer");
   CHECK(lane_policy_of_json(R"({"concurency":3})").error().reason == "unknown_field");
 }
 

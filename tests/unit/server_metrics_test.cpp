@@ -149,9 +149,11 @@ TEST_CASE("health is good only while serving and while Valkey answers") {
   health.phase(Health::Phase::serving);
   health.silent("connection refused");
   CHECK(health.health().error().reason == "valkey");
-  CHECK(health.health().error().message.find("connection refused") != std::string::npos);
+  CHECK(health.health().error().message.find("connection refused") == std::string::npos);  // Strangers read it.
+  CHECK(health.cause() == "connection refused");
   health.answered();
   CHECK(health.health());
+  CHECK(health.cause().empty());
   CHECK(health.valkey_up());
   health.phase(Health::Phase::draining);
   CHECK(health.health().error().reason == "draining");
