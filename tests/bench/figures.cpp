@@ -93,6 +93,8 @@ void add_limits(Table& table) {
     for (const std::string name : {"one_quota", "keyed"}) {
       wanted(table[fmt::format("limits.share.{}.{}", name, places)], 0.7, 0.9);
     }
+    add_cost(table, "limits.bullmq_keep." + places, "BullMQ without its limiter, " + places);
+    add_cost(table, "limits.bullmq_limited." + places, "BullMQ under its limiter, " + places);
     higher(table, "limits.share.bullmq." + places, "BullMQ under its limiter, of its rate without, " + places, "x");
   }
 }
