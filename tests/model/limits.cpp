@@ -214,7 +214,8 @@ void Limits::check_bound(const Limit& limit, const std::string& id) {
   std::int64_t sum = 0;
   for (auto at = limit.started.rbegin(); at != limit.started.rend(); ++at) {
     sum += at->second;
-    auto earned = (now_.us - at->first + 1) * limit.rate->starts / (limit.rate->period_ms * 1000);
+    auto passed = std::max<std::int64_t>(0, now_.us - at->first) + 1;  // The clock may step back within a millisecond.
+    auto earned = passed * limit.rate->starts / (limit.rate->period_ms * 1000);
     if (sum <= limit.rate->burst + earned) continue;
     broken_ = id + ": " + text(sum) + " starts since " + text(at->first) + ", " + text(limit.rate->burst + earned) +
               " are allowed";
