@@ -18,13 +18,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 # Of the contract, and not to be measured yet.
 NOT_BUILT = [
-    ('suspend, signal over the SDK, running again', 'p50 1.5 ms', '0.6 ms'),
     ('ten-node chain, end to end', 'p50 10 ms', '4 ms'),
     ('ten-node chains per second', '1 000', '2 500'),
     ('two shards against one, same lane', '1.8 x', '1.95 x'),
 ]
-ORDER = ['floor', 'connection', 'lifecycle', 'submit', 'drain', 'start', 'delayed', 'memory', 'idle', 'backlog',
-         'partitions', 'aof', 'transport', 'million']
+# As in main.cpp.
+ORDER = ['floor', 'connection', 'lifecycle', 'submit', 'drain', 'limits', 'start', 'delayed', 'suspend', 'stream',
+         'memory', 'idle', 'backlog', 'partitions', 'aof', 'transport', 'routes', 'million']
 
 
 def number(value):
@@ -60,6 +60,9 @@ class Run:
     def ordered(self):
         return [self.scenarios[name] for name in ORDER if name in self.scenarios]
 
+    def left_out(self):
+        return [name for name in ORDER if name not in self.scenarios]
+
 
 def spread(point):
     return f"{number(min(point['values']))} .. {number(max(point['values']))}"
@@ -76,14 +79,21 @@ def verdict(figure, value):
 def contract(run):
     lines = ['| what | measured | spread | bar | stretch | |', '|---|---:|---:|---:|---:|---|']
     for scenario in run.ordered():
+        above = ''
         for figure in scenario['figures']:
+            text = figure['text']
+            if text.startswith(' '):  # Of the figure above it.
+                text = f'{above}: {text.strip()}'
+            else:
+                above = text.split(':')[0]
             if figure['bar'] is None:
                 continue
             for point in figure['points']:
                 value = point['median']
                 unit = figure['unit']
-                lines.append(f"| {figure['text'].strip()} | {number(value)} {unit} | {spread(point)} "
-                             f"| {number(figure['bar'])} | {number(figure['stretch'])} | {verdict(figure, value)} |")
+                stretch = '' if figure['stretch'] is None else number(figure['stretch'])
+                lines.append(f"| {text} | {number(value)} {unit} | {spread(point)} "
+                             f"| {number(figure['bar'])} | {stretch} | {verdict(figure, value)} |")
     for what, bar, stretch in NOT_BUILT:
         lines.append(f'| {what} | not measured | | {bar} | {stretch} | |')
     return lines
@@ -102,6 +112,8 @@ def machine(run):
         + ('Valkey on core 0, everything else on core 1; ' if any_scenario['pinned'] else 'Not pinned to cores; ')
         + f"AOF {any_scenario['aof']} unless said; {any_scenario['runs']} runs: the median, and the least and the most.",
     ]
+    if run.left_out():
+        lines += ['', f"Not in this run: {', '.join(run.left_out())}."]
     if any(s['quick'] for s in run.scenarios.values()):
         lines += ['', '**A quick run: it shows that all works, and is no measurement.**']
     return lines
@@ -183,7 +195,8 @@ def all_figures(run):
 
 
 def plots_in(folder, *names):
-    return [f'![{alt}]({folder}/{name}.svg)' for name, alt in names]
+    """Those that this run has figures for."""
+    return [f'![{alt}]({folder.name}/{name}.svg)' for name, alt in names if (folder / f'{name}.svg').exists()]
 
 
 def document(run, plots):
@@ -200,9 +213,10 @@ def document(run, plots):
     lines += command_table(run)
     lines += ['', '## Against BullMQ', '', 'The same Valkey, payload, durability and cores, runs in turn.', '']
     lines += plots_in(plots, ('drain', 'Drain rates'))
-    lines += ['', '## Backlog and partitions', ''] + plots_in(
-        plots, ('backlog_rate', 'Throughput on a backlog'), ('backlog_claim', 'Claim latency on a backlog'),
-        ('partitions', 'Throughput by partitions'), ('partitions_cpu', 'Valkey CPU by partitions'))
+    curves = plots_in(plots, ('backlog_rate', 'Throughput on a backlog'), ('backlog_claim', 'Claim latency on a backlog'),
+                      ('partitions', 'Throughput by partitions'), ('partitions_cpu', 'Valkey CPU by partitions'))
+    if curves:
+        lines += ['', '## Backlog and partitions', ''] + curves
     lines += ['', '## All figures'] + all_figures(run)
     return '\n'.join(lines) + '\n'
 
@@ -216,12 +230,14 @@ def main():
     out = pathlib.Path(words.out)
     plots = out / 'performance'
     plots.mkdir(parents=True, exist_ok=True)
+    for old in plots.glob('*.svg'):
+        old.unlink()
     if 'lifecycle' in run.scenarios:
         steps_plot(run, plots)
     if 'drain' in run.scenarios:
         drain_plot(run, plots)
     curve_plots(run, plots)
-    (out / 'performance.md').write_text(document(run, plots.name))
+    (out / 'performance.md').write_text(document(run, plots))
     print(f"wrote {out / 'performance.md'} and {len(list(plots.glob('*.svg')))} plots")
 
 
