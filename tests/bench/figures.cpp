@@ -88,7 +88,7 @@ void add_limits(Table& table) {
                                      std::pair("one_rate", "one rate on all")}) {
       add_cost(table, fmt::format("limits.{}.{}", name, places), fmt::format("drain, {}, {}", text, places));
       const auto share = fmt::format("limits.share.{}.{}", name, places);
-      higher(table, share, fmt::format("  of the rate without, {}, {}", text, places), "x");
+      higher(table, share, fmt::format("drain, {}, of the rate without, {}", text, places), "x");
     }
     for (const std::string name : {"one_quota", "keyed"}) {
       wanted(table[fmt::format("limits.share.{}.{}", name, places)], 0.7, 0.9);
