@@ -92,10 +92,12 @@ std::optional<ClaimPlan> ClaimPlanner::next(core::SteadyTime now, std::size_t ro
   }
   if (heads_.empty() || calling_ >= kCallsAtOnce) return std::nullopt;
   const auto partition = next_in_turn();
-  // Known work gets all the room; looks into the unknown share it, so that they can go out at once.
-  const bool known = entries_[partition].head != kUnknown;
+  // Known work gets all the room; looks into the unknown share it, so that they can go out at once. Where only its turn
+  // was due, one is taken from a partition whose head is worse.
+  const auto head = entries_[partition].head, best = std::get<0>(*heads_.begin());
   const auto share = std::min(kCallsAtOnce - calling_, heads_.size());
-  const auto want = known ? room : std::max<std::size_t>(1, room / share);
+  auto want = head != kUnknown ? room : std::max<std::size_t>(1, room / share);
+  if (best != kUnknown && head >= best + kWorthGoing) want = 1;
   entries_[partition].stint = 0;
   call(partition);
   return ClaimPlan(partition, std::min(want, kWantMax));

@@ -153,8 +153,12 @@ TEST_CASE("a partition is kept for its stint, or on and on while the others are 
 
   CHECK(taken >= ClaimPlanner::kQuantum - 3);
   CHECK(taken <= ClaimPlanner::kQuantum + 32);
-  CHECK(planner.next(t0, 1)->partition == 1);
-  CHECK(planner.next(t0, 1)->partition == 2);
+  for (const ff::core::Partition worse : {1, 2}) {
+    const auto plan = planner.next(t0, 16);
+    CHECK(plan->partition == worse);
+    CHECK(plan->want == 1);
+  }
+  CHECK(planner.next(t0, 16)->want == 16);
 }
 
 TEST_CASE("a partition that was woken is looked at before known backlogs, and none is kept meanwhile") {

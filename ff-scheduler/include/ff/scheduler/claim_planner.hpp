@@ -39,8 +39,9 @@ struct ClaimAnswer {
 // time. So partitions that are alike get the same service, and with them what is shared out within each: lanes by
 // weight, fairness keys. What is known grows old: one that was not looked at while kQuantum executions were taken
 // elsewhere comes before all others, so nobody waits behind more than that (and what is under way), and a head that got
-// better unseen is found. Within a stint the partition of finished executions is kept (keep_at), which saves a round
-// trip, unless another must be looked at or has a head better by that minute. Thread safety: none.
+// better unseen is found; while its known head is worse, one is taken there, so that order suffers little. Within a
+// stint the partition of finished executions is kept (keep_at), which saves a round trip, unless another must be looked
+// at or has a head better by that minute. Thread safety: none.
 class ClaimPlanner {
  public:
   static constexpr std::size_t kStint = 32;         // Executions taken from one before the next one's turn.
