@@ -130,9 +130,9 @@ Awaitable<void> change_lane(Caller caller, script::ChangeLane::Args change) {
   FF_CO_TRY(changed, co_await caller.deployment->call_root<script::ChangeLane>(std::move(change), caller.deadline()));
   item.version = changed.version;
   item.record = std::move(changed.record);
-  FF_CO_TRY(told, co_await call_verb<script::SetLanes>(caller, first, args, caller.deadline()));
-  static_cast<void>(told);
+  auto told = co_await call_verb<script::SetLanes>(caller, first, args, caller.deadline());
   auto spreading = std::make_shared<Spreading>(caller, std::move(args), first);
+  if (!told) spreading->error = std::move(told).error();
   std::function<boost::asio::awaitable<void>(std::size_t)> step = [spreading](std::size_t partition) {
     return tell_partition(spreading, partition);
   };
