@@ -296,12 +296,12 @@ void Allowances::give_back_others(const Class& of, const Limit& refusing) {
   }
 }
 
-// Asks for what is missing of one limit. Whether there is something of it now.
+// Asks for what is missing of one limit, once that is more than half. Whether there is something of it now.
 bool Allowances::request(const Share& share, SteadyTime now, std::int64_t count, std::int64_t room) {
   auto& limit = *share.limit;
   const auto units = free_units(limit, share.unit, now), starts = free_starts(limit, now);
   const bool some = units > 0 && starts > 0;
-  if (std::min(units, starts) >= count || limit.calling || limit.blocked_until > now) return some;
+  if (2 * std::min(units, starts) >= count || limit.calling || limit.blocked_until > now) return some;
   if (limit.count > 0 && limit.unit != share.unit) return some;  // Another class's turn; this one's comes after it.
   limit.unit = share.unit;
   const auto missing = std::max<std::int64_t>(0, count - units);
@@ -326,10 +326,12 @@ void Allowances::plan(Class& of, SteadyTime now, std::int64_t room) {
   to_advise_.insert(of.requirements);
 }
 
+core::Millis Allowances::idle_time(const Limit& limit) { return limit.roomy ? kIdleRoomy : kIdle; }
+
 Amounts Allowances::returnable(const Limit& limit, SteadyTime now) const {
   auto free = difference(limit.held, limit.in_use);
   if (free.empty() || draining_ || limit.give_back || now >= limit.valid_until) return free;
-  if (limit.idle_since <= now - kIdle || (now >= limit.renew_at && !limit.used)) return free;
+  if (limit.idle_since <= now - idle_time(limit) || (now >= limit.renew_at && !limit.used)) return free;
   if (limit.keep >= 0 && limit.count == 0) {
     auto& slots = free["slots"];
     slots = std::min(slots, amount_of(limit.held, "slots") - limit.keep);
@@ -424,6 +426,7 @@ void Allowances::take_grant(Limit& limit, const Ask& asked, const Grant& grant, 
     limit.starts_until = now + kIdle;
   }
   limit.keep = grant.keep;
+  limit.roomy = grant.roomy;
   const bool refused = grant.granted < asked.count || (limit.rated && limit.starts < asked.starts);
   if (asked.grows()) limit.blocked_until = SteadyTime();
   if (refused || grant.keep >= 0) {  // What it gives back is not asked for at once: others are to have it.
@@ -473,6 +476,7 @@ void Allowances::told(const LimitName& name) {
   if (found == limits_.end()) return;
   auto& limit = found->second;
   limit.blocked_until = SteadyTime();
+  limit.roomy = false;
   if (!limit.held.empty()) limit.renew_at = SteadyTime();
   touched_.insert(name);
   for (const auto* of : limit.classes) {
@@ -502,7 +506,7 @@ void Allowances::settle(Limit& limit, SteadyTime now) {
   auto at = SteadyTime::max();
   if (!limit.calling) {
     at = limit.renew_at;
-    if (idle) at = std::min(at, limit.idle_since + kIdle);
+    if (idle) at = std::min(at, limit.idle_since + idle_time(limit));
     if (limit.starts > 0) at = std::min(at, limit.starts_until);
     if (limit.blocked_until > now && wanted(limit)) at = std::min(at, limit.blocked_until);
   }

@@ -451,7 +451,7 @@ void Reserve::encode(const Args& args, Command& command) {
 core::Result<Reserve::Ok> Reserve::decode(std::vector<Reply>& fields) {
   codec::Reader reader(fields, kFunction);
   Ok ok;
-  ok.rows.reserve(reader.rows(7));
+  ok.rows.reserve(reader.rows(8));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.outcome, "outcome");
@@ -461,6 +461,7 @@ core::Result<Reserve::Ok> Reserve::decode(std::vector<Reply>& fields) {
     reader.get(row.retry_in_ms, "retry_in_ms");
     reader.get(row.parent, "parent");
     reader.get(row.resets_left, "resets_left");
+    reader.get(row.roomy, "roomy");
   }
   return reader.finish(std::move(ok));
 }
@@ -481,7 +482,7 @@ void Keep::encode(const Args& args, Command& command) {
 core::Result<Keep::Ok> Keep::decode(std::vector<Reply>& fields) {
   codec::Reader reader(fields, kFunction);
   Ok ok;
-  ok.rows.reserve(reader.rows(7));
+  ok.rows.reserve(reader.rows(8));
   while (reader.more()) {
     auto& row = ok.rows.emplace_back();
     reader.get(row.outcome, "outcome");
@@ -491,6 +492,7 @@ core::Result<Keep::Ok> Keep::decode(std::vector<Reply>& fields) {
     reader.get(row.retry_in_ms, "retry_in_ms");
     reader.get(row.parent, "parent");
     reader.get(row.resets_left, "resets_left");
+    reader.get(row.roomy, "roomy");
   }
   return reader.finish(std::move(ok));
 }
@@ -1299,10 +1301,10 @@ constexpr std::array<VerbInfo, 57> kVerbs{{
      "a=worker:bytes,queues:names,capabilities:some;i=;r=;w=",
      false, 3, 0, {}},
     {"ff1_reserve",
-     "a=namespace:bytes,holder:bytes,ttl_ms:int;i=kind:bytes,name:bytes,seq:int,hold:bytes,spare:int,unit:bytes,count:int,starts:int;r=;w=outcome:bytes,granted:int,starts:int,keep:int,retry_in_ms:int,parent:bytes,resets_left:int",
+     "a=namespace:bytes,holder:bytes,ttl_ms:int;i=kind:bytes,name:bytes,seq:int,hold:bytes,spare:int,unit:bytes,count:int,starts:int;r=;w=outcome:bytes,granted:int,starts:int,keep:int,retry_in_ms:int,parent:bytes,resets_left:int,roomy:int",
      false, 3, 8, {}},
     {"ff1_keep",
-     "a=namespace:bytes,holder:bytes,ttl_ms:int;i=kind:bytes,name:bytes,seq:int,hold:bytes,spare:int;r=;w=outcome:bytes,granted:int,starts:int,keep:int,retry_in_ms:int,parent:bytes,resets_left:int",
+     "a=namespace:bytes,holder:bytes,ttl_ms:int;i=kind:bytes,name:bytes,seq:int,hold:bytes,spare:int;r=;w=outcome:bytes,granted:int,starts:int,keep:int,retry_in_ms:int,parent:bytes,resets_left:int,roomy:int",
      false, 3, 5, {}},
     {"ff1_describe_limit",
      "a=namespace:bytes,kind:bytes,name:bytes;i=;r=defined_at:int,holders:int,waiting:int,rate:int,period_ms:int,burst:int,paused_ms:int,parent:bytes,on_breach:bytes,period:bytes,began_at:int,resets_at:int,resets_left:int,now:int;w=dimension:bytes,soft:int,hard:int,used:int,reserved:int,over:int",

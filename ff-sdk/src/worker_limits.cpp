@@ -71,6 +71,7 @@ scheduler::Grant grant_of(script::Reserve::Row row) {
   grant.granted = row.granted;
   grant.starts = row.starts;
   grant.keep = row.keep;
+  grant.roomy = row.roomy == 1;
   grant.retry_in = core::Millis(row.retry_in_ms);
   grant.parent = std::move(row.parent);
   return grant;

@@ -102,9 +102,9 @@ end
 -- The ranks of the entries of a line with fairness keys, whose scores are none.
 local function ranks_of(at, line, heads)
   local ulids = {}
-  for i = 1, #heads, 2 do ulids[#ulids + 1] = heads[i] end
+  for i = 1, #heads, 2 do ulids[(i + 1) / 2] = heads[i] end
   if #ulids == 0 then return ulids end
-  return redis.call("ZMSCORE", at.tag .. ":waiting:" .. line.queue, unpack(ulids))
+  return redis.call("ZMSCORE", at.tag .. line.waiting, unpack(ulids))
 end
 
 -- Plans the claim of up to `room` from a line, as far as `limit` (a rank). Returns how many; line.rank is then that of
@@ -113,7 +113,7 @@ function ff.take_queue(at, line, c, room, limit, rows)
   local first, taken, i, lane = line.gone, 0, 1, line.lane
   local heads = redis.call("ZRANGE", at.tag .. line.index, first, first + room, "WITHSCORES")
   local ranks = line.fair and ranks_of(at, line, heads)
-  local texts, next_text = nil, read_at_once + 1
+  local texts, next_text, served = nil, read_at_once + 1, -1
   local rank = tonumber(ranks and ranks[1] or heads[2])
   while rank and taken < room and rank <= limit and c.bytes < answer_bytes_max do
     local ulid = heads[i]
@@ -121,7 +121,10 @@ function ff.take_queue(at, line, c, room, limit, rows)
     local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, line, texts[next_text])
     if readable and core then
       if line.patient and not may_go(at, line, core, rank) then break end
-      if line.fair then ff.note_service(at, line, core, tonumber(heads[i + 1])) end
+      if line.fair then
+        local _, tag = ff.split_score(lane, core.p or 0, tonumber(heads[i + 1]))
+        served = math.max(served, tag)
+      end
       begin_attempt(at, ulid, core, c, lane)
       append_row(c, rows, ulid, core, ff.ready_at(lane, core.p or 0, rank), line.requires or "", payload, policy,
                  tags, resumption)
@@ -130,10 +133,11 @@ function ff.take_queue(at, line, c, room, limit, rows)
     elseif not readable then
       ff.set_aside(at, ":delayed", ulid, core)
     end -- Else an entry without a ready execution behind it: it goes like the others.
-    if line.name then ff.remove(at, ":waiting:" .. line.queue, ulid) end
+    if line.waiting then ff.remove(at, line.waiting, ulid) end
     next_text, i, line.gone = next_text + 1, i + 2, line.gone + 1
     rank = tonumber(ranks and ranks[(i + 1) / 2] or heads[i + 1])
   end
+  if served >= 0 then ff.note_service(at, line, served) end
   -- Entries without anything behind them may have hidden others.
   if not rank and taken < room and #heads > 2 * room then rank = 0 end
   line.rank = rank

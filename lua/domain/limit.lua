@@ -174,10 +174,10 @@ local function unblock(at, l)
   end
 end
 
--- The definition has changed: all who hold or wait ask again.
-function ff.tell_holders(at, l)
+-- What holds for all who hold or wait has changed: they ask again, `caller` left out, who is answered.
+function ff.tell_holders(at, l, caller)
   for field, text in pairs(l.f) do
-    if string.sub(field, 1, 1) == "@" and text ~= "" then
+    if string.sub(field, 1, 1) == "@" and text ~= "" and string.sub(field, 2) ~= caller then
       ff.tell(at, ":w:" .. string.sub(field, 2), "limit " .. l.id)
     end
   end
@@ -287,7 +287,7 @@ function ff.reserve(at, a, item, reply)
   local h, n = ff.holder(at, l, a.holder), #reply
   if h and item.seq < h.seq then
     reply[n + 1], reply[n + 2], reply[n + 3], reply[n + 4] = "old", 0, 0, -1
-    reply[n + 5], reply[n + 6], reply[n + 7] = 0, "", -1
+    reply[n + 5], reply[n + 6], reply[n + 7], reply[n + 8] = 0, "", -1, 0
     return
   end
   if not h or item.seq > h.seq then h = grant(at, l, a.holder, h, item) end
@@ -296,6 +296,7 @@ function ff.reserve(at, a, item, reply)
   reply[n + 1], reply[n + 2], reply[n + 3] = outcome_of(at, l, h, item), h.granted, l.f.n and starts or -1
   reply[n + 4], reply[n + 5] = ff.slots_to_keep(at, l, h.amounts.slots or 0), retry_in_ms(at, l, h, item)
   reply[n + 6], reply[n + 7] = l.f.a or "", l.f.c and ff.limit_number(at, l, "f") or -1
+  reply[n + 8] = kinds.quota == string.sub(l.id, 1, 2) and ff.note_roomy(at, l, a.holder) and 1 or 0
 end
 
 local function fire(at, what, id, holder)

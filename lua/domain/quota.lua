@@ -6,6 +6,7 @@
 --   e       when the rate was set, microseconds
 --   q       when the last one that was refused a start may ask again, microseconds
 --   p       paused until, ms
+--   k       there: it is not roomy
 
 -- Defines how many slots it has, -1: any number. Who holds or waits asks again.
 function ff.set_slots(at, l, slots)
@@ -60,6 +61,20 @@ function ff.next_start_ms(at, l)
   local ask = math.ceil(math.max(first, at.now_us, ff.limit_number(at, l, "q") + earning(at, l, 1)))
   ff.put(l, "q", string.format("%d", ask))
   return math.max(1, math.ceil((ask - at.now_us) / 1000))
+end
+
+-- Whether holders may keep what is idle: until more than half of the slots are taken, and again when no more than a
+-- quarter is. The others who hold some are told when that ends.
+function ff.note_roomy(at, l, caller)
+  local hard, reserved = l.f["h.slots"], ff.limit_number(at, l, "r.slots")
+  if not hard or reserved <= ff.limit_number(at, l, "h.slots") / (l.f.k and 4 or 2) then
+    ff.put(l, "k", nil)
+    return true
+  end
+  if l.f.k then return false end
+  ff.put(l, "k", 1)
+  ff.tell_holders(at, l, caller)
+  return false
 end
 
 -- The share of a holder while others have nothing at all.

@@ -91,10 +91,9 @@ function ff.service(at, lane, index)
   return tag
 end
 
--- An execution of a line with fairness keys is served now.
-function ff.note_service(at, line, core, score)
+-- Executions of a line with fairness keys are served now, `tag` is the highest of theirs.
+function ff.note_service(at, line, tag)
   local services, index = line.lane.services, line.index
-  local _, tag = ff.split_score(line.lane, core.p or 0, score)
   local service = services[index]
   if not service then
     services[index] = { tag = tag, at = at.now }
@@ -151,20 +150,24 @@ local function place_in_line(at, lane, ulid, core, ms)
   return name, required
 end
 
+local function place_in_own(at, lane, ulid, core, ms)
+  lane.own.empty = false
+  ff.add(at, lane.own.index, ulid, rank_of(lane, core, ms))
+end
+
 -- Puts a ready execution into its line, ranked by `ms` (nil: at the front of its priority), or moves it there. Returns
 -- the line's name and what it requires.
 function ff.place(at, ulid, core, ms)
   local lane = ff.lane(at, core.q)
   if core.rq or core.fk then return place_in_line(at, lane, ulid, core, ms) end
-  ff.add(at, ff.queue_index(core.q), ulid, rank_of(lane, core, ms))
+  place_in_own(at, lane, ulid, core, ms)
   return "", nil
 end
 
 -- The same, and wakes a worker for it.
 function ff.enqueue(at, ulid, core, ms)
   if not core.rq and not core.fk then
-    local lane = ff.lane(at, core.q)
-    ff.add(at, lane.own.index, ulid, rank_of(lane, core, ms))
+    place_in_own(at, ff.lane(at, core.q), ulid, core, ms)
     return ff.offer(at, core.q, "", 1, core.w)
   end
   local name, required = ff.place(at, ulid, core, ms)

@@ -1,6 +1,6 @@
 -- A claim from a lane that has several lines: the best of those the worker can take, whichever line it waits in.
 
-local lacking_max, page, fits_max = 16, 64, 1024
+local page, fits_max = 64, 1024
 
 -- Whether a worker with these capabilities may take from a line, and whether it must leave what prefers another.
 -- Remembered until the lines change: matching costs nothing for a set that was seen before.
@@ -21,13 +21,20 @@ local function fit(lane, set, name)
   return found
 end
 
+-- How many lines a claim tells of that it has no allowance for.
+local function lacking_max(c)
+  return math.max(16, math.min(c.want, 64))
+end
+
 -- The caller knows now that there is work, and comes back with an allowance: nobody else need be woken for it.
-local function note_lacking(at, c, queue, name, requirements, gone)
-  local waiting = #c.lacking < lacking_max and ff.line_length(at, queue, name) or 0
-  if waiting == 0 then return end
-  waiting = math.max(1, waiting - gone)
+local function tell_lacking(at, c, queue, name, waiting, requirements)
   ff.remove(at, ":handoffs", ff.handoff(queue, name))
   c.lacking[#c.lacking + 1] = string.format("%d ", waiting) .. requirements
+end
+
+local function note_lacking(at, c, queue, name, requirements, gone)
+  local waiting = #c.lacking < lacking_max(c) and ff.line_length(at, queue, name) or 0
+  if waiting > 0 then tell_lacking(at, c, queue, name, math.max(1, waiting - gone), requirements) end
 end
 
 -- The allowances of a claim, by their requirements.
@@ -49,33 +56,42 @@ local function allowed(at, c, own, name, required)
   return count
 end
 
-local function new_line(own, name, rank, fits)
+-- A line as this call sees it. What never changes of it is kept in memory.
+local function view(own, name, rank, fits)
+  local line = own.lane.views[name]
+  if not line then
+    local required = own.lane.lines[name]
+    local text = ff.charged(own.lane, required.text)
+    line = {
+      queue = own.queue, lane = own.lane, name = name, requires = text, rq = required.field,
+      limited = (required.limited or own.lane.cap) and text, fair = string.sub(name, -1) == "|",
+      index = ff.queue_index(own.queue) .. "|" .. name, waiting = ":waiting:" .. own.queue,
+      rank = rank, opened = rank, gone = 0, patient = fits.patient, waits = false, touched = false,
+    }
+    own.lane.views[name] = line
+  end
+  line.rank, line.opened, line.gone, line.patient, line.waits, line.touched = rank, rank, 0, fits.patient, false, false
+  return line
+end
+
+-- Adds a line if the caller may take from it.
+local function add_line(at, own, c, lines, name, rank)
   local required = own.lane.lines[name]
-  local text = ff.charged(own.lane, required.text)
-  return {
-    queue = own.queue, lane = own.lane, name = name, rank = rank, opened = rank, gone = 0, patient = fits.patient,
-    requires = text, limited = (required.limited or own.lane.cap) and text, fair = string.sub(name, -1) == "|",
-    index = ff.queue_index(own.queue) .. "|" .. name, rq = required.field,
-  }
+  local fits = required and fit(own.lane, own.set, name)
+  local room = fits and allowed(at, c, own, name, required) or 0
+  if room > 0 then lines[#lines + 1] = view(own, name, rank, fits) end
 end
 
 -- Adds the next open lines that the caller may take from, best first. lines.seen: how many were looked at; lines.all:
 -- there are no more. Where there is only one, it is looked at itself.
 local function add_lines(at, own, c, lines)
-  local lane, queue = own.lane, own.queue
-  local open
-  if lane.line_count == 1 then
-    open = { (next(lane.lines)), 0 }
-  else
-    open = redis.call("ZRANGE", at.tag .. ":open:" .. queue, lines.seen, lines.seen + page - 1, "WITHSCORES")
+  if own.lane.line_count == 1 then
+    add_line(at, own, c, lines, next(own.lane.lines), 0)
+    lines.all = true
+    return
   end
-  for i = 1, #open, 2 do
-    local name = open[i]
-    local required = lane.lines[name]
-    local fits = required and fit(lane, own.set, name)
-    local room = fits and allowed(at, c, own, name, required) or 0
-    if room > 0 then lines[#lines + 1] = new_line(own, name, tonumber(open[i + 1]), fits) end
-  end
+  local open = redis.call("ZRANGE", at.tag .. ":open:" .. own.queue, lines.seen, lines.seen + page - 1, "WITHSCORES")
+  for i = 1, #open, 2 do add_line(at, own, c, lines, open[i], tonumber(open[i + 1])) end
   lines.seen, lines.all = lines.seen + page, #open < 2 * page
 end
 
@@ -100,12 +116,13 @@ local function add_allowed(at, own, c, lines)
   local ranks = redis.call("ZMSCORE", at.tag .. ":open:" .. own.queue, unpack(names))
   for i = 1, #names do
     local fits = ranks[i] and fit(lane, own.set, names[i])
-    if fits then lines[#lines + 1] = new_line(own, names[i], tonumber(ranks[i]), fits) end
+    if fits then lines[#lines + 1] = view(own, names[i], tonumber(ranks[i]), fits) end
   end
 end
 
 -- Then the best of the others are only looked at for what the caller lacks: some of them, or, when it has room for
--- more, as many as can be told.
+-- more, as many as can be told. How many wait there is not counted, one at least: a caller with one allowance hears of
+-- the others when it has used that.
 local function look_for_lacking(at, own, c, lines, more)
   local known, seen = {}, 0
   for i = 1, #lines do known[lines[i].name or ""] = true end
@@ -113,12 +130,13 @@ local function look_for_lacking(at, own, c, lines, more)
     local open = redis.call("ZRANGE", at.tag .. ":open:" .. own.queue, seen, seen + page - 1)
     for i = 1, #open do
       local required = own.lane.lines[open[i]]
-      if required and not known[open[i]] and fit(own.lane, own.set, open[i]) then
-        note_lacking(at, c, own.queue, open[i], ff.charged(own.lane, required.text), 0)
+      local lacks = required and not known[open[i]] and #c.lacking < lacking_max(c)
+      if lacks and fit(own.lane, own.set, open[i]) then
+        tell_lacking(at, c, own.queue, open[i], 1, ff.charged(own.lane, required.text))
       end
     end
     seen = seen + page
-  until #open < page or not more or #c.lacking >= lacking_max
+  until #open < page or not more or #c.lacking >= lacking_max(c)
 end
 
 -- Where the next executions of fairness keys will stand: forgotten when that is not before what is served now.
@@ -189,6 +207,7 @@ end
 
 -- The first of the lane's own line. Where the lane has a cap, it is one of the lines that need an allowance.
 local function open_own(at, c, own)
+  if own.empty then return end
   own.rank = tonumber(redis.call("ZRANGE", at.tag .. own.index, 0, 0, "WITHSCORES")[2])
   if own.rank and room_of(c, own) == 0 then
     note_lacking(at, c, own.queue, "", own.limited, 0)
@@ -201,8 +220,8 @@ local function settle_lines(at, own, c, lines)
   local more = 0
   for i = 1, #lines do
     local line = lines[i]
-    if i > 1 and line.touched then settle(at, line) end
-    if (i > 1 or own.limited) and line.rank and not line.waits then
+    if line ~= own and line.touched then settle(at, line) end
+    if (line ~= own or own.limited) and line.rank and not line.waits then
       if room_of(c, line) > 0 then
         more = more + 1
       else
@@ -225,7 +244,7 @@ function ff.take_lines(at, own, c, room, rows)
   if by_name then add_allowed(at, own, c, lines) end
   lines.all = by_name or own.lane.line_count == 0
   while not lines.all and #lines <= room do add_lines(at, own, c, lines) end
-  table.insert(lines, 1, own)
+  if own.rank then table.insert(lines, 1, own) end
   local taken = 0
   while taken < room and not ff.answer_full(c) do
     local line, limit = best_of(c, lines)

@@ -23,8 +23,8 @@ end
 -- A record as set_lanes brings it; empty: the lane was never set up.
 function ff.decode_lane(queue, text)
   local lane = { text = text, step = aging_default_ms, policy = {}, state = "running", lines = {}, line_count = 0,
-                 sets = {}, fits = {},
-                 fit_count = 0, seen = {}, idle_since = {}, services = {}, counted_since = 0, started = 0 }
+                 views = {}, sets = {}, fits = {}, fit_count = 0, seen = {}, idle_since = {}, services = {},
+                 counted_since = 0, started = 0 }
   if text == "" then return lane end
   local okay, record = pcall(cjson.decode, text)
   local policy = okay and record.policy and (record.policy == "" and {} or cjson.decode(record.policy))
@@ -56,7 +56,7 @@ local function load_lines(at, queue, lane)
     local required = ff.requirements(flat[i + 1])
     lines[flat[i]], all_limited = required, all_limited and required.limited
   end
-  lane.lines, lane.line_count, lane.all_limited = lines, count, all_limited
+  lane.lines, lane.line_count, lane.all_limited, lane.views = lines, count, all_limited, {}
 end
 
 -- The capability sets of workers seen here: text → ready to be asked.
@@ -68,7 +68,7 @@ local function load_sets(at, queue, lane)
 end
 
 local function look_up(at, queue, known)
-  redis.call("ZCARD", at.tag .. ff.queue_index(queue)) -- Raises if it is no sorted set.
+  local waiting = redis.call("ZCARD", at.tag .. ff.queue_index(queue)) -- Raises if it is no sorted set.
   local text = redis.call("GET", at.tag .. ":lane:" .. queue) or ""
   local lane = known
   if not lane or lane.text ~= text then
@@ -76,6 +76,7 @@ local function look_up(at, queue, known)
     lane.own = { queue = queue, lane = lane, index = ff.queue_index(queue), gone = 0, -- As a claim sees it.
                  requires = lane.cap, limited = lane.cap }
   end
+  lane.own.empty = waiting == 0 -- Until something is placed in it.
   load_lines(at, queue, lane)
   load_sets(at, queue, lane)
   return lane

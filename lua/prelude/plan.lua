@@ -129,7 +129,12 @@ local function remove_heads(at, list)
 end
 
 local function remove_closed(at, list)
-  for i = 1, #list, 2 do redis.call("ZREM", at.tag .. list[i], list[i + 1]) end
+  local i = 1
+  while list[i] do
+    local index, members = list[i], {}
+    while list[i] == index do members[#members + 1], i = list[i + 1], i + 2 end
+    redis.call("ZREM", at.tag .. index, unpack(members))
+  end
 end
 
 local function write_strings(list)

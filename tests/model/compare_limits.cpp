@@ -32,6 +32,7 @@ std::map<std::string, std::string> fields_of(const Limit& limit) {
   number("q", limit.asks);
   number("e", limit.set_us);
   number("p", limit.paused);
+  if (limit.tight) text("k", "1");
   text("a", limit.parent);
   text("y", limit.on_breach);
   text("c", limit.period.value_or(""));

@@ -56,10 +56,13 @@ const std::vector<std::string>& Generator::all_ids() {
 
 std::set<std::string> Generator::listened() { return {"w1", "w2"}; }
 
-Generator::Generator(ff::test::Rng rng) : rng_(rng), clock_us_(kStartUs + std::int64_t(rng_.below(1'000'000'000))) {
+Generator::Generator(ff::test::Rng rng, Focus focus)
+    : rng_(rng), clock_us_(kStartUs + std::int64_t(rng_.below(1'000'000'000))) {
   ids_.assign(all_ids().begin(), all_ids().begin() + 1 + long(rng_.below(all_ids().size())));
   bool many_lives = rng_.chance(0.2), limits = rng_.chance(0.25), lanes = rng_.chance(0.35);
-  routed_ = rng_.chance(0.3) ? 0.4 + 0.6 * rng_.unit() : 0;
+  limits = focus == Focus::none ? limits : focus == Focus::limits;
+  lanes = lanes || focus == Focus::lanes;
+  routed_ = rng_.chance(focus == Focus::lanes ? 0.7 : 0.3) ? 0.4 + 0.6 * rng_.unit() : 0;
   if (limits) ids_.resize(std::min<std::size_t>(ids_.size(), 2));  // What is looked at is what a step costs.
   else if (routed_ > 0) ids_ = all_ids();
   one_lane_ = routed_ > 0 && rng_.chance(0.7);

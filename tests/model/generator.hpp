@@ -14,8 +14,10 @@ namespace ff::model {
 
 class Generator {
  public:
-  // Each generator draws its own mix: how many ids, how often each verb, how fast time goes.
-  explicit Generator(ff::test::Rng rng);
+  // Each generator draws its own mix: how many ids, how often each verb, how fast time goes. `focus` is in all of them;
+  // without one, each kind of call is in some.
+  enum class Focus { none, limits, lanes };
+  explicit Generator(ff::test::Rng rng, Focus focus = Focus::none);
   Op next(const Model& model);
 
   // The workers of every run; nobody listens for the last one.

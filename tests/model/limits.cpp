@@ -155,8 +155,10 @@ void Limits::tell_waiting(Work& work) {
   if (told > 0 && told < std::int64_t(waiting.size())) arm("w " + work.id, now_.ms + kNextWaiterMs);
 }
 
-void Limits::tell_all(Work& work) {
-  for (const auto& [name, _] : work.limit.holders) told_.push_back(name + " limit " + work.id);
+void Limits::tell_all(Work& work, const std::string& but) {
+  for (const auto& [name, _] : work.limit.holders) {
+    if (name != but) told_.push_back(name + " limit " + work.id);
+  }
 }
 
 // What is reserved is the sum over the holders. Fields of dimensions that nobody ever held are not made.
@@ -300,6 +302,20 @@ std::int64_t Limits::slots_to_keep(const Work& work, std::int64_t mine) const {
   return share < mine ? share : -1;
 }
 
+bool Limits::note_roomy(Work& work, const std::string& caller) {
+  auto& limit = work.limit;
+  const auto found = limit.dimensions.find("slots");
+  const bool limited = found != limit.dimensions.end() && found->second.hard;
+  const bool was = std::exchange(limit.tight, false);
+  if (limited) limit.tight = found->second.reserved.value_or(0) * (was ? 4 : 2) > *found->second.hard;
+  if (limit.tight && !was) {
+    tell_all(work, caller);
+    events_.emplace_back("a quota stops being roomy");
+  }
+  if (was && !limit.tight) events_.emplace_back("a quota is roomy again");
+  return !limit.tight;
+}
+
 void Limits::reserve_one(const std::string& ns, const std::string& name, std::int64_t ttl_ms, const Item& item,
                          Reply& reply) {
   auto& work = load(id_of(item.kind, ns, item.name));
@@ -307,7 +323,7 @@ void Limits::reserve_one(const std::string& ns, const std::string& name, std::in
   auto there = limit.holders.find(name);
   auto& out = reply.fields;
   if (there != limit.holders.end() && item.seq < there->second.seq) {
-    out.insert(out.end(), {"old", "0", "0", "-1", "0", "", "-1"});
+    out.insert(out.end(), {"old", "0", "0", "-1", "0", "", "-1", "0"});
     events_.emplace_back("late reservation");
     return;
   }
@@ -327,7 +343,8 @@ void Limits::reserve_one(const std::string& ns, const std::string& name, std::in
   out.insert(out.end(), {too_large ? "too_large" : "held", text(holder.granted),
                          text(!limit.rate ? -1 : item.starts > 0 ? holder.starts : 0), text(keep),
                          text(retry_in_ms(limit, holder, item)), limit.parent,
-                         text(limit.period ? limit.resets_left.value_or(0) : -1)});
+                         text(limit.period ? limit.resets_left.value_or(0) : -1),
+                         item.kind == "quota" && note_roomy(work, name) ? "1" : "0"});
   if (!limit.parent.empty()) events_.emplace_back("parent named");
 }
 

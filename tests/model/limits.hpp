@@ -43,6 +43,7 @@ struct Limit {
   };
   std::optional<Rate> rate;
   std::optional<std::int64_t> earned, asks, set_us, paused;
+  bool tight = false;  // More than half was taken, and not less than a quarter since.
   // What was granted and not given back under the rate that is set: when, and how many. For the bound alone.
   std::map<std::int64_t, std::int64_t> started;
 
@@ -106,7 +107,7 @@ class Limits {
   void save_all();
   void save(Work& work);
   void tell_waiting(Work& work);
-  void tell_all(Work& work);
+  void tell_all(Work& work, const std::string& but = "");
   void arm(const std::string& timer, std::int64_t ms);
   void set_holder(Work& work, const std::string& name, std::optional<Holder> holder);
   void reserve_one(const std::string& ns, const std::string& name, std::int64_t ttl_ms, const Item& item, Reply& reply);
@@ -116,6 +117,7 @@ class Limits {
   std::int64_t next_start_ms(Limit& limit) const;
   std::int64_t retry_in_ms(Limit& limit, const Holder& holder, const Item& item) const;
   std::int64_t slots_to_keep(const Work& work, std::int64_t mine) const;
+  bool note_roomy(Work& work, const std::string& caller);
   bool schedule(Work& work, const std::vector<std::string>& instants);
   void begin_period(Work& work);
   Report count_usage(Work& work, const std::string& holder, const Amounts& used, const Amounts& covered);

@@ -121,6 +121,8 @@ const std::vector<Mutant>& of_limits() {
       {"a reset keeps what was used", "if l.f[\"u.\" .. dimension] then ff.put(l, \"u.\" .. dimension, 0) end", ""},
       {"a reset forgets what is reserved", "    if l.f[\"o.\" .. dimension] then ff.put(l, \"o.\" .. dimension, 0) end",
        "    if l.f[\"r.\" .. dimension] then ff.put(l, \"r.\" .. dimension, 0) end"},
+      {"nobody is told that a quota is not roomy", "  ff.tell_holders(at, l, caller)\n", "\n"},
+      {"a quota is roomy until it is full", "(l.f.k and 4 or 2)", "(l.f.k and 4 or 1)"},
       {"nobody is told of room", "if l.freed then unblock(at, l) end", ""},
       {"a dropped limit forgets its holders", "if first ~= \"@\" and first ~= \"r\" then", "if first ~= \"r\" then"},
   };
@@ -140,7 +142,7 @@ const std::vector<Mutant>& of_lanes() {
       {"weights do not count", "math.floor(1000 / (core.fw or 1))", "1000"},
       {"a line beside a better one is served on", "limit = math.min(limit, line.rank)", "limit = limit"},
       {"a claim leaves its entries among those that wait",
-       "if line.name then ff.remove(at, \":waiting:\" .. line.queue, ulid) end", ""},
+       "if line.waiting then ff.remove(at, line.waiting, ulid) end", ""},
       {"those who lack a capability are woken",
        "if set.suffix ~= \"\" and (not required or ff.satisfies_all(set.has, required.needs)) then",
        "if set.suffix ~= \"\" then"},
@@ -150,6 +152,7 @@ const std::vector<Mutant>& of_lanes() {
       {"a lane is deeper by one", "if depths[queue] > lane.depth then", "if depths[queue] > lane.depth + 1 then"},
       {"a strict lane is everywhere", "if lane.home and lane.home ~=", "if false and lane.home ~="},
       {"an older record counts", "if item.version > (lane.version or 0) then", "if true then"},
+      {"an empty line stays empty", "  lane.own.empty = false\n", "\n"},
       {"what waits keeps its rank",
        "if changed.step ~= lane.step then ff.rank_anew(at, item.queue, lane, changed) end", ""},
       {"a lane that runs again wakes nobody", "resumed[#resumed + 1] = item.queue end", "end"},
@@ -163,7 +166,14 @@ const std::vector<Mutant>& of_lanes() {
 const std::vector<Mutant>& mutants() {
   static const std::vector<Mutant> all = [] {
     auto joined = of_executions();
-    for (const auto* more : {&of_limits(), &of_lanes()}) joined.insert(joined.end(), more->begin(), more->end());
+    const auto add = [&joined](const std::vector<Mutant>& more, Generator::Focus focus) {
+      for (auto mutant : more) {
+        mutant.focus = focus;
+        joined.push_back(mutant);
+      }
+    };
+    add(of_limits(), Generator::Focus::limits);
+    add(of_lanes(), Generator::Focus::lanes);
     return joined;
   }();
   return all;

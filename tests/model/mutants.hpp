@@ -5,12 +5,15 @@
 #include <string_view>
 #include <vector>
 
+#include "model/generator.hpp"
+
 namespace ff::model {
 
 struct Mutant {
   const char* name;
   const char* from;  // Occurs exactly once in the library.
   const char* to;
+  Generator::Focus focus = Generator::Focus::none;  // What finds it soonest.
 };
 const std::vector<Mutant>& mutants();
 

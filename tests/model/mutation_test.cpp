@@ -18,9 +18,9 @@ using namespace ff::model;
 constexpr std::uint64_t kStepsMax = 500'000, kStepsOfARun = 500;
 
 // Steps until the library was found wrong; 0: it was not.
-std::uint64_t steps_to_catch(Harness& harness, ff::test::Rng& rng, std::string& how) {
+std::uint64_t steps_to_catch(Harness& harness, ff::test::Rng& rng, Generator::Focus focus, std::string& how) {
   for (std::uint64_t done = 0; done < kStepsMax;) {
-    Generator generator(rng.fork());
+    Generator generator(rng.fork(), focus);
     std::uint64_t given = 0;
     auto result = harness.run([&](const Model& model) -> std::optional<Op> {
       if (given++ == kStepsOfARun) return std::nullopt;
@@ -46,7 +46,7 @@ TEST_CASE("the model test finds every mutant of the library", "[mutation]") {
   for (const auto& mutant : mutants()) {
     std::string how;
     harness.load(mutated(library, mutant));
-    auto steps = steps_to_catch(harness, rng, how);
+    auto steps = steps_to_catch(harness, rng, mutant.focus, how);
     std::printf("%-46s %6llu  %s\n", mutant.name, static_cast<unsigned long long>(steps), how.c_str());
     INFO(mutant.name);
     CHECK(steps != 0);

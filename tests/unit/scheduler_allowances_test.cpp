@@ -94,6 +94,37 @@ TEST_CASE("what ended is used again without a call, and goes back when nothing w
   CHECK(ask.hold == core::Amounts{{"slots", 1}});
 }
 
+TEST_CASE("what is idle is kept for longer where the quota is roomy, until it is told that it is not") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(2, "#q"), false);
+  const auto calls = allowances.calls(t0, 16);
+  auto roomy = grant(2);
+  roomy.roomy = true;
+  allowances.answered(calls[0], {roomy}, t0, t0);
+  const auto offered = allowances.offer(3, 2, t0);
+  allowances.claimed(3, offered, {}, {}, false);
+
+  CHECK(allowances.calls(t0, 16).empty());
+  CHECK(allowances.calls(t0 + Allowances::kIdle, 16).empty());
+  CHECK(allowances.next_look() == t0 + Allowances::kIdleRoomy);
+  allowances.told(LimitName(LimitKind::quota, "q"));
+
+  CHECK(only(allowances.calls(t0 + Allowances::kIdle + 1ms, 16)).hold.empty());
+}
+
+TEST_CASE("of what still suffices for half of what waits, no more is asked for") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(2, "#q"), false);
+  const auto calls = allowances.calls(t0, 16);
+  allowances.answered(calls[0], {grant(2)}, t0, t0);
+
+  allowances.claimed(4, {}, {}, waiting(2, "#q"), false);
+  CHECK(allowances.calls(t0, 16).empty());
+  allowances.claimed(5, {}, {}, waiting(1, "#q"), false);
+
+  CHECK(only(allowances.calls(t0, 16)).count == 3);
+}
+
 TEST_CASE("several limits are asked in order, and what cannot be used goes back when one refuses") {
   auto allowances = make();
   allowances.claimed(3, {}, {}, waiting(4, "#a #b"), false);
@@ -144,9 +175,9 @@ TEST_CASE("starts are asked for with each batch, and those not used go back with
   allowances.claimed(3, offered, {"#q", "#q", "#q"}, waiting(5, "#q"), false);
   allowances.ended("#q");
 
-  const auto ask = only(allowances.calls(t0 + 1ms, 2));
+  const auto ask = only(allowances.calls(t0 + 1ms, 3));
 
-  CHECK(ask.starts == 2);
+  CHECK(ask.starts == 3);
   CHECK(ask.spare == 1);
   CHECK(ask.count == 0);
 }
@@ -358,6 +389,7 @@ struct Store {
     Grant given;
     given.granted = std::clamp<std::int64_t>(limit - reserved(), 0, asked.count);
     given.retry_in = core::Millis(given.granted < asked.count ? -1 : 0);
+    given.roomy = 2 * (reserved() + given.granted) <= limit;
     holder.slots += given.granted;
     if (given.granted < asked.count) waiters.insert(who);
     return given;
@@ -496,6 +528,20 @@ TEST_CASE("with one quota on all work, few calls are made beside the claims") {
   while (fleet.done < 8000) fleet.tick();
 
   CHECK(fleet.asks < 8000 / 50);
+}
+
+TEST_CASE("with hundreds of quotas with room, few calls are made beside the claims") {
+  Fleet fleet(1);
+  for (int i = 0; i < 2; ++i) fleet.members.push_back(std::make_unique<Fleet::Member>());
+  for (std::size_t i = 0; i < 8000; ++i) {
+    const auto quota = "q" + std::to_string(i % 200);
+    fleet.stores[quota].limit = 1000;
+    ++fleet.queues[static_cast<Partition>((i / 200) % Fleet::kPartitions)]["#" + quota];
+  }
+
+  while (fleet.done < 8000) fleet.tick();
+
+  CHECK(fleet.asks < 8000 / 4);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@ ff.reservation_rows = {
   { "retry_in_ms", "int", "when to ask for what was not granted; 0: no need, -1: when told" },
   { "parent", "bytes", "budget that must be reserved from as well, empty: none" },
   { "resets_left", "int", "known instants behind the next reset, -1: no period" },
+  { "roomy", "int", "1: what is idle may be kept for a while, the holder is told when that ends" },
 }
 
 ff.verb({

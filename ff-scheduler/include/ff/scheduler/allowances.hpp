@@ -50,7 +50,7 @@ struct AskCall {
 
 // The fields of script::Reserve::Row.
 struct Grant {
-  bool too_large = false, old = false;
+  bool too_large = false, old = false, roomy = false;
   std::int64_t granted = 0, starts = -1, keep = -1;
   core::Millis retry_in{0};
   std::string parent;
@@ -59,8 +59,9 @@ struct Grant {
 
 // Executions with the same limited requirements are a class. A class is reserved for only while claims report that its
 // work waits for an allowance. What an execution frees is used again by the next claim; what no class has work for goes
-// back after kIdle, what was not used between two renewals with the second of them, what the quota asks back
-// (Grant::keep) at once.
+// back after kIdle (kIdleRoomy where the quota says that it is roomy, so that thousands of quotas with a trickle of work
+// each are not asked for every execution), what was not used between two renewals with the second of them, what the
+// quota asks back (Grant::keep) at once.
 //
 // A class with several limits asks for them in the order of their names, for the next one once there is something of
 // the one before, and gives back what it cannot use when one refuses: so nobody waits with what another one needs.
@@ -70,9 +71,9 @@ struct Grant {
 // out of reach, but nothing new begins. Thread safety: none.
 class Allowances {
  public:
-  static constexpr core::Millis kIdle{200}, kAskAgain{500};
+  static constexpr core::Millis kIdle{200}, kIdleRoomy{5000}, kAskAgain{500};
   static constexpr std::size_t kClassesPerClaim = 64;
-  static constexpr std::size_t kItemsPerCall = 256, kRecent = 16;
+  static constexpr std::size_t kItemsPerCall = 256, kRecent = 64;
   static constexpr std::size_t kParentsMax = 8;  // Of one budget.
 
   using Reported = std::map<core::LimitName, core::Amounts>;
@@ -131,6 +132,7 @@ class Allowances {
     bool rated = true;                         // Until the first answer says that it is not.
     bool calling = false, used = false;        // used: since the last renewal.
     bool give_back = false;                    // All that is not in use, with the next call.
+    bool roomy = false;                        // Grant::roomy.
     std::int64_t keep = -1;                    // Grant::keep: what is held beyond it goes back, and is not used again.
     core::Amounts unit;                        // To be asked for: count units, and starts.
     std::int64_t count = 0, want_starts = 0;
@@ -165,6 +167,7 @@ class Allowances {
   static std::int64_t free_units(const Limit& limit, const core::Amounts& unit, core::SteadyTime now);
   static std::int64_t free_starts(const Limit& limit, core::SteadyTime now);
   static bool wanted(const Limit& limit);
+  static core::Millis idle_time(const Limit& limit);
   void take(Class& of, std::size_t count);
   void put_back(Class& of, std::size_t count, bool unused);
   void note_waiting(Class& of, core::Partition partition, std::int64_t count);

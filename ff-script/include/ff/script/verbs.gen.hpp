@@ -569,6 +569,7 @@ struct Reserve {
     std::int64_t retry_in_ms = 0;  // when to ask for what was not granted; 0: no need, -1: when told
     std::string parent;  // budget that must be reserved from as well, empty: none
     std::int64_t resets_left = 0;  // known instants behind the next reset, -1: no period
+    std::int64_t roomy = 0;  // 1: what is idle may be kept for a while, the holder is told when that ends
     Row() = default;
   };
   struct Ok {
