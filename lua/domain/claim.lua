@@ -222,8 +222,8 @@ end
 
 -- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and
 -- returns left (how many stay ready that it could take), head (rank of the first of them; where it could take nothing
--- more, of what it has no allowance for; -1: none), check_in_ms (0: do not wait, there is more), lacking (what it has no
--- allowance for) and columns (the rare fields of the rows).
+-- more, of what it has no allowance for; -1: none), check_in_ms (0: do not wait, there is more), lacking (what it has
+-- no allowance for) and columns (the rare fields of the rows).
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
   c.bytes, c.rows, c.columns = 0, 0, 0

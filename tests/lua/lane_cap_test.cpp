@@ -67,7 +67,7 @@ TEST_CASE("plain work of a lane with a cap is claimed with allowances of the cap
   const auto none = claim(lua, 5, {});
   CHECK(none.rows.empty());
   CHECK(none.left == 0);
-  CHECK(none.head == -1);
+  CHECK(none.head > 0);  // Of the first that waits for an allowance.
   CHECK(none.check_in_ms > 0);
   CHECK(none.lacking == Texts{"3 #lane:lane"});
   CHECK(claim(lua, 5, {"3 #lane:other", "3 #lane:lane2", "3 #lane"}).rows.empty());
@@ -135,7 +135,7 @@ TEST_CASE("with many lines a claim finds those it has allowances for, the lane's
       claim(lua, 9, {"3 #lane:lane", "2 #lane:lane +c59", "2 #lane:lane +c79", "5 #lane:lane2"}, sorted(capabilities));
 
   CHECK(taken(answer) == std::map<std::string, int>{{"#lane:lane", 3}, {"#lane:lane +c59", 1}});
-  CHECK(answer.lacking.size() == 16);
+  CHECK(answer.lacking.size() == 9);
   CHECK(violations(lua) == "");
 }
 
