@@ -78,6 +78,7 @@ void ClaimPlanner::call(core::Partition partition) {
   leave(partition);
   auto& entry = entries_[partition];
   entry.condition = Condition::calling;
+  entry.freed = false;
   if (entry.suspect) trying_ = true;
   else ++calling_;
 }
@@ -96,7 +97,8 @@ std::optional<ClaimPlan> ClaimPlanner::next(core::SteadyTime now, std::size_t ro
   // was due, one is taken from a partition whose head is worse.
   const auto head = entries_[partition].head, best = std::get<0>(*heads_.begin());
   const auto share = std::min(kCallsAtOnce - calling_, heads_.size());
-  auto want = head != kUnknown ? room : std::max<std::size_t>(1, room / share);
+  const bool known = head != kUnknown || entries_[partition].freed;
+  auto want = known ? room : std::max<std::size_t>(1, room / share);
   if (best != kUnknown && head >= best + kWorthGoing) want = 1;
   entries_[partition].stint = 0;
   call(partition);
@@ -124,10 +126,13 @@ void ClaimPlanner::answered(core::Partition partition, const ClaimAnswer& answer
   const bool reopened = std::exchange(entries_[partition].reopened, false);
   if (answer.left > 0) {
     open(partition, answer.head);
-  } else if (reopened || answer.taken >= answer.wanted || answer.check_in.count() == 0) {
+  } else if (reopened) {
     open(partition, kUnknown);
+  } else if (answer.taken >= answer.wanted || answer.check_in.count() == 0) {
+    open(partition, answer.head);  // Where that waits for an allowance, we may have one by then.
   } else {
     wait(partition, now + answer.check_in, false);
+    entries_[partition].head = answer.head;
   }
 }
 
@@ -143,6 +148,12 @@ void ClaimPlanner::opened(core::Partition partition) {
   } else if (entry.condition == Condition::waiting) {
     open(partition, kUnknown);
   }
+}
+
+void ClaimPlanner::freed(core::Partition partition) {
+  if (waiting_at(partition)) open(partition, entries_[partition].head);
+  else opened(partition);
+  entries_[partition].freed = true;
 }
 
 std::optional<core::SteadyTime> ClaimPlanner::next_look() const {

@@ -171,7 +171,7 @@ void Worker::Impl::keep_allowances() {
   // Results on their way free allowances when they arrive: asking for more meanwhile would hold more than can run.
   const auto places = stopping_ || room() < freeing_ ? 0 : room() - freeing_;
   for (auto& call : allowances_.calls(now, places)) spawn(ask(shared_from_this(), std::move(call)));
-  for (const auto partition : allowances_.ready(now)) planner_.opened(partition);
+  for (const auto partition : allowances_.ready(now)) planner_.freed(partition);
 }
 
 asio::awaitable<void> Worker::Impl::ask(Self self, scheduler::AskCall call) {

@@ -221,8 +221,9 @@ local function take(at, queue, c, room, rows)
 end
 
 -- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and
--- returns left (how many stay ready that it could take), head (rank of the first of them, -1: none), check_in_ms (0: do
--- not wait, there is more), lacking (what it has no allowance for) and columns (the rare fields of the rows).
+-- returns left (how many stay ready that it could take), head (rank of the first of them; where it could take nothing
+-- more, of what it has no allowance for; -1: none), check_in_ms (0: do not wait, there is more), lacking (what it has no
+-- allowance for) and columns (the rare fields of the rows).
 function ff.claim(at, c, rows)
   ff.run_due_first(at)
   c.bytes, c.rows, c.columns = 0, 0, 0
@@ -236,5 +237,6 @@ function ff.claim(at, c, rows)
   local check_in_ms = 0
   if taken < want and head < 0 then check_in_ms = register_idle(at, c, want - taken) end
   ff.commit(at)
+  if head < 0 then head = c.lacking_head or head end
   return left, head, check_in_ms, c.lacking and table.concat(c.lacking, ",") or "", c.columns
 end

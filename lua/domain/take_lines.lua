@@ -1,10 +1,12 @@
 -- A claim from a lane that has several lines: the best of those the worker can take, whichever line it waits in.
 
 local page, fits_max = 64, 1024
+local takes, leaves_to_others = { patient = false }, { patient = true }
 
 -- Whether a worker with these capabilities may take from a line, and whether it must leave what prefers another.
 -- Remembered until the lines change: matching costs nothing for a set that was seen before.
-local function fit(lane, set, name)
+local function fit(lane, set, name, required)
+  if not required.needs[1] and not required.prefers[1] then return takes end
   local fits = lane.fits[set.text]
   if not fits then
     if lane.fit_count >= fits_max then lane.fits, lane.fit_count = {}, 0 end
@@ -13,9 +15,8 @@ local function fit(lane, set, name)
   end
   local found = fits[name]
   if found == nil then
-    local required = lane.lines[name]
     found = ff.satisfies_all(set.has, required.needs)
-      and { patient = not ff.satisfies_all(set.has, required.prefers) }
+    if found then found = ff.satisfies_all(set.has, required.prefers) and takes or leaves_to_others end
     fits[name] = found
   end
   return found
@@ -23,18 +24,22 @@ end
 
 -- How many lines a claim tells of that it has no allowance for.
 local function lacking_max(c)
-  return math.max(16, math.min(c.want, 64))
+  return math.max(4, math.min(c.want, 64))
 end
 
 -- The caller knows now that there is work, and comes back with an allowance: nobody else need be woken for it.
-local function tell_lacking(at, c, queue, name, waiting, requirements)
+local function tell_lacking(at, c, queue, name, waiting, requirements, rank)
+  c.lacking_head = math.min(c.lacking_head or rank, rank)
   ff.remove(at, ":handoffs", ff.handoff(queue, name))
   c.lacking[#c.lacking + 1] = string.format("%d ", waiting) .. requirements
 end
 
-local function note_lacking(at, c, queue, name, requirements, gone)
+-- rank: of the first that is left in the line; nil: not known.
+local function note_lacking(at, c, queue, name, requirements, gone, rank)
   local waiting = #c.lacking < lacking_max(c) and ff.line_length(at, queue, name) or 0
-  if waiting > 0 then tell_lacking(at, c, queue, name, math.max(1, waiting - gone), requirements) end
+  if waiting == 0 then return end
+  rank = rank or tonumber(redis.call("ZRANGE", at.tag .. ":waiting:" .. queue, 0, 0, "WITHSCORES")[2]) or 0
+  tell_lacking(at, c, queue, name, math.max(1, waiting - gone), requirements, rank)
 end
 
 -- The allowances of a claim, by their requirements.
@@ -48,50 +53,86 @@ local function read_allowances(c)
 end
 
 -- How many of the line the caller may take; notes what it has no allowance for.
-local function allowed(at, c, own, name, required)
+local function allowed(at, c, own, name, required, rank)
   if not required.limited and not own.lane.cap then return math.huge end
   local text = ff.charged(own.lane, required.text)
   local count = c.allowed[text] or 0
-  if count == 0 then note_lacking(at, c, own.queue, name, text, 0) end
+  if count == 0 then note_lacking(at, c, own.queue, name, text, 0, rank) end
   return count
 end
 
--- A line as this call sees it. What never changes of it is kept in memory.
-local function view(own, name, rank, fits)
-  local line = own.lane.views[name]
-  if not line then
-    local required = own.lane.lines[name]
-    local text = ff.charged(own.lane, required.text)
-    line = {
-      queue = own.queue, lane = own.lane, name = name, requires = text, rq = required.field,
-      limited = (required.limited or own.lane.cap) and text, fair = string.sub(name, -1) == "|",
-      index = ff.queue_index(own.queue) .. "|" .. name, waiting = ":waiting:" .. own.queue,
-      rank = rank, opened = rank, gone = 0, patient = fits.patient, waits = false, touched = false,
-    }
-    own.lane.views[name] = line
+-- How many of a line the allowances are still for: lines that differ in fairness only share them.
+local function room_of(c, line)
+  return line.limited and (c.allowed[line.limited] or 0) or math.huge
+end
+
+-- Whether the caller may take from a line, as far as is known.
+local function usable(c, line)
+  return line.rank and not line.waits and room_of(c, line) > 0
+end
+
+-- The lines of the claim under way: lines[1] … lines[lines.count] are all that were found, order[lines.first] …
+-- order[lines.last] those of them with something for the caller, best first, earlier found ones before others that are
+-- as good. lines.seen: how many of the open ones were looked at; lines.all: there are no more. The tables are made
+-- once, those of the lines (views) too: a claim from thousands of lines would else pay most for tables.
+local lines, order, views = {}, {}, {}
+
+local function put_in_order(line)
+  local first, i, rank = lines.first, lines.last, line.rank
+  while i >= first and (order[i].rank > rank or order[i].rank == rank and order[i].found > line.found) do
+    order[i + 1], i = order[i], i - 1
   end
-  line.rank, line.opened, line.gone, line.patient, line.waits, line.touched = rank, rank, 0, fits.patient, false, false
-  return line
+  order[i + 1], lines.last = line, lines.last + 1
+end
+
+local function add(line)
+  local count = lines.count + 1
+  lines[count], lines.count, line.found = line, count, count
+  put_in_order(line)
+end
+
+-- One of the others as this call sees it.
+local function add_view(own, name, rank, patient)
+  local lane, i = own.lane, lines.count + 1
+  local line, required = views[i], lane.lines[name]
+  if not line then
+    line = {}
+    views[i] = line
+  end
+  local text = ff.charged(lane, required.text)
+  line.queue, line.lane, line.name, line.requires, line.rq = own.queue, lane, name, text, required.field
+  line.limited, line.fair = (required.limited or lane.cap) and text, string.sub(name, -1) == "|"
+  line.index, line.waiting = own.index .. "|" .. name, ":waiting:" .. own.queue
+  line.rank, line.opened, line.gone, line.patient, line.waits, line.touched = rank, rank, 0, patient, false, false
+  add(line)
+end
+
+-- The usable line whose first execution is best, and the rank up to which it stays so.
+local function best_of(c)
+  local first, last = lines.first, lines.last
+  while first <= last and not usable(c, order[first]) do first = first + 1 end
+  lines.first = first
+  if first > last then return nil end
+  return order[first], first < last and order[first + 1].rank or math.huge
 end
 
 -- Adds a line if the caller may take from it.
-local function add_line(at, own, c, lines, name, rank)
-  local required = own.lane.lines[name]
-  local fits = required and fit(own.lane, own.set, name)
-  local room = fits and allowed(at, c, own, name, required) or 0
-  if room > 0 then lines[#lines + 1] = view(own, name, rank, fits) end
+local function add_line(at, own, c, name, rank)
+  local required = own.lane.lines[name] or ff.lines_anew(at, own)[name]
+  local fits = required and fit(own.lane, own.set, name, required)
+  local room = fits and allowed(at, c, own, name, required, rank) or 0
+  if room > 0 then add_view(own, name, rank or 0, fits.patient) end
 end
 
--- Adds the next open lines that the caller may take from, best first. lines.seen: how many were looked at; lines.all:
--- there are no more. Where there is only one, it is looked at itself.
-local function add_lines(at, own, c, lines)
+-- Adds the next open lines that the caller may take from, best first. Where there is only one, it is looked at itself.
+local function add_lines(at, own, c)
   if own.lane.line_count == 1 then
-    add_line(at, own, c, lines, next(own.lane.lines), 0)
+    add_line(at, own, c, (next(own.lane.lines)))
     lines.all = true
     return
   end
   local open = redis.call("ZRANGE", at.tag .. ":open:" .. own.queue, lines.seen, lines.seen + page - 1, "WITHSCORES")
-  for i = 1, #open, 2 do add_line(at, own, c, lines, open[i], tonumber(open[i + 1])) end
+  for i = 1, #open, 2 do add_line(at, own, c, open[i], tonumber(open[i + 1])) end
   lines.seen, lines.all = lines.seen + page, #open < 2 * page
 end
 
@@ -105,7 +146,7 @@ end
 
 -- Where all lines are limited and there are many, those that the caller has allowances for are found by their names,
 -- whatever stands before them.
-local function add_allowed(at, own, c, lines)
+local function add_allowed(at, own, c)
   local lane, names = own.lane, {}
   for text, count in pairs(c.allowed) do
     local class = count > 0 and class_of(lane, text)
@@ -115,28 +156,31 @@ local function add_allowed(at, own, c, lines)
   if #names == 0 then return end
   local ranks = redis.call("ZMSCORE", at.tag .. ":open:" .. own.queue, unpack(names))
   for i = 1, #names do
-    local fits = ranks[i] and fit(lane, own.set, names[i])
-    if fits then lines[#lines + 1] = view(own, names[i], tonumber(ranks[i]), fits) end
+    local fits = ranks[i] and fit(lane, own.set, names[i], lane.lines[names[i]])
+    if fits then add_view(own, names[i], tonumber(ranks[i]), fits.patient) end
   end
 end
 
 -- Then the best of the others are only looked at for what the caller lacks: some of them, or, when it has room for
 -- more, as many as can be told. How many wait there is not counted, one at least: a caller with one allowance hears of
 -- the others when it has used that.
-local function look_for_lacking(at, own, c, lines, more)
-  local known, seen = {}, 0
-  for i = 1, #lines do known[lines[i].name or ""] = true end
+local function look_for_lacking(at, own, c, more)
+  local lane, known, seen, most = own.lane, {}, 0, lacking_max(c)
+  for i = 1, lines.count do known[lines[i].name or ""] = true end
+  local count = math.min(page, lines.count + most)
   repeat
-    local open = redis.call("ZRANGE", at.tag .. ":open:" .. own.queue, seen, seen + page - 1)
+    local open = redis.call("ZRANGE", at.tag .. ":open:" .. own.queue, seen, seen + count - 1)
     for i = 1, #open do
-      local required = own.lane.lines[open[i]]
-      local lacks = required and not known[open[i]] and #c.lacking < lacking_max(c)
-      if lacks and fit(own.lane, own.set, open[i]) then
-        tell_lacking(at, c, own.queue, open[i], 1, ff.charged(own.lane, required.text))
+      local name = open[i]
+      local required = lane.lines[name] or ff.lines_anew(at, own)[name]
+      if required and not known[name] and fit(lane, own.set, name, required) then
+        if #c.lacking >= most then return end
+        local rank = c.lacking_head or tonumber(redis.call("ZSCORE", at.tag .. ":open:" .. own.queue, name))
+        tell_lacking(at, c, own.queue, name, 1, ff.charged(lane, required.text), rank)
       end
     end
-    seen = seen + page
-  until #open < page or not more or #c.lacking >= lacking_max(c)
+    seen = seen + count
+  until #open < count or not more
 end
 
 -- Where the next executions of fairness keys will stand: forgotten when that is not before what is served now.
@@ -169,40 +213,25 @@ local sweep_every_ms, forget_ms = 60000, 600000
 -- What a line requires is forgotten when it has been empty for ten minutes; its next execution brings it again.
 local function sweep(at, own)
   local lane = own.lane
-  if at.now - (lane.swept or 0) < sweep_every_ms then return end
+  if not lane.swept then lane.swept = at.now end
+  if at.now - lane.swept < sweep_every_ms then return end
+  local names = {}
   lane.swept = at.now
-  for name in pairs(lane.lines) do
-    local open = redis.call("ZSCORE", at.tag .. ":open:" .. own.queue, name)
-    local since = not open and (lane.idle_since[name] or at.now) or nil
-    lane.idle_since[name] = since
-    if since and at.now - since >= forget_ms then
-      ff.write_last(at, { "HDEL", at.tag .. ":routes:" .. own.queue, name })
-      lane.idle_since[name] = nil
-      ff.forget_lane(at, own.queue)
-    end
-  end
-end
-
--- How many of a line the allowances are still for: lines that differ in fairness only share them.
-local function room_of(c, line)
-  return line.limited and (c.allowed[line.limited] or 0) or math.huge
-end
-
--- The line whose first execution is best, and the rank up to which it stays so.
-local function best_of(c, lines)
-  local best, limit = nil, math.huge
-  for i = 1, #lines do
-    local line = lines[i]
-    if line.rank and not line.waits and room_of(c, line) > 0 then
-      if not best or line.rank < best.rank then
-        if best then limit = math.min(limit, best.rank) end
-        best = line
-      else
-        limit = math.min(limit, line.rank)
+  for name in pairs(lane.lines) do names[#names + 1] = name end
+  for first = 1, #names, 1000 do
+    local last = math.min(first + 999, #names)
+    local open = redis.call("ZMSCORE", at.tag .. ":open:" .. own.queue, unpack(names, first, last))
+    for i = 1, #open do
+      local name = names[first + i - 1]
+      local since = not open[i] and (lane.idle_since[name] or at.now) or nil
+      lane.idle_since[name] = since
+      if since and at.now - since >= forget_ms then
+        ff.write_last(at, { "HDEL", at.tag .. ":routes:" .. own.queue, name })
+        lane.idle_since[name] = nil
+        ff.forget_lane(at, own.queue)
       end
     end
   end
-  return best, limit
 end
 
 -- The first of the lane's own line. Where the lane has a cap, it is one of the lines that need an allowance.
@@ -210,22 +239,22 @@ local function open_own(at, c, own)
   if own.empty then return end
   own.rank = tonumber(redis.call("ZRANGE", at.tag .. own.index, 0, 0, "WITHSCORES")[2])
   if own.rank and room_of(c, own) == 0 then
-    note_lacking(at, c, own.queue, "", own.limited, 0)
+    note_lacking(at, c, own.queue, "", own.limited, 0, own.rank)
     own.rank = nil
   end
 end
 
 -- In how many lines there is more that the caller may take; notes what it has used up its allowances for.
-local function settle_lines(at, own, c, lines)
+local function settle_lines(at, own, c)
   local more = 0
-  for i = 1, #lines do
+  for i = 1, lines.count do
     local line = lines[i]
     if line ~= own and line.touched then settle(at, line) end
     if (line ~= own or own.limited) and line.rank and not line.waits then
       if room_of(c, line) > 0 then
         more = more + 1
       else
-        note_lacking(at, c, own.queue, line.name or "", line.limited, line.gone)
+        note_lacking(at, c, own.queue, line.name or "", line.limited, line.gone, line.rank)
       end
     end
   end
@@ -240,26 +269,29 @@ function ff.take_lines(at, own, c, room, rows)
   read_allowances(c)
   open_own(at, c, own)
   local all_limited = own.limited or own.lane.all_limited
-  local lines, by_name = { seen = 0 }, all_limited and own.lane.line_count > page
-  if by_name then add_allowed(at, own, c, lines) end
+  local by_name = all_limited and own.lane.line_count > page
+  lines.count, lines.first, lines.last, lines.seen = 0, 1, 0, 0
+  if own.rank then add(own) end
+  local enough = lines.count + room
+  if by_name then add_allowed(at, own, c) end
   lines.all = by_name or own.lane.line_count == 0
-  while not lines.all and #lines <= room do add_lines(at, own, c, lines) end
-  if own.rank then table.insert(lines, 1, own) end
+  while not lines.all and lines.count <= enough do add_lines(at, own, c) end
   local taken = 0
   while taken < room and not ff.answer_full(c) do
-    local line, limit = best_of(c, lines)
+    local line, limit = best_of(c)
     if line then
       local got = ff.take_queue(at, line, c, math.min(room - taken, room_of(c, line)), limit, rows)
-      line.touched, taken = true, taken + got
+      line.touched, taken, lines.first = true, taken + got, lines.first + 1
       if line.limited then c.allowed[line.limited] = c.allowed[line.limited] - got end
+      if usable(c, line) then put_in_order(line) end
     elseif lines.all then
       break
     else
-      add_lines(at, own, c, lines) -- Those that were best had nothing behind them.
+      add_lines(at, own, c) -- Those that were best had nothing behind them.
     end
   end
-  if by_name then look_for_lacking(at, own, c, lines, taken < room) end
-  local best = best_of(c, lines)
+  if by_name then look_for_lacking(at, own, c, taken < room) end
+  local best = best_of(c)
   own.best = best and best.rank
-  return taken, settle_lines(at, own, c, lines)
+  return taken, settle_lines(at, own, c)
 end

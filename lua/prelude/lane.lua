@@ -23,7 +23,7 @@ end
 -- A record as set_lanes brings it; empty: the lane was never set up.
 function ff.decode_lane(queue, text)
   local lane = { text = text, step = aging_default_ms, policy = {}, state = "running", lines = {}, line_count = 0,
-                 views = {}, sets = {}, fits = {}, fit_count = 0, seen = {}, idle_since = {}, services = {},
+                 lines_read = 0, sets = {}, fits = {}, fit_count = 0, seen = {}, idle_since = {}, services = {},
                  counted_since = 0, started = 0 }
   if text == "" then return lane end
   local okay, record = pcall(cjson.decode, text)
@@ -46,17 +46,30 @@ function ff.check_lines(at, queue)
   redis.call("ZCARD", at.tag .. ":waiting:" .. queue)
 end
 
--- The lines beside the lane's own, by name, with what they require (ff.requirements).
+local read_lines_ms = 30000
+
+-- The lines beside the lane's own, by name, with what they require (ff.requirements). While there are as many as this
+-- node knows they are read again only now and then, and when a line turns up that it does not know.
 local function load_lines(at, queue, lane)
   local count = redis.call("HLEN", at.tag .. ":routes:" .. queue)
   if count == 0 and lane.line_count == 0 then return end
   ff.check_lines(at, queue)
+  local age = at.clock_ms - lane.lines_read
+  if count == lane.line_count and age >= 0 and age < read_lines_ms then return end
+  lane.lines_read = at.clock_ms
   local flat, lines, all_limited = redis.call("HGETALL", at.tag .. ":routes:" .. queue), {}, true
   for i = 1, #flat, 2 do
     local required = ff.requirements(flat[i + 1])
     lines[flat[i]], all_limited = required, all_limited and required.limited
   end
-  lane.lines, lane.line_count, lane.all_limited, lane.views = lines, count, all_limited, {}
+  lane.lines, lane.line_count, lane.all_limited = lines, count, all_limited
+end
+
+-- For one who has met a line that is not known here.
+function ff.lines_anew(at, own)
+  own.lane.lines_read = 0
+  load_lines(at, own.queue, own.lane)
+  return own.lane.lines
 end
 
 -- The capability sets of workers seen here: text → ready to be asked.

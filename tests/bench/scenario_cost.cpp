@@ -35,15 +35,6 @@ boost::asio::awaitable<void> floor_caller(FloorLoad* load) {
   }
 }
 
-// Where the time of one lifecycle goes, as Valkey counts it.
-void report_commands(Report& report, const BenchServer& server, const std::string& group, long executions) {
-  for (const auto& [name, stat] : server.command_stats()) {
-    const auto calls = stat.calls / static_cast<double>(executions);
-    if (calls < 0.001) continue;
-    report.command(group, name, calls, stat.us / static_cast<double>(executions));
-  }
-}
-
 std::string lifecycle_id(const Shape& shape) {
   return fmt::format("lifecycle.{}.{}{}", name_of(shape.mode), shape.batch, shape.in_flight > 1 ? "_16" : "");
 }
@@ -139,6 +130,14 @@ void measure_submit(Report& report, BenchServer& server, const std::string& id, 
 }
 
 }  // namespace
+
+void report_commands(Report& report, const BenchServer& server, const std::string& group, long executions) {
+  for (const auto& [name, stat] : server.command_stats()) {
+    const auto calls = stat.calls / static_cast<double>(executions);
+    if (calls < 0.001) continue;
+    report.command(group, name, calls, stat.us / static_cast<double>(executions));
+  }
+}
 
 void run_floor(const Settings& settings, Report& report, BenchServer& server) {
   for (int run = 0; run < settings.runs; ++run) {

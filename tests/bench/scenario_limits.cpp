@@ -44,7 +44,7 @@ boost::asio::awaitable<void> held_quotas(Session* session, Case shape, std::int6
 }
 
 Cost drain_limited(BenchServer& server, Report& report, const Settings& settings, const Case& shape,
-                   std::size_t concurrency) {
+                   std::size_t concurrency, bool last) {
   server.fresh();
   Session session(over_unix(server));
   session.run(1, [&session, &shape] { return define(&session, shape); });
@@ -58,8 +58,10 @@ Cost drain_limited(BenchServer& server, Report& report, const Settings& settings
   options.concurrency = concurrency;
   options.target = static_cast<std::uint64_t>(executions);
   Fleet fleet(options);
+  server.command({"CONFIG", "RESETSTAT"});
   fleet.go(server);
   const auto cost = fleet.wait(kLimitSeconds);
+  if (last) report_commands(report, server, fmt::format("limits.{}.x{}", shape.name, concurrency), executions);
   fleet.stop();
 
   const auto what = fmt::format("limits {} x{}", shape.name, concurrency);
@@ -89,7 +91,7 @@ void run_limits(const Settings& settings, Report& report, BenchServer& server) {
   for (const std::size_t concurrency : {16, 100}) {
     for (int run = 0; run < settings.runs; ++run) {
       for (const auto& shape : kCases) {
-        const auto cost = drain_limited(server, report, settings, shape, concurrency);
+        const auto cost = drain_limited(server, report, settings, shape, concurrency, run + 1 == settings.runs);
         sample_cost(report, fmt::format("limits.{}.x{}", shape.name, concurrency), cost);
       }
       if (peer_there(settings)) measure_peers(settings, report, server, concurrency);

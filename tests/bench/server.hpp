@@ -69,5 +69,7 @@ class Meter {
 
 // Adds rate, valkey_us and client_us of `id`.
 void sample_cost(Report& report, const std::string& id, const Cost& cost);
+// Where the time went since RESETSTAT, as Valkey counts it: each command's, for one of so many executions.
+void report_commands(Report& report, const BenchServer& server, const std::string& group, long executions);
 
 }  // namespace ff::bench

@@ -100,6 +100,7 @@ struct Model::Claim {
   // How many with just these limits it may still take, and what it found that it may not.
   mutable std::map<std::string, std::int64_t> allowed;
   mutable std::vector<std::string> lacking;
+  mutable std::optional<std::int64_t> lacking_head;
   std::size_t slot = 0;  // Of `left` in the reply; `head`, `check_in_ms` and `lacking` follow.
   Claim() = default;
   void read_abilities(Args& args);

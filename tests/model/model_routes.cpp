@@ -19,7 +19,7 @@ constexpr std::int64_t kTagMax = (std::int64_t(1) << 39) - 1, kServiceKnownMs = 
 constexpr std::int64_t kSetSeenMs = 10'000, kSetKeptMs = 3'600'000, kSweepMs = 60'000, kForgetMs = 600'000;
 constexpr std::int64_t kLiveMs = 120'000, kCountMs = 10'000, kPruneMs = 1000;
 constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
-constexpr std::size_t kLackingMax = 16;
+constexpr std::int64_t kLackingMin = 4, kLackingMax = 64;
 constexpr int kWakeTries = 8;
 
 bool keyed(const std::string& name) { return name.ends_with('|'); }
@@ -213,10 +213,17 @@ void Model::take_from(Line& line, const std::string& queue, const Claim& claim, 
 
 void Model::note_lacking(const Claim& claim, const std::string& queue, const Line& line) {
   auto waiting = in_line(queue, line.name).size();
-  if (claim.lacking.size() >= kLackingMax || (waiting == 0 && !line.touched)) return;
+  const auto most = std::clamp<std::int64_t>(claim.want, kLackingMin, kLackingMax);
+  if (std::int64_t(claim.lacking.size()) >= most || (waiting == 0 && !line.touched)) return;
   handoffs_.erase(route_of(queue, line.name));
   counters_.count("allowance lacking");
   claim.lacking.push_back(std::to_string(std::max<std::size_t>(1, waiting)) + " " + line.requirements);
+  auto first = line.rank.value_or(0);
+  if (!line.touched && lines_[queue].routes.size() == 1) {  // Nobody has looked at it.
+    first = kNoLimit;
+    for (const auto* execution : in_line(queue, line.name)) first = std::min(first, rank(*execution));
+  }
+  claim.lacking_head = std::min(claim.lacking_head.value_or(first), first);
 }
 
 // The lines that the worker can take from, as `open` has them.
@@ -339,6 +346,7 @@ void Model::settle(const std::string& queue, const Line& line, bool alone) {
 std::vector<std::string> Model::sweep(const std::string& queue) {
   auto& known = remembered_[queue];
   std::vector<std::string> forgotten;
+  if (known.swept == 0) known.swept = now_;
   if (now_ - known.swept < kSweepMs) return forgotten;
   known.swept = now_;
   for (const auto& [name, _] : lines_[queue].routes) {

@@ -39,9 +39,9 @@ ff.verb({
   },
   ok = {
     { "left", "int", "ready executions left that the caller can take; at least, where routes are used" },
-    { "head", "int", "rank of the first of them, -1: none" },
+    { "head", "int", "rank of the first of them, or else of what it lacks an allowance for, -1: none" },
     { "check_in_ms", "int", "look again after this time even if not woken; 0: there is more now" },
-    { "lacking", "words", "<waiting> <requirements> of what it could take with an allowance; the first 16" },
+    { "lacking", "words", "<waiting> <requirements> of what it could take with an allowance; 4 to 64, as `want`" },
   },
   rows = ff.claim_rows,
   refusals = {},

@@ -59,9 +59,10 @@ struct Grant {
 
 // Executions with the same limited requirements are a class. A class is reserved for only while claims report that its
 // work waits for an allowance. What an execution frees is used again by the next claim; what no class has work for goes
-// back after kIdle (kIdleRoomy where the quota says that it is roomy, so that thousands of quotas with a trickle of work
-// each are not asked for every execution), what was not used between two renewals with the second of them, what the
-// quota asks back (Grant::keep) at once.
+// back after kIdle (kIdleRoomy where the quota says that it is roomy, so that thousands of quotas with a trickle of
+// work each are not asked for every execution), what was not used between two renewals with the second of them, what
+// the quota asks back (Grant::keep) at once. More is asked for when what is left of it suffices for less than half of
+// what waits.
 //
 // A class with several limits asks for them in the order of their names, for the next one once there is something of
 // the one before, and gives back what it cannot use when one refuses: so nobody waits with what another one needs.

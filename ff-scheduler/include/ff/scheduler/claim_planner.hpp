@@ -25,7 +25,7 @@ struct ClaimPlan {
 struct ClaimAnswer {
   std::size_t wanted = 0, taken = 0;
   std::int64_t left = 0;         // Ready executions left there.
-  std::int64_t head = -1;        // Rank of the first of them, lower is better; -1: none.
+  std::int64_t head = -1;        // Rank of the first of them, or of what waits for an allowance; lower is better.
   core::Millis check_in{0};      // Look again after this time even if not woken; 0: at once.
   ClaimAnswer() = default;
 };
@@ -67,6 +67,8 @@ class ClaimPlanner {
   void unanswered(core::Partition partition, core::SteadyTime again);
   // Something became ready there, or messages may have been missed.
   void opened(core::Partition partition);
+  // Work waits there that could not be taken before, and can now: the next call there gets all the room.
+  void freed(core::Partition partition);
 
   // When next() may have something without being told anything; none while all are open or calling.
   std::optional<core::SteadyTime> next_look() const;
@@ -80,6 +82,7 @@ class ClaimPlanner {
     Condition condition = Condition::waiting;
     bool reopened = false;            // opened() came while calling.
     bool suspect = false;             // Its last call failed; waiting or calling.
+    bool freed = false;               // freed() came since the last call began.
     std::int64_t head = kUnknown;     // Rank, lower is better.
     std::size_t stint = 0;            // Executions taken since its turn began.
     std::uint64_t turn = 0;           // Order in which the open ones were opened.
