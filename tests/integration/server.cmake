@@ -6,16 +6,14 @@ if(TARGET ff_server_lib)
   add_dependencies(ff_server_fixture ff-server)
   ff_test(NAME server_api KIND integration LINK server_fixture TIMEOUT 300 LABELS threads SOURCES
           server_api_test.cpp server_limits_test.cpp)
-  ff_test(NAME server_process KIND integration LINK server_fixture TIMEOUT 300 SOURCES
-          server_process_test.cpp)
+  ff_test(NAME server_process KIND integration LINK server_fixture TIMEOUT 300 SOURCES server_process_test.cpp)
   ff_test(NAME server_signals KIND integration LINK server_fixture TIMEOUT 300 SOURCES
           server_signals_test.cpp server_keys_test.cpp ffctl_test.cpp)
   ff_test(NAME server_wrong_tokens_http KIND integration LINK server_fixture TIMEOUT 300 SOURCES
           server_wrong_tokens_test.cpp)
   ff_test(NAME server_stream KIND integration LINK server_fixture TIMEOUT 300 LABELS threads SOURCES
           server_stream_test.cpp)
-  ff_test(NAME server_worker KIND integration LINK server_fixture TIMEOUT 300 SOURCES
-          server_worker_test.cpp)
+  ff_test(NAME server_worker KIND integration LINK server_fixture TIMEOUT 300 SOURCES server_worker_test.cpp)
   target_compile_definitions(test_server_signals PRIVATE FF_FFCTL_PROGRAM="$<TARGET_FILE:ffctl>")
   add_dependencies(test_server_signals ffctl)
   ff_test(NAME pistache_fault KIND integration LINK test_support SOURCES pistache_fault_test.cpp

@@ -7,8 +7,7 @@ ff_test(NAME worker_admission KIND integration LINK client_fixture TIMEOUT 300 S
 ff_test(NAME worker_stream KIND integration LINK client_fixture TIMEOUT 300 LABELS threads SOURCES
         worker_stream_test.cpp event_feed_test.cpp)
 if(TARGET file_worker)
-  ff_test(NAME files_example KIND integration LINK client_fixture TIMEOUT 300 SOURCES
-          files_example_test.cpp)
+  ff_test(NAME files_example KIND integration LINK client_fixture TIMEOUT 300 SOURCES files_example_test.cpp)
   target_compile_definitions(test_files_example PRIVATE FF_FILE_WORKER="$<TARGET_FILE:file_worker>"
                                                         FF_FILE_SUBMIT="$<TARGET_FILE:file_submit>")
   add_dependencies(test_files_example file_worker file_submit)
