@@ -46,7 +46,8 @@ Session::Session(script::ConnectionOptions options, std::size_t partitions)
     : connection_(script::make_connection(context_.get_executor(), std::move(options))) {
   script::DeploymentOptions deployment;
   deployment.partitions = partitions;
-  auto opened = test::run(context_, script::Deployment::open(connection_, deployment, call_deadline()), kSessionCallLimit);
+  auto opened =
+      test::run(context_, script::Deployment::open(connection_, deployment, call_deadline()), kSessionCallLimit);
   deployment_ = insist(std::move(opened), "open the deployment");
 }
 
