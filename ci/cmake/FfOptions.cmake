@@ -26,6 +26,10 @@ target_compile_options(ff_build_flags INTERFACE -Wall -Wextra -Wpedantic -Wshado
                        -Wno-missing-field-initializers -fstack-protector-strong)
 target_compile_definitions(ff_build_flags INTERFACE BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION
                            BOOST_BEAST_USE_STD_STRING_VIEW)
+if(CMAKE_UNITY_BUILD)
+  # What a unity build includes, g++ takes for headers, which would not have types of anonymous namespaces.
+  target_compile_options(ff_build_flags INTERFACE -Wno-subobject-linkage)
+endif()
 if(FF_SANITIZE)
   target_compile_options(ff_build_flags INTERFACE
                          -fsanitize=${FF_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

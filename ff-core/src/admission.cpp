@@ -3,18 +3,16 @@
 #include <algorithm>
 #include <charconv>
 
+#include "ascii.hpp"
 #include "ff/core/limits.hpp"
 #include "ff/core/text.hpp"
+#include "refusal.hpp"
 
 namespace ff::core {
 namespace {
 
 constexpr std::string_view kCapPrefix = "lane:";
 constexpr std::int64_t kDayMs = 24LL * 3600 * 1000;
-
-bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alnum(char c) { return is_lower(c) || is_digit(c) || (c >= 'A' && c <= 'Z'); }
 
 bool is_limit_name(std::string_view value) {
   if (value.empty() || value.size() > limits::kLimitNameChars || !is_alnum(value.front())) return false;
@@ -26,11 +24,6 @@ bool is_limit_name(std::string_view value) {
 bool is_dimension(std::string_view value) {
   if (value.empty() || value.size() > limits::kDimensionChars || !is_lower(value.front())) return false;
   return std::all_of(value.begin(), value.end(), [](char c) { return is_lower(c) || is_digit(c) || c == '_'; });
-}
-
-Error refusal(std::string_view reason, std::string_view field, const std::string& value, std::string_view rule) {
-  return Error(Code::invalid_argument, std::string(reason),
-               std::string(field) + " is " + value + ", must be " + std::string(rule));
 }
 
 Result<void> check_dimension(std::string_view reason, std::string_view field, const std::string& dimension) {

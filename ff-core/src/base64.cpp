@@ -7,13 +7,13 @@
 namespace ff::core {
 namespace {
 
-constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 constexpr std::array<std::int8_t, 256> make_values() {
   std::array<std::int8_t, 256> values{};
   for (auto& value : values) value = -1;
-  for (std::size_t i = 0; i < kAlphabet.size(); ++i)
-    values[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::int8_t>(i);
+  for (std::size_t i = 0; i < kBase64.size(); ++i)
+    values[static_cast<unsigned char>(kBase64[i])] = static_cast<std::int8_t>(i);
   return values;
 }
 constexpr auto kValues = make_values();
@@ -28,9 +28,9 @@ std::string base64_encode(std::string_view bytes) {
   for (const char c : bytes) {
     bits = bits << 8 | static_cast<unsigned char>(c);
     count += 8;
-    for (; count >= 6; count -= 6) text += kAlphabet[bits >> (count - 6) & 63];
+    for (; count >= 6; count -= 6) text += kBase64[bits >> (count - 6) & 63];
   }
-  if (count > 0) text += kAlphabet[bits << (6 - count) & 63];
+  if (count > 0) text += kBase64[bits << (6 - count) & 63];
   while (text.size() % 4 != 0) text += '=';
   return text;
 }

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 
+#include "ascii.hpp"
 #include "ff/core/limits.hpp"
 #include "ff/core/text.hpp"
+#include "refusal.hpp"
 
 namespace ff::core {
 namespace {
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_alnum(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 bool is_word(std::string_view text, std::string_view punctuation) {
   if (text.empty() || text.size() > limits::kCapabilityChars || !is_alnum(text[0])) return false;
@@ -36,11 +35,6 @@ bool fits(std::string_view text, bool any_sign) {
   if (text.size() > limits::kCapabilityChars || !is_word(found.key, kPunctuation)) return false;
   if (found.sign.empty()) return true;
   return (any_sign || found.sign == "=") && is_word(found.value, kPunctuation);
-}
-
-Error refusal(std::string reason, std::string_view field, std::string_view value, std::string_view rule) {
-  return Error(Code::invalid_argument, std::move(reason),
-               std::string(field) + " is " + shown(value) + ", must be " + std::string(rule));
 }
 
 int sign_of(int order) { return order < 0 ? -1 : order > 0 ? 1 : 0; }
@@ -88,13 +82,13 @@ Result<void> validate_all(const std::set<std::string>& requirements, std::string
 
 Result<void> validate_capability(std::string_view value, std::string_view field) {
   if (fits(value, false)) return {};
-  return refusal("bad_capability", field, value,
+  return refusal("bad_capability", field, shown(value),
                  "a word or key=value of letters, digits, '.', '_', ':', '/', '+' and '-', at most 64 characters");
 }
 
 Result<void> validate_requirement(std::string_view value, std::string_view field) {
   if (fits(value, true)) return {};
-  return refusal("bad_requirement", field, value,
+  return refusal("bad_requirement", field, shown(value),
                  "a word, or key and value with '=', '>=', '<=', '>' or '<' between them, at most 64 characters");
 }
 
@@ -171,7 +165,7 @@ std::string to_wire(const Requirements& requirements) {
 
 Result<void> validate_fairness_key(std::string_view value, std::string_view field) {
   if (is_word(value, "._:@/-")) return {};
-  return refusal("bad_fairness_key", field, value,
+  return refusal("bad_fairness_key", field, shown(value),
                  "1 to 64 letters, digits, '.', '_', ':', '@', '/' and '-', the first a letter or digit");
 }
 

@@ -8,51 +8,52 @@
 namespace ff::core {
 namespace {
 
-Error refusal(std::string message) {
+Error bad_condition(std::string message) {
   return Error(Code::invalid_argument, "bad_condition", std::move(message));
 }
 
 Result<void> check_words(const std::string& field, const std::vector<std::string>& words,
                          Result<void> (*check)(std::string_view, std::string_view)) {
   if (words.size() > limits::kConditionWords) {
-    return refusal(
+    return bad_condition(
         fmt::format("{} has {} entries, must have at most {}", field, words.size(), limits::kConditionWords));
   }
   for (std::size_t i = 0; i < words.size(); ++i) {
-    if (auto good = check(words[i], fmt::format("{}[{}]", field, i)); !good) return refusal(good.error().message);
+    if (auto good = check(words[i], fmt::format("{}[{}]", field, i)); !good) return bad_condition(good.error().message);
   }
   return {};
 }
 
 Result<void> check_leaf(const Condition& leaf, const std::string& place) {
-  if (!leaf.parts.empty()) return refusal(place + " counts signals and has parts, must have one of them");
+  if (!leaf.parts.empty()) return bad_condition(place + " counts signals and has parts, must have one of them");
   if (auto good = check_words(place + ".names", leaf.names, validate_signal_name); !good) return good;
   if (auto good = check_words(place + ".not_from", leaf.not_from, validate_source); !good) return good;
   if (!leaf.waitpoint.empty()) {
     auto good = validate_waitpoint_label(leaf.waitpoint, place + ".waitpoint");
-    if (!good) return refusal(good.error().message);
+    if (!good) return bad_condition(good.error().message);
   }
   const std::int64_t most = leaf.is_distinct ? limits::kDistinctSourcesMax : limits::kSignalsMax;
   if (leaf.count < 1 || leaf.count > most) {
-    return refusal(fmt::format("{}.count is {}, must be 1 to {}", place, leaf.count, most));
+    return bad_condition(fmt::format("{}.count is {}, must be 1 to {}", place, leaf.count, most));
   }
   return {};
 }
 
 Result<void> check(const Condition& node, const std::string& place, std::size_t depth, std::size_t& leaves) {
   if (depth > limits::kConditionDepth) {
-    return refusal(fmt::format("{} is {} deep, must be at most {}", place, depth, limits::kConditionDepth));
+    return bad_condition(fmt::format("{} is {} deep, must be at most {}", place, depth, limits::kConditionDepth));
   }
   if (node.kind == Condition::Kind::signals) {
     if (++leaves > limits::kConditionLeaves) {
-      return refusal(fmt::format("{} is leaf number {}, there may be {}", place, leaves, limits::kConditionLeaves));
+      return bad_condition(
+          fmt::format("{} is leaf number {}, there may be {}", place, leaves, limits::kConditionLeaves));
     }
     return check_leaf(node, place);
   }
   const std::string_view kind = node.kind == Condition::Kind::all ? "all" : "any";
-  if (node.parts.empty()) return refusal(fmt::format("{}.{} is empty, must have 1 part or more", place, kind));
+  if (node.parts.empty()) return bad_condition(fmt::format("{}.{} is empty, must have 1 part or more", place, kind));
   const Condition blank(node.kind, node.parts);
-  if (node != blank) return refusal(fmt::format("{} has {} and what belongs to a leaf", place, kind));
+  if (node != blank) return bad_condition(fmt::format("{} has {} and what belongs to a leaf", place, kind));
   for (std::size_t i = 0; i < node.parts.size(); ++i) {
     if (auto good = check(node.parts[i], fmt::format("{}.{}[{}]", place, kind, i), depth + 1, leaves); !good)
       return good;

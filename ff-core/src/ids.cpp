@@ -14,7 +14,7 @@
 namespace ff::core {
 namespace {
 
-constexpr std::string_view kAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+constexpr std::string_view kBase32 = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 constexpr std::size_t kUlidChars = 26;
 constexpr std::size_t kTimeChars = 10;
 constexpr std::uint8_t kNoDigit = 0xff;
@@ -22,8 +22,8 @@ constexpr std::uint8_t kNoDigit = 0xff;
 constexpr std::array<std::uint8_t, 256> kDigits = [] {
   std::array<std::uint8_t, 256> digits{};
   digits.fill(kNoDigit);
-  for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
-    digits[static_cast<std::uint8_t>(kAlphabet[i])] = static_cast<std::uint8_t>(i);
+  for (std::size_t i = 0; i < kBase32.size(); ++i) {
+    digits[static_cast<std::uint8_t>(kBase32[i])] = static_cast<std::uint8_t>(i);
   }
   return digits;
 }();
@@ -64,15 +64,15 @@ Error bad_id(std::string message) {
 std::string ulid_text(const UlidSequence::Step& step) {
   std::string text(kUlidChars, '0');
   std::uint64_t ms = step.ms;
-  for (std::size_t i = kTimeChars; i-- > 0; ms >>= 5) text[i] = kAlphabet[ms & 31];
+  for (std::size_t i = kTimeChars; i-- > 0; ms >>= 5) text[i] = kBase32[ms & 31];
   // 80 bits are 16 characters: the lower 12 from the low word, one from both, the first 3 from the
   // high word.
   std::uint64_t low = step.random.low;
-  for (std::size_t i = kUlidChars; i-- > kUlidChars - 12; low >>= 5) text[i] = kAlphabet[low & 31];
+  for (std::size_t i = kUlidChars; i-- > kUlidChars - 12; low >>= 5) text[i] = kBase32[low & 31];
   std::uint32_t high =
       static_cast<std::uint32_t>(step.random.high) << 4 | static_cast<std::uint32_t>(low);
   for (std::size_t i = kUlidChars - 12; i-- > kTimeChars; high >>= 5)
-    text[i] = kAlphabet[high & 31];
+    text[i] = kBase32[high & 31];
   return text;
 }
 

@@ -11,7 +11,7 @@
 namespace ff::core {
 namespace {
 
-constexpr std::array<std::string_view, 3> kStates = {"active", "verify_only", "revoked"};
+constexpr std::array<std::string_view, 3> kKeyStates = {"active", "verify_only", "revoked"};
 constexpr std::string_view kSealPurpose = "ff key ring 1";
 constexpr std::size_t kKidChars = 8, kSecretBytes = 32;
 
@@ -32,7 +32,7 @@ RingKey new_key(TimestampMs now) {
 
 // The plain text is lines of words and, behind each, the key's bytes: they can be any.
 std::string line_of(const RingKey& key) {
-  std::string line(kStates.at(static_cast<std::size_t>(key.state)));
+  std::string line(kKeyStates.at(static_cast<std::size_t>(key.state)));
   line += ' ' + key.kid + ' ' + std::to_string(key.created_at) + ' ' + std::to_string(key.until) + ' ';
   return line + std::to_string(key.secret.reveal().size()) + '\n' + key.secret.reveal();
 }
@@ -61,11 +61,11 @@ std::optional<RingKey> take_key(std::string_view& text) {
   const auto until = take_number(text, ' ');
   const auto size = take_number(text, '\n');
   if (!word || !kid || !created || !until || !size || static_cast<std::size_t>(*size) > text.size()) return {};
-  const auto state = std::find(kStates.begin(), kStates.end(), *word);
-  if (state == kStates.end()) return {};
+  const auto state = std::find(kKeyStates.begin(), kKeyStates.end(), *word);
+  if (state == kKeyStates.end()) return {};
   RingKey key;
   key.kid = std::string(*kid);
-  key.state = static_cast<KeyState>(state - kStates.begin());
+  key.state = static_cast<KeyState>(state - kKeyStates.begin());
   key.created_at = *created;
   key.until = *until;
   key.secret = Secret(std::string(text.substr(0, static_cast<std::size_t>(*size))));
@@ -75,7 +75,7 @@ std::optional<RingKey> take_key(std::string_view& text) {
 
 }  // namespace
 
-std::string_view to_string(KeyState state) noexcept { return kStates[static_cast<std::size_t>(state) % 3]; }
+std::string_view to_string(KeyState state) noexcept { return kKeyStates[static_cast<std::size_t>(state) % 3]; }
 
 KeyRing KeyRing::make(TimestampMs now) {
   KeyRing ring;

@@ -17,7 +17,7 @@ Result<void> check(std::string_view field, const std::optional<std::int64_t>& va
                fmt::format("{} is {}, must be {} to {}", field, *value, least, most));
 }
 
-constexpr std::array kStates = {LaneState::running, LaneState::paused, LaneState::draining};
+constexpr std::array kLaneStates = {LaneState::running, LaneState::paused, LaneState::draining};
 
 }  // namespace
 
@@ -55,7 +55,7 @@ std::string_view to_string(LaneState state) noexcept {
 }
 
 Result<LaneState> parse_lane_state(std::string_view text) {
-  for (const auto state : kStates) {
+  for (const auto state : kLaneStates) {
     if (to_string(state) == text) return state;
   }
   return Error(Code::invalid_argument, "bad_state",

@@ -1,21 +1,13 @@
 #include "ff/core/names.hpp"
 
+#include "ascii.hpp"
 #include "ff/core/limits.hpp"
 #include "ff/core/text.hpp"
+#include "refusal.hpp"
 
 namespace ff::core {
 namespace {
 
-// ASCII on purpose: the C library's classes depend on the locale.
-bool is_lower(char c) {
-  return c >= 'a' && c <= 'z';
-}
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_alnum(char c) {
-  return is_lower(c) || (c >= 'A' && c <= 'Z') || is_digit(c);
-}
 bool is_lower_alnum(char c) {
   return is_lower(c) || is_digit(c);
 }
@@ -33,13 +25,6 @@ bool fits(std::string_view value, const Rule& rule) {
     if (!rule.others(c) && rule.punctuation.find(c) == std::string_view::npos) return false;
   }
   return true;
-}
-
-Error refusal(std::string_view reason, std::string_view field, std::string_view value,
-              std::string_view rule) {
-  std::string message(field);
-  message.append(" is ").append(shown(value)).append(", must be ").append(rule);
-  return Error(Code::invalid_argument, std::string(reason), std::move(message));
 }
 
 constexpr Rule kLowerName(std::size_t chars_max) {
@@ -83,47 +68,47 @@ Error refused_tags(std::string message) {
 
 Result<void> validate_namespace(std::string_view value, std::string_view field) {
   if (fits(value, kLowerName(limits::kNamespaceChars))) return {};
-  return refusal("bad_namespace", field, value,
+  return refusal("bad_namespace", field, shown(value),
                  "1 to 24 characters of a-z, 0-9, '.', '_' and '-', the first a letter or digit");
 }
 
 Result<void> validate_lane(std::string_view value, std::string_view field) {
   if (fits(value, kLowerName(limits::kLaneChars))) return {};
-  return refusal("bad_lane", field, value,
+  return refusal("bad_lane", field, shown(value),
                  "1 to 39 characters of a-z, 0-9, '.', '_' and '-', the first a letter or digit");
 }
 
 Result<void> validate_kind(std::string_view value, std::string_view field) {
   if (fits(value, Rule{is_alnum, is_alnum, "._:/-", limits::kKindChars})) return {};
   return refusal(
-      "bad_kind", field, value,
+      "bad_kind", field, shown(value),
       "1 to 64 letters, digits, '.', '_', ':', '/' and '-', the first a letter or digit");
 }
 
 Result<void> validate_worker(std::string_view value, std::string_view field) {
   if (fits(value, Rule{is_alnum, is_alnum, "._:@-", limits::kWorkerChars})) return {};
   return refusal(
-      "bad_worker", field, value,
+      "bad_worker", field, shown(value),
       "1 to 64 letters, digits, '.', '_', ':', '@' and '-', the first a letter or digit");
 }
 
 Result<void> validate_content_type(std::string_view value, std::string_view field) {
   if (is_content_type(value)) return {};
-  return refusal("bad_content_type", field, value,
+  return refusal("bad_content_type", field, shown(value),
                  "at most 64 printable ASCII characters, such as application/json or text/plain; "
                  "charset=utf-8");
 }
 
 Result<void> validate_failure_class(std::string_view value, std::string_view field) {
   if (fits(value, Rule{is_lower, is_lower_alnum, "_", limits::kFailureClassChars})) return {};
-  return refusal("bad_failure_class", field, value,
+  return refusal("bad_failure_class", field, shown(value),
                  "1 to 32 characters of a-z, 0-9 and '_', the first a letter");
 }
 
 Result<void> validate_idempotency_key(std::string_view value, std::string_view field) {
   if (!value.empty() && value.size() <= limits::kIdempotencyKeyBytes && is_plain_text(value))
     return {};
-  return refusal("bad_idempotency_key", field, value,
+  return refusal("bad_idempotency_key", field, shown(value),
                  "1 to 256 bytes of UTF-8 without control characters");
 }
 
@@ -137,7 +122,7 @@ Result<void> check_text(std::string_view reason, std::string_view field, std::st
                         std::size_t least) {
   if (value.size() >= least && value.size() <= limits::kSignalIdBytes && is_plain_text(value))
     return {};
-  return refusal(reason, field, value,
+  return refusal(reason, field, shown(value),
                  least == 0 ? "at most 128 bytes of UTF-8 without control characters"
                             : "1 to 128 bytes of UTF-8 without control characters");
 }
@@ -146,12 +131,12 @@ Result<void> check_text(std::string_view reason, std::string_view field, std::st
 
 Result<void> validate_signal_name(std::string_view value, std::string_view field) {
   if (fits(value, kSignalName)) return {};
-  return refusal("bad_signal_name", field, value, kSignalNameRule);
+  return refusal("bad_signal_name", field, shown(value), kSignalNameRule);
 }
 
 Result<void> validate_waitpoint_label(std::string_view value, std::string_view field) {
   if (fits(value, kSignalName)) return {};
-  return refusal("bad_label", field, value, kSignalNameRule);
+  return refusal("bad_label", field, shown(value), kSignalNameRule);
 }
 
 Result<void> validate_signal_id(std::string_view value, std::string_view field) {
@@ -195,7 +180,7 @@ Result<Queue> Queue::make(std::string_view ns, std::string_view lane) {
 Result<Queue> Queue::parse(std::string_view text) {
   const std::size_t slash = text.find('/');
   if (slash == std::string_view::npos)
-    return refusal("bad_queue", "queue", text, "<namespace>/<lane>");
+    return refusal("bad_queue", "queue", shown(text), "<namespace>/<lane>");
   return make(text.substr(0, slash), text.substr(slash + 1));
 }
 

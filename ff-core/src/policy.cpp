@@ -15,13 +15,13 @@ namespace {
 namespace defaults = policy_default;
 using Classes = std::vector<std::string>;
 
-Error refusal(std::string message) {
+Error bad_policy(std::string message) {
   return Error(Code::invalid_argument, "bad_policy", std::move(message));
 }
 
 Result<void> check_ms(std::string_view field, Millis value, std::int64_t least) {
   if (value.count() >= least && value.count() <= limits::kDurationMsMax) return {};
-  return refusal(fmt::format("{} is {}, must be {} to {}", field, value.count(), least,
+  return bad_policy(fmt::format("{} is {}, must be {} to {}", field, value.count(), least,
                              limits::kDurationMsMax));
 }
 
@@ -34,29 +34,29 @@ Result<void> check_ms(std::string_view field, const std::optional<Millis>& value
 Result<void> check_count(std::string_view field, const std::optional<std::int64_t>& value,
                          std::int64_t least, std::int64_t most) {
   if (!value || (*value >= least && *value <= most)) return {};
-  return refusal(fmt::format("{} is {}, must be {} to {}", field, *value, least, most));
+  return bad_policy(fmt::format("{} is {}, must be {} to {}", field, *value, least, most));
 }
 
 // Written so that NaN is refused.
 Result<void> check_number(std::string_view field, const std::optional<double>& value, double least,
                           double most) {
   if (!value || (*value >= least && *value <= most)) return {};
-  return refusal(fmt::format("{} is {}, must be {} to {}", field, *value, least, most));
+  return bad_policy(fmt::format("{} is {}, must be {} to {}", field, *value, least, most));
 }
 
 Result<void> check_classes(std::string_view field, const std::optional<Classes>& classes) {
   if (!classes) return {};
   if (classes->size() > limits::kFailureClassesMax) {
-    return refusal(fmt::format("{} has {} entries, must have at most {}", field, classes->size(),
+    return bad_policy(fmt::format("{} has {} entries, must have at most {}", field, classes->size(),
                                limits::kFailureClassesMax));
   }
   for (std::size_t i = 0; i < classes->size(); ++i) {
     const std::string entry = fmt::format("{}[{}]", field, i);
     if (auto good = validate_failure_class((*classes)[i], entry); !good)
-      return refusal(good.error().message);
+      return bad_policy(good.error().message);
     const auto here = classes->begin() + static_cast<std::ptrdiff_t>(i);
     if (std::find(classes->begin(), here, *here) != here) {
-      return refusal(fmt::format("{} is \"{}\", which {} names already", entry, *here, field));
+      return bad_policy(fmt::format("{} is \"{}\", which {} names already", entry, *here, field));
     }
   }
   return {};
@@ -77,7 +77,7 @@ std::string strategy_shown(const RetryPolicy& retry) {
 Result<void> check_strategy(const RetryPolicy& retry) {
   const RetryStrategy strategy = strategy_of(retry);
   const auto foreign = [&retry](std::string_view field, std::string value, std::string_view owner) {
-    return refusal(fmt::format("{} is {}, must be unset: {}, it belongs to {}", field, value,
+    return bad_policy(fmt::format("{} is {}, must be unset: {}, it belongs to {}", field, value,
                                strategy_shown(retry), owner));
   };
   if (retry.delay && strategy == RetryStrategy::explicit_delays) {
@@ -92,7 +92,7 @@ Result<void> check_strategy(const RetryPolicy& retry) {
                    "explicit");
   }
   if (!retry.delays && strategy == RetryStrategy::explicit_delays) {
-    return refusal(fmt::format(
+    return bad_policy(fmt::format(
         "retry.delays_ms is unset, must have 1 to {} entries: retry.strategy is explicit",
         limits::kRetryDelaysMax));
   }
@@ -102,7 +102,7 @@ Result<void> check_strategy(const RetryPolicy& retry) {
 Result<void> check_delays(const std::optional<std::vector<Millis>>& delays) {
   if (!delays) return {};
   if (delays->empty() || delays->size() > limits::kRetryDelaysMax) {
-    return refusal(fmt::format("retry.delays_ms has {} entries, must have 1 to {}", delays->size(),
+    return bad_policy(fmt::format("retry.delays_ms has {} entries, must have 1 to {}", delays->size(),
                                limits::kRetryDelaysMax));
   }
   for (std::size_t i = 0; i < delays->size(); ++i) {
@@ -117,7 +117,7 @@ Result<void> check_cap(std::string_view field, Millis delay, std::string_view ca
                        const std::optional<Millis>& cap, Millis cap_default) {
   const Millis most = cap.value_or(cap_default);
   if (delay <= most) return {};
-  return refusal(fmt::format("{} is {}, must be at most {}, which is {}{}", field, delay.count(),
+  return bad_policy(fmt::format("{} is {}, must be at most {}, which is {}{}", field, delay.count(),
                              cap_field, most.count(), cap ? "" : " by default: raise it"));
 }
 
@@ -137,14 +137,14 @@ Result<void> check_caps(const RetryPolicy& retry) {
 
 Result<void> check_only_never(const RetryPolicy& retry) {
   if (retry.only && retry.only->empty()) {
-    return refusal(
+    return bad_policy(
         "retry.only is empty, must have 1 to 32 entries: to retry nothing, set retry.max_attempts "
         "to 1");
   }
   if (!retry.only || !retry.never) return {};
   for (const std::string& word : *retry.only) {
     if (std::find(retry.never->begin(), retry.never->end(), word) != retry.never->end()) {
-      return refusal(fmt::format("retry.only and retry.never both name \"{}\", must not", word));
+      return bad_policy(fmt::format("retry.only and retry.never both name \"{}\", must not", word));
     }
   }
   return {};
@@ -246,7 +246,7 @@ Result<RetryStrategy> parse_retry_strategy(std::string_view text) {
         RetryStrategy::explicit_delays}) {
     if (to_string(strategy) == text) return strategy;
   }
-  return refusal("retry.strategy is " + shown(text) +
+  return bad_policy("retry.strategy is " + shown(text) +
                  ", must be fixed, linear, exponential or explicit");
 }
 
@@ -258,7 +258,7 @@ Result<Mode> parse_mode(std::string_view text) {
   for (const Mode mode : {Mode::record, Mode::lean}) {
     if (to_string(mode) == text) return mode;
   }
-  return refusal("mode is " + shown(text) + ", must be record or lean");
+  return bad_policy("mode is " + shown(text) + ", must be record or lean");
 }
 
 Result<void> validate(const Policy& policy) {

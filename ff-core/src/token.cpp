@@ -15,7 +15,7 @@ namespace ff::core {
 namespace {
 
 constexpr std::string_view kVersion = "ffw1", kAnonymous = "token:";
-constexpr std::size_t kNonceBytes = 8, kDigestBytes = 32;
+constexpr std::size_t kTokenNonceBytes = 8, kDigestBytes = 32;
 constexpr std::uint8_t kExpires = 1, kNames = 2, kSource = 4, kDigest = 8, kReusable = 16;
 
 Error bad_claims(std::string message) { return Error(Code::invalid_argument, "bad_token_claims", std::move(message)); }
@@ -134,7 +134,7 @@ std::optional<TokenClaims> decode_claims(std::string_view bytes) {
   TokenClaims claims(std::move(*execution), std::move(waitpoint), in.text());
   claims.not_before = in.number();
   claims.expires_at = in.number();
-  claims.nonce = std::string(in.raw(kNonceBytes));
+  claims.nonce = std::string(in.raw(kTokenNonceBytes));
   claims.reusable = (flags & kReusable) != 0;
   if (flags & kNames) claims.names = in.names();
   if (flags & kSource) claims.source = in.text();
@@ -234,7 +234,7 @@ Result<void> check(const TokenClaims& claims) {
   if (!claims.source.empty() && (!good_text(claims.source) || claims.source.starts_with(kAnonymous))) {
     return bad_claims("source must be 1 to 128 bytes of plain text that do not begin with \"token:\"");
   }
-  if (claims.nonce.size() != kNonceBytes) return bad_claims("nonce must have 8 bytes");
+  if (claims.nonce.size() != kTokenNonceBytes) return bad_claims("nonce must have 8 bytes");
   const auto in_range = [](std::int64_t number) { return number >= 0 && number <= limits::kTimestampMsMax; };
   if (!in_range(claims.not_before) || !in_range(claims.expires_at)) {
     return bad_claims("expires_at and not_before must be 0 to 99999999999999");
@@ -256,7 +256,7 @@ std::string signal_id_of(const TokenClaims& claims, std::string_view own_id) {
 }
 
 Result<std::string> mint_token(TokenClaims claims, const RingKey& key) {
-  if (claims.nonce.empty()) claims.nonce = random_bytes(kNonceBytes);
+  if (claims.nonce.empty()) claims.nonce = random_bytes(kTokenNonceBytes);
   sort_names(claims.names);
   if (auto good = check(claims); !good) return std::move(good).error();
   const std::string text = std::string(kVersion) + '.' + key.kid + '.' + base64url_encode(encode(claims));

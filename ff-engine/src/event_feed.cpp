@@ -18,7 +18,7 @@ namespace asio = boost::asio;
 using std::chrono::steady_clock;
 
 constexpr std::int64_t kEntries = 256;           // Of one read.
-constexpr core::Millis kRetryPause{200};
+constexpr core::Millis kReadAgainIn{200};
 constexpr std::size_t kNewsEvents = 1024;        // About as many as one next() gives.
 
 // A broken invariant; nothing of ours throws.
@@ -178,7 +178,7 @@ class EventFeed::Impl : public std::enable_shared_from_this<EventFeed::Impl> {
         self->options_.logger->warn("events not read; tried again", {{"error", batch.error().to_string()}});
       }
       fan.again = true;
-      asio::steady_timer pause(self->executor_, kRetryPause);
+      asio::steady_timer pause(self->executor_, kReadAgainIn);
       boost::system::error_code ignored;
       co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     }

@@ -16,8 +16,6 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr unsigned kRedirectsAtOnce = 5;  // Nodes that point at each other disagree: then we wait.
-
 Address seed_address(const ConnectionOptions& options) {
   if (!options.unix_socket.empty()) return Address(options.unix_socket);
   return Address(options.host, options.port);

@@ -21,6 +21,9 @@ namespace ff::script {
 
 class Subscriptions;
 
+// Nodes that point at each other disagree: then we wait.
+inline constexpr unsigned kRedirectsAtOnce = 5;
+
 class Router final : public CommandLinkOwner,
                      public Abandonable,
                      public std::enable_shared_from_this<Router> {

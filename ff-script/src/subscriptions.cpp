@@ -10,12 +10,6 @@ namespace ff::script {
 
 namespace asio = boost::asio;
 
-namespace {
-
-constexpr unsigned kRedirectsAtOnce = 5;
-
-}  // namespace
-
 // Ends its subscription with its own life, if the router is still there.
 class Subscriptions::Handle final : public Connection::Subscription {
  public:

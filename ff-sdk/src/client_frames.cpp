@@ -17,7 +17,7 @@ namespace asio = boost::asio;
 
 namespace {
 
-constexpr std::size_t kPage = 256, kBestEffortMax = 256;
+constexpr std::size_t kFramesPage = 256, kBestEffortMax = 256;
 
 // Sets a flag again unless done: a call that was cancelled, or threw, is still to be made.
 class Pending {
@@ -137,7 +137,7 @@ void Tail::State::take_end(core::State state) {
 
 Awaitable<void> Tail::State::read(core::Deadline deadline) {
   Pending pending(unread);
-  auto page = co_await read_page(caller, id, place, kPage, deadline);
+  auto page = co_await read_page(caller, id, place, kFramesPage, deadline);
   if (!page) {
     if (ended && page.error().code == core::Code::not_found) {
       take_end(*ended);

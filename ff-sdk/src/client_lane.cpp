@@ -105,8 +105,8 @@ Awaitable<LaneStatus> status_of(Caller caller, std::string name) {
   co_return std::move(gathering->status);
 }
 
-struct Spreading {
-  Spreading(Caller c, script::SetLanes::Args a, core::Partition f)
+struct Telling {
+  Telling(Caller c, script::SetLanes::Args a, core::Partition f)
       : caller(std::move(c)), args(std::move(a)), first(f) {}
   Caller caller;
   script::SetLanes::Args args;
@@ -114,11 +114,11 @@ struct Spreading {
   std::optional<core::Error> error;  // The first; the others are told all the same.
 };
 
-boost::asio::awaitable<void> tell_partition(std::shared_ptr<Spreading> spreading, std::size_t partition) {
-  if (partition == spreading->first) co_return;
-  auto told = co_await call_verb<script::SetLanes>(spreading->caller, static_cast<core::Partition>(partition),
-                                                   spreading->args, spreading->caller.deadline());
-  if (!told && !spreading->error) spreading->error = std::move(told).error();
+boost::asio::awaitable<void> tell_partition(std::shared_ptr<Telling> telling, std::size_t partition) {
+  if (partition == telling->first) co_return;
+  auto told = co_await call_verb<script::SetLanes>(telling->caller, static_cast<core::Partition>(partition),
+                                                   telling->args, telling->caller.deadline());
+  if (!told && !telling->error) telling->error = std::move(told).error();
 }
 
 // The home of the lane's cap is told first: it lets no more than the cap run before anybody asks it for allowances.
@@ -131,14 +131,14 @@ Awaitable<void> change_lane(Caller caller, script::ChangeLane::Args change) {
   item.version = changed.version;
   item.record = std::move(changed.record);
   auto told = co_await call_verb<script::SetLanes>(caller, first, args, caller.deadline());
-  auto spreading = std::make_shared<Spreading>(caller, std::move(args), first);
-  if (!told) spreading->error = std::move(told).error();
-  std::function<boost::asio::awaitable<void>(std::size_t)> step = [spreading](std::size_t partition) {
-    return tell_partition(spreading, partition);
+  auto telling = std::make_shared<Telling>(caller, std::move(args), first);
+  if (!told) telling->error = std::move(told).error();
+  std::function<boost::asio::awaitable<void>(std::size_t)> step = [telling](std::size_t partition) {
+    return tell_partition(telling, partition);
   };
   co_await for_each_index(caller.executor(), caller.deployment->keys().partitions(),
                           core::limits::kClientCallsInFlight, std::move(step));
-  if (spreading->error) co_return std::move(*spreading->error);
+  if (telling->error) co_return std::move(*telling->error);
   co_return core::Result<void>();
 }
 

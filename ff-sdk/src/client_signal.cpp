@@ -7,7 +7,7 @@
 namespace ff::sdk {
 namespace {
 
-constexpr std::int64_t kPage = 256;
+constexpr std::int64_t kSignalsPage = 256;
 
 void make_id(std::string& id) {
   if (id.empty()) id = core::Ulid::make().str();
@@ -103,7 +103,7 @@ Awaitable<SignalPage> signals_of(Caller caller, core::ExecutionId id, std::int64
   args.id = id.ulid().str();
   args.step = step;
   args.from = from;
-  args.limit = kPage;
+  args.limit = kSignalsPage;
   FF_CO_TRY(found, co_await call_verb<script::Signals>(caller, id.partition(), std::move(args), caller.deadline()));
   SignalPage page;
   page.next = found.next;

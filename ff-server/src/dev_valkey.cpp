@@ -33,7 +33,7 @@ using core::Code;
 using core::Error;
 using core::Millis;
 
-constexpr auto kToken = asio::as_tuple(asio::use_awaitable);
+constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 constexpr std::size_t kSocketPathMax = sizeof(sockaddr_un::sun_path) - 1;
 constexpr Millis kStartLimit(10000), kLook(10);
 constexpr Millis kLockLimit(2000);  // The Valkey of a server that was killed may still be writing.
@@ -88,7 +88,7 @@ asio::awaitable<core::Result<std::unique_ptr<DevValkey>>> DevValkey::start(asio:
     if (std::chrono::steady_clock::now() > lock_end)
       co_return failed("another ff-server, or the Valkey of one, uses " + valkey->folder_);
     look.expires_after(kLook);
-    co_await look.async_wait(kToken);
+    co_await look.async_wait(kTuple);
   }
   if (auto launched = valkey->launch(); !launched) co_return std::move(launched).error();
   const auto end = std::chrono::steady_clock::now() + kStartLimit;
@@ -97,7 +97,7 @@ asio::awaitable<core::Result<std::unique_ptr<DevValkey>>> DevValkey::start(asio:
     if (std::chrono::steady_clock::now() > end)
       co_return failed("the private valkey-server does not listen: " + valkey->log_tail());
     look.expires_after(kLook);
-    co_await look.async_wait(kToken);
+    co_await look.async_wait(kTuple);
   }
   co_return valkey;
 }
@@ -170,7 +170,7 @@ bool DevValkey::reaped() {
 
 asio::awaitable<void> DevValkey::ended() {
   while (!reaped()) {
-    const auto [error] = co_await pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, kToken);
+    const auto [error] = co_await pidfd_.async_wait(asio::posix::stream_descriptor::wait_read, kTuple);
     if (error && pid_ > 0) co_return;  // Cancelled.
   }
 }
@@ -181,7 +181,7 @@ asio::awaitable<void> DevValkey::stop(Millis grace) {
   ::kill(pid_, SIGTERM);
   asio::steady_timer limit(pidfd_.get_executor(), grace);
   auto end = ended();
-  auto timeout = limit.async_wait(kToken);
+  auto timeout = limit.async_wait(kTuple);
   co_await (std::move(end) || std::move(timeout));
   if (reaped()) co_return;
   ::kill(pid_, SIGKILL);

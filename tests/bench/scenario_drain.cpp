@@ -24,7 +24,7 @@ struct DrainShape {
 };
 constexpr DrainShape kShapes[] = {{"1x1", 1, 1, 16'000}, {"1x16", 1, 16, 48'000}, {"1x100", 1, 100, 64'000},
                                   {"4x25", 4, 25, 64'000}};
-constexpr int kLimitSeconds = 180;
+constexpr int kDrainSeconds = 180;
 
 void sample_drain(const Settings& settings, Report& report, BenchServer& server, core::Mode mode,
                   const DrainShape& shape) {
@@ -76,7 +76,7 @@ void drain_peer(const Settings& settings, Report& report, BenchServer& server, c
   const auto output = test::run_program(
       {"node", script, server.unix_socket(), std::to_string(drain.jobs),
        std::to_string(drain.processes), std::to_string(drain.concurrency), drain.mode},
-      std::chrono::seconds(kLimitSeconds));
+      std::chrono::seconds(kDrainSeconds));
   const auto line = output.substr(output.find('{'));
   const auto result = boost::json::parse(line.substr(0, line.find('\n')));
   Cost cost;
@@ -109,7 +109,7 @@ Cost drain(BenchServer& server, Report& report, const script::ConnectionOptions&
   options.target = static_cast<std::uint64_t>(executions);
   Fleet fleet(options);
   fleet.go(server);
-  const auto cost = fleet.wait(kLimitSeconds);
+  const auto cost = fleet.wait(kDrainSeconds);
   fleet.stop();
 
   const auto what = fmt::format("drain {} {}x{}", name_of(mode), processes, concurrency);

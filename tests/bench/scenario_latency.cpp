@@ -112,12 +112,6 @@ std::vector<sdk::Submission> delayed_ones(long executions, core::Millis first, c
   return all;
 }
 
-asio::awaitable<void> submit_all(sdk::Client client, std::vector<sdk::Submission> all) {
-  auto sent = co_await client.submit_many(std::move(all));
-  auto answers = insist(std::move(sent), "submit_many");
-  for (auto& answer : answers) insist(std::move(answer), "submit_many");
-}
-
 void measure_delayed(Report& report, BenchServer& server, long executions, core::Millis span) {
   server.fresh();
   Session session(over_unix(server));

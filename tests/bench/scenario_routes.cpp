@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kPartitions = 4;
 
-struct Case {
+struct RouteCase {
   const char* name;
   long others;  // Executions of a route that the claimer cannot take, ahead of its own.
   const char* requirements;
@@ -26,13 +26,13 @@ struct Case {
 };
 
 // The first is what the others are compared with.
-constexpr Case kCases[] = {{"empty_lane", 0, "", 0},
-                           {"behind_100k", 100'000, "", 0},
-                           {"one_route", 0, "+gpu", 0},
-                           {"keys_1", 0, "", 1},
-                           {"keys_1000", 0, "", 1000}};
+constexpr RouteCase kRouteCases[] = {{"empty_lane", 0, "", 0},
+                                     {"behind_100k", 100'000, "", 0},
+                                     {"one_route", 0, "+gpu", 0},
+                                     {"keys_1", 0, "", 1},
+                                     {"keys_1000", 0, "", 1000}};
 
-double measure_claims(Report& report, BenchServer& server, const Case& one, int batch, long executions) {
+double measure_claims(Report& report, BenchServer& server, const RouteCase& one, int batch, long executions) {
   server.fresh();
   Session session(over_unix(server), kPartitions);
   Shape other(core::Mode::record, 64);
@@ -97,12 +97,6 @@ class Observer {
   std::vector<std::string> begun_;
 };
 
-boost::asio::awaitable<void> submit_all(sdk::Client client, std::vector<sdk::Submission> all) {
-  auto sent = co_await client.submit_many(std::move(all));
-  auto answers = insist(std::move(sent), "submit_many");
-  for (auto& answer : answers) insist(std::move(answer), "submit_many");
-}
-
 void submit(Session& session, long count, const std::string& name, const std::string& key, std::int64_t priority) {
   sdk::Submission like(kKind, core::Payload(name, "text/plain"));
   like.lane = kLane;
@@ -160,7 +154,7 @@ void run_routes(const Settings& settings, Report& report, BenchServer& server) {
       const long step = batch * static_cast<long>(kPartitions);
       const long executions = std::max(settings.amount(batch == 1 ? 4'000 : 32'000) / step, 1L) * step;
       double plain_us = 0;
-      for (const auto& one : kCases) {
+      for (const auto& one : kRouteCases) {
         const double us = measure_claims(report, server, one, batch, executions);
         if (plain_us == 0) plain_us = us;
         report.sample(fmt::format("routes.{}.{}.ratio", one.name, batch), us / plain_us);

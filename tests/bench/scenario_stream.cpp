@@ -66,17 +66,17 @@ asio::awaitable<void> append(Session* session, Speaker* speaker, int frames) {
          "append_frames");
 }
 
-struct Load {
+struct StreamLoad {
   Session* session;
   std::vector<Speaker>* speakers;
   std::size_t next_speaker = 0;
   long calls_left;
   int batch;
-  Load(Session* s, std::vector<Speaker>* all, long calls, int b)
+  StreamLoad(Session* s, std::vector<Speaker>* all, long calls, int b)
       : session(s), speakers(all), calls_left(calls), batch(b) {}
 };
 
-asio::awaitable<void> speak(Load* load) {
+asio::awaitable<void> speak(StreamLoad* load) {
   Speaker& speaker = load->speakers->at(load->next_speaker++);
   while (load->calls_left-- > 0) co_await append(load->session, &speaker, load->batch);
 }
@@ -87,7 +87,7 @@ void measure_append(Report& report, BenchServer& server, int batch, long frames)
   std::vector<Speaker> speakers;
   constexpr int kSpeakers = 8;
   for (int i = 0; i < kSpeakers; ++i) session.run(1, [&] { return begin(&session, &speakers); });
-  Load load(&session, &speakers, frames / batch, batch);
+  StreamLoad load(&session, &speakers, frames / batch, batch);
   const Meter meter(server);
   session.run(kSpeakers, [&load] { return speak(&load); });
   sample_cost(report, fmt::format("stream.append.{}", batch), meter.stop(static_cast<double>(frames / batch * batch)));

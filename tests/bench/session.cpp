@@ -12,10 +12,10 @@
 namespace ff::bench {
 namespace {
 
-constexpr core::Millis kCallLimit{60'000};
+constexpr core::Millis kSessionCallLimit{60'000};
 constexpr std::int64_t kLeaseMs = 3'600'000;  // No lease ends while a load waits for its next step.
 
-core::Deadline call_deadline() { return core::Deadline::in(kCallLimit); }
+core::Deadline call_deadline() { return core::Deadline::in(kSessionCallLimit); }
 
 }  // namespace
 
@@ -36,11 +36,18 @@ void insist(const core::Result<void>& result, const char* what) {
   if (!result) throw std::runtime_error(std::string(what) + ": " + result.error().to_string());
 }
 
+boost::asio::awaitable<void> submit_all(sdk::Client client, std::vector<sdk::Submission> all) {
+  auto sent = co_await client.submit_many(std::move(all));
+  auto answers = insist(std::move(sent), "submit_many");
+  for (auto& answer : answers) insist(std::move(answer), "submit_many");
+}
+
 Session::Session(script::ConnectionOptions options, std::size_t partitions)
     : connection_(script::make_connection(context_.get_executor(), std::move(options))) {
   script::DeploymentOptions deployment;
   deployment.partitions = partitions;
-  auto opened = test::run(context_, script::Deployment::open(connection_, deployment, call_deadline()), kCallLimit);
+  auto opened =
+      test::run(context_, script::Deployment::open(connection_, deployment, call_deadline()), kSessionCallLimit);
   deployment_ = insist(std::move(opened), "open the deployment");
 }
 
@@ -70,7 +77,7 @@ void Session::run(int callers, const std::function<boost::asio::awaitable<void>(
 }
 
 std::map<std::string, std::int64_t> Session::count() {
-  return insist(test::run(context_, client().count(), kCallLimit), "count");
+  return insist(test::run(context_, client().count(), kSessionCallLimit), "count");
 }
 
 std::string policy_of(core::Mode mode, core::Millis retention) {

@@ -33,6 +33,8 @@ T insist(core::Result<T> result, const char* what) {
   return std::move(result).value();
 }
 
+boost::asio::awaitable<void> submit_all(sdk::Client client, std::vector<sdk::Submission> all);
+
 class Session {
  public:
   explicit Session(script::ConnectionOptions options, std::size_t partitions = 0);

@@ -160,6 +160,11 @@ boost::asio::awaitable<core::Result<script::Reply>> FaultyConnection::send(scrip
   co_return core::Error(Code::unknown_outcome, "connection_lost", "reply lost by the test");
 }
 
+boost::asio::awaitable<void> replay(sdk::Client client, core::ExecutionId id) {
+  auto done = co_await client.replay(id);
+  CHECK(done.has_value());
+}
+
 FaultyClient::FaultyClient(Setup& setup) {
   auto inner = script::make_connection(setup.context.get_executor(), connect_to(setup.options.store));
   faults = std::make_shared<FaultyConnection>(std::move(inner));

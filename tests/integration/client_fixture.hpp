@@ -193,6 +193,8 @@ class FaultyConnection final : public script::Connection {
   std::size_t answered_ = 0;
 };
 
+boost::asio::awaitable<void> replay(sdk::Client client, core::ExecutionId id);
+
 // A client of the setup's deployment over a FaultyConnection.
 struct FaultyClient {
   explicit FaultyClient(Setup& setup);

@@ -8,11 +8,6 @@ using namespace ff::test;
 
 namespace {
 
-boost::asio::awaitable<void> replay(sdk::Client client, core::ExecutionId id) {
-  auto done = co_await client.replay(id);
-  CHECK(done.has_value());
-}
-
 boost::asio::awaitable<void> replay_twice(sdk::Client client, core::ExecutionId id) {
   co_await replay(client, id);
   auto ended = co_await client.cancel(id, core::Millis(0), "");

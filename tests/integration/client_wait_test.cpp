@@ -28,11 +28,6 @@ boost::asio::awaitable<core::Result<sdk::Outcome>> begin(sdk::Awaitable<sdk::Out
   co_return co_await std::move(wait);
 }
 
-boost::asio::awaitable<void> replay(sdk::Client client, core::ExecutionId id) {
-  auto done = co_await client.replay(id);
-  CHECK(done.has_value());
-}
-
 boost::asio::awaitable<void> purge(sdk::Client client, core::ExecutionId id) {
   auto done = co_await client.purge(id);
   CHECK(done.has_value());

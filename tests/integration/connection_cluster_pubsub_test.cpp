@@ -8,7 +8,7 @@ using namespace ff::test;
 
 namespace {
 
-ConnectionOptions seed(const ValkeyCluster& cluster) {
+ConnectionOptions quick_seed(const ValkeyCluster& cluster) {
   auto options = over_tcp(cluster.node(0).port());
   options.cluster = true;
   options.backoff_max = Millis(100);
@@ -28,7 +28,7 @@ bool hears(Client& client, Listener& listener, const std::string& channel, const
 
 TEST_CASE("channels are heard on every node") {
   ValkeyCluster cluster;
-  Client client(seed(cluster));
+  Client client(quick_seed(cluster));
   std::vector<std::unique_ptr<Listener>> listeners;
   for (int i = 0; i < 200; ++i) {
     const std::string channel = "c" + std::to_string(i);
@@ -50,7 +50,7 @@ TEST_CASE("channels are heard on every node") {
 
 TEST_CASE("a channel follows its slot to another node, with a gap") {
   ValkeyCluster cluster;
-  Client client(seed(cluster));
+  Client client(quick_seed(cluster));
   const auto slot = ValkeyCluster::slot_of("news");
   Listener listener(client, slot, "news");
   REQUIRE(client.until([&] { return listener.gaps == 1; }));
@@ -67,7 +67,7 @@ TEST_CASE("a channel follows its slot to another node, with a gap") {
 
 TEST_CASE("a subscription made with an old map follows MOVED") {
   ValkeyCluster cluster;
-  Client client(seed(cluster));
+  Client client(quick_seed(cluster));
   const auto slot = ValkeyCluster::slot_of("news");
   client.must({"GET", "news"}, slot);
   cluster.move_slot(slot, (cluster.owner_of(slot) + 1) % 3);
@@ -83,7 +83,7 @@ TEST_CASE("channels of a primary that dies are heard on its replica") {
   options.replicas = 1;
   options.node_timeout = Millis(1000);
   ValkeyCluster cluster(options);
-  Client client(seed(cluster));
+  Client client(quick_seed(cluster));
   const auto slot = ValkeyCluster::slot_of("news");
   Listener listener(client, slot, "news");
   REQUIRE(client.until([&] { return listener.gaps == 1; }));

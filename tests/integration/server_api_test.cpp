@@ -52,12 +52,6 @@ class EchoWorker {
   bool ended_ = false;
 };
 
-struct Lab {
-  ValkeyServer valkey;
-  ServerProcess server{ServerProcess::on(valkey)};
-  HttpClient http{server.port};
-};
-
 std::string all_bytes() {
   std::string bytes;
   for (int i = 0; i < 256; ++i) bytes += static_cast<char>(i);
@@ -67,7 +61,7 @@ std::string all_bytes() {
 }  // namespace
 
 TEST_CASE("an execution is submitted, waited for without polling, described, replayed and purged") {
-  Lab lab;
+  ServerSetup lab;
   const std::string id = lab.http.submit(R"({"kind":"echo","payload":{"n":1.50},"tags":{"a":"b"}})");
   const std::string path = "/v1/executions/" + id;
   CHECK(lab.http.get(path).text("state") == "ready");
@@ -91,7 +85,7 @@ TEST_CASE("an execution is submitted, waited for without polling, described, rep
 }
 
 TEST_CASE("a waiting request is answered at the end of the execution, not at the end of its time") {
-  Lab lab;
+  ServerSetup lab;
   const std::string id = lab.http.submit(R"({"kind":"echo"})");
   const auto begin = std::chrono::steady_clock::now();
   HttpAnswer ended;
@@ -107,7 +101,7 @@ TEST_CASE("a waiting request is answered at the end of the execution, not at the
 }
 
 TEST_CASE("all byte values survive the way in and out, as base64 and raw, through a worker") {
-  Lab lab;
+  ServerSetup lab;
   const std::string bytes = all_bytes();
   const std::string encoded = core::base64_encode(bytes);
   const std::string as_json = lab.http.submit("{\"kind\":\"echo\",\"payload_base64\":\"" + encoded + "\"}");
@@ -129,7 +123,7 @@ TEST_CASE("all byte values survive the way in and out, as base64 and raw, throug
 }
 
 TEST_CASE("a worker's bytes that are no text do not spoil an answer") {
-  Lab lab;
+  ServerSetup lab;
   EchoWorker worker(lab.valkey);
   const std::string id = lab.http.submit(R"({"kind":"fail"})");
 
@@ -144,7 +138,7 @@ TEST_CASE("a worker's bytes that are no text do not spoil an answer") {
 }
 
 TEST_CASE("an idempotency key stands for its first execution") {
-  Lab lab;
+  ServerSetup lab;
   const std::string fields = "Content-Type: application/json\r\nIdempotency-Key: order-7\r\n";
   const auto first = lab.http.ask("POST", "/v1/executions", R"({"kind":"k","payload":1})", fields);
   const auto second = lab.http.ask("POST", "/v1/executions", R"({"kind":"k","payload":1})", fields);
@@ -164,7 +158,7 @@ TEST_CASE("an idempotency key stands for its first execution") {
 }
 
 TEST_CASE("a batch is answered item by item") {
-  Lab lab;
+  ServerSetup lab;
   std::string body = "{\"executions\":[{\"kind\":\"k\",\"idempotency_key\":\"a\"},{\"kind\":\"k\",\"lane\":\"!\"}";
   for (int i = 0; i < 600; ++i) body += ",{\"kind\":\"k\",\"lane\":\"many\",\"payload\":" + std::to_string(i) + "}";
 
@@ -189,7 +183,7 @@ TEST_CASE("a batch is answered item by item") {
 }
 
 TEST_CASE("listing walks through everything once; counts agree") {
-  Lab lab;
+  ServerSetup lab;
   std::set<std::string> ids;
   for (int i = 0; i < 150; ++i) ids.insert(lab.http.submit(R"({"kind":"k","lane":"l"})"));
 
@@ -210,7 +204,7 @@ TEST_CASE("listing walks through everything once; counts agree") {
 }
 
 TEST_CASE("a lane is given a concurrency cap, which explains why it waits, and what is wrong with one is named") {
-  Lab lab;
+  ServerSetup lab;
   EchoWorker worker(lab.valkey);
   const auto set = [&](const char* policy) { return lab.http.ask("PUT", "/v1/lanes/default/policy", policy); };
   CHECK(set(R"({"concurrency":-1})").reason() == "bad_policy");
@@ -240,7 +234,7 @@ TEST_CASE("a lane is given a concurrency cap, which explains why it waits, and w
 }
 
 TEST_CASE("a lane is given a policy, paused, explained and resumed") {
-  Lab lab;
+  ServerSetup lab;
   EchoWorker worker(lab.valkey);
   CHECK(lab.http.get("/v1/lanes").json.at("lanes").as_array().empty());
   CHECK(lab.http.ask("PUT", "/v1/lanes/default/policy", R"({"weight":3,"depth":64})").status == 200);
@@ -269,7 +263,7 @@ TEST_CASE("a lane is given a policy, paused, explained and resumed") {
 }
 
 TEST_CASE("a namespace does not see another's executions") {
-  Lab lab;
+  ServerSetup lab;
   const std::string id = lab.http.submit(R"({"kind":"k"})");
   const std::string path = "/v1/executions/" + id;
   HttpClient other(lab.server.port, "X-FF-Namespace: other\r\n");
@@ -287,7 +281,7 @@ TEST_CASE("a namespace does not see another's executions") {
 }
 
 TEST_CASE("timers run in the server: a delayed execution becomes ready, an expired one ends, without a worker") {
-  Lab lab;
+  ServerSetup lab;
   const std::string delayed = lab.http.submit(R"({"kind":"k","delay_ms":3000})");
   const std::string expiring = lab.http.submit(R"({"kind":"k","deadline_ms":200})");
   CHECK(lab.http.get("/v1/executions/" + delayed).text("state") == "delayed");
@@ -302,7 +296,7 @@ TEST_CASE("what is wrong with a request is named") {
     int status;
     std::string reason;
   };
-  Lab lab;
+  ServerSetup lab;
   const std::string one = "/v1/executions/" + lab.http.submit(R"({"kind":"k"})");
   const std::string nobody = "/v1/executions/0-01ARZ3NDEKTSV4RRFFQ69G5FAV";
   const std::vector<Wrong> all = {
@@ -406,7 +400,7 @@ TEST_CASE("with a token every route but /healthz needs it") {
 }
 
 TEST_CASE("pages of other sites are turned away, and so are names that only look like this machine") {
-  Lab lab;
+  ServerSetup lab;
   const auto asked = [&lab](const std::string& host, const std::string& fields) {
     return ask(lab.server.port, "GET /v1/counts HTTP/1.1\r\nHost: " + host + "\r\n" + fields + "\r\n")->status;
   };
@@ -419,7 +413,7 @@ TEST_CASE("pages of other sites are turned away, and so are names that only look
 }
 
 TEST_CASE("the metrics page knows what happened") {
-  Lab lab;
+  ServerSetup lab;
   lab.http.submit(R"({"kind":"k","lane":"seen"})");
   CHECK(lab.http.get("/nothing").status == 404);
   HttpClient ops(lab.server.ops_port);

@@ -8,20 +8,14 @@ using namespace ff::test;
 
 namespace {
 
-struct Lab {
-  ValkeyServer valkey;
-  ServerProcess server{ServerProcess::on(valkey)};
-  HttpClient http{server.port};
-};
-
-HttpAnswer put(Lab& lab, const std::string& path, const std::string& json) {
+HttpAnswer put(ServerSetup& lab, const std::string& path, const std::string& json) {
   return lab.http.ask("PUT", path, json, "Content-Type: application/json\r\n");
 }
 
 }  // namespace
 
 TEST_CASE("a quota is put, read, paused, listed and deleted") {
-  Lab lab;
+  ServerSetup lab;
   const auto answer = put(lab, "/v1/quotas/tenant%3Aa",
                                 R"({"concurrency":5,"rate":{"starts":10,"period_ms":60000,"burst":3}})");
   CHECK(answer.status == 200);
@@ -40,7 +34,7 @@ TEST_CASE("a quota is put, read, paused, listed and deleted") {
 }
 
 TEST_CASE("a budget is put, reported to, read and deleted") {
-  Lab lab;
+  ServerSetup lab;
   const auto body = R"({"dimensions":{"tokens":{"soft":50,"hard":100}},
                         "reset":{"every":"day","zone":"Europe/Berlin"},"on_breach":"suspend"})";
   CHECK(put(lab, "/v1/budgets/team", body).status == 200);
@@ -62,7 +56,7 @@ TEST_CASE("a budget is put, reported to, read and deleted") {
 }
 
 TEST_CASE("what is wrong with a limit is named") {
-  Lab lab;
+  ServerSetup lab;
   CHECK(put(lab, "/v1/quotas/q", R"({"concurency":5})").reason() == "unknown_field");
   CHECK(put(lab, "/v1/quotas/q", R"({"rate":{"burst":5}})").reason() == "missing_field");
   CHECK(put(lab, "/v1/quotas/q", R"({"concurrency":-1})").reason() == "bad_quota");
@@ -76,7 +70,7 @@ TEST_CASE("what is wrong with a limit is named") {
 }
 
 TEST_CASE("a submission names its quotas, budget and estimate") {
-  Lab lab;
+  ServerSetup lab;
   const auto body = R"({"kind":"k","payload":1,"quotas":["b","a"],"budget":"c","estimate":{"tokens":5}})";
   const auto id = lab.http.submit(body);
 

@@ -65,4 +65,11 @@ class HttpClient {
   std::optional<RawHttp> connection_;
 };
 
+// A server on a Valkey of its own, and who asks it.
+struct ServerSetup {
+  ValkeyServer valkey;
+  ServerProcess server{ServerProcess::on(valkey)};
+  HttpClient http{server.port};
+};
+
 }  // namespace ff::test

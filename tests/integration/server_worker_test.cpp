@@ -13,11 +13,7 @@ namespace {
 
 namespace json = boost::json;
 
-struct Lab {
-  ValkeyServer valkey;
-  ServerProcess server{ServerProcess::on(valkey)};
-  HttpClient http{server.port};
-
+struct Lab : ServerSetup {
   std::string state(const std::string& id) { return http.get("/v1/executions/" + id).text("state"); }
 };
 

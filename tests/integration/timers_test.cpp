@@ -22,12 +22,6 @@ engine::TimersOptions named(const std::string& name, core::Millis membership = c
   return options;
 }
 
-std::function<void(sdk::Worker&)> plain() {
-  return [](sdk::Worker& worker) {
-    worker.handle("work", [](sdk::Task&) -> sdk::HandlerResult { return core::Payload(); });
-  };
-}
-
 // A connection some of whose slots lead to a shard that is away: calls there end at their deadline.
 class HalfAway final : public script::Connection {
  public:
@@ -70,7 +64,7 @@ TEST_CASE("delayed executions start right after their time, never before it") {
   const auto store = GENERATE(Store::standalone, Store::cluster);
   WorkerSetup setup(store, 64);
   auto engine = setup.engine(named("only"));
-  auto worker = setup.worker(worker_options(32), plain());
+  auto worker = setup.worker(worker_options(32), does_work());
   REQUIRE(setup.until([&] { return (*engine)->stats().runs >= 64 && (*worker)->stats().claims >= 64; }));
   Rng rng(seed());
   std::map<std::string, std::int64_t> delays;
@@ -110,7 +104,7 @@ TEST_CASE("two engines share the partitions, and the other takes over when one d
   CHECK((*first)->stats().partitions >= 16);
   CHECK((*second)->stats().partitions >= 16);
 
-  auto worker = setup.worker(worker_options(64), plain());
+  auto worker = setup.worker(worker_options(64), does_work());
   for (int i = 0; i < 64; ++i) submit_delayed(setup, core::Millis(400));
   first->vanish();
   const auto died_at = steady_clock::now();
@@ -158,7 +152,7 @@ TEST_CASE("retention keeps up with what finishes, in bounded calls") {
   auto options = named("only");
   options.items_per_call = 16;
   auto engine = setup.engine(options);
-  auto worker = setup.worker(worker_options(64), plain());
+  auto worker = setup.worker(worker_options(64), does_work());
   core::Policy policy;
   policy.retention = core::Millis(200);
 
@@ -174,7 +168,7 @@ TEST_CASE("retention keeps up with what finishes, in bounded calls") {
 TEST_CASE("an engine outlives a Valkey that is away, and does then what was due meanwhile") {
   WorkerSetup setup(Store::standalone, 4);
   auto engine = setup.engine(named("only"));
-  auto worker = setup.worker(worker_options(), plain());
+  auto worker = setup.worker(worker_options(), does_work());
   for (int i = 0; i < 20; ++i) submit_delayed(setup, core::Millis(300));
 
   the_server().freeze();

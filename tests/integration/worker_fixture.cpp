@@ -186,6 +186,18 @@ std::int64_t percentile(std::vector<std::int64_t> values, double share) {
   return values[std::clamp<std::size_t>(rank, 1, values.size()) - 1];
 }
 
+sdk::Submission work_in(const std::string& lane) {
+  sdk::Submission submission("work");
+  submission.lane = lane;
+  return submission;
+}
+
+std::function<void(sdk::Worker&)> does_work() {
+  return [](sdk::Worker& worker) {
+    worker.handle("work", [](sdk::Task& task) -> sdk::HandlerResult { return core::Payload(task.id().str()); });
+  };
+}
+
 sdk::WorkerOptions worker_options(std::size_t concurrency, core::Millis lease) {
   sdk::WorkerOptions options;
   options.concurrency = concurrency;

@@ -140,6 +140,11 @@ class WorkerSetup : public Setup {
 // The smallest value with at least this share of all at or below it. Precondition: not empty.
 std::int64_t percentile(std::vector<std::int64_t> values, double share);
 
+// One of kind "work".
+sdk::Submission work_in(const std::string& lane = "default");
+// A handler of "work"; the result is the id.
+std::function<void(sdk::Worker&)> does_work();
+
 sdk::WorkerOptions worker_options(std::size_t concurrency = 8, core::Millis lease = core::Millis(5000));
 
 }  // namespace ff::test

@@ -13,12 +13,6 @@ using Catch::Matchers::ContainsSubstring;
 
 namespace {
 
-sdk::Submission job(const std::string& lane = "default") {
-  sdk::Submission submission("work");
-  submission.lane = lane;
-  return submission;
-}
-
 struct CapSetup : WorkerSetup {
   using WorkerSetup::WorkerSetup;
 
@@ -75,9 +69,9 @@ TEST_CASE("racing workers never run more of a lane than its cap, some of them di
   engine::TimersOptions timers;
   timers.server = "engine";
   auto engine = setup.engine(timers);
-  setup.submit(job(), 600);  // Before there is a cap.
+  setup.submit(work_in(), 600);  // Before there is a cap.
   setup.cap(kCap);
-  auto keyed = job(), needy = job(), limited = job();
+  auto keyed = work_in(), needy = work_in(), limited = work_in();
   keyed.fairness_key = "A";
   needy.requirements.needs = {"gpu"};
   limited.requirements.quotas = {"q"};
@@ -108,7 +102,7 @@ TEST_CASE("a cap is raised, lowered, set to nothing and taken away while workers
   const auto store = GENERATE(Store::standalone, Store::cluster);
   CapSetup setup(store);
   setup.cap(3);
-  setup.submit(job(), 400);
+  setup.submit(work_in(), 400);
   Turnstile gate;
   auto first = setup.worker(worker_options(10), gate.handlers(setup.context));
   auto second = setup.worker(worker_options(10), gate.handlers(setup.context));
@@ -146,7 +140,7 @@ TEST_CASE("a cap is raised, lowered, set to nothing and taken away while workers
 
 TEST_CASE("what ran before its lane had a cap counts from its worker's next claim on") {
   CapSetup setup;
-  setup.submit(job(), 30);
+  setup.submit(work_in(), 30);
   Turnstile gate;
   auto worker = setup.worker(worker_options(8), gate.handlers(setup.context));
   REQUIRE(setup.until([&] { return gate.running == 8; }));
@@ -171,8 +165,8 @@ TEST_CASE("what ran before its lane had a cap counts from its worker's next clai
 TEST_CASE("a lane that may run nothing holds up no other lane of its workers, and says why it waits") {
   CapSetup setup;
   setup.cap(0, "capped");
-  const auto waits = setup.submit(job("capped"), 20).at(0);
-  setup.submit(job("plain"), 200);
+  const auto waits = setup.submit(work_in("capped"), 20).at(0);
+  setup.submit(work_in("plain"), 200);
   Count count;
   auto options = worker_options(4);
   options.lanes = {"capped", "plain"};
@@ -198,11 +192,11 @@ TEST_CASE("a lane that may run nothing holds up no other lane of its workers, an
 TEST_CASE("explain names the cap while all of it is taken, and the turn when it is not") {
   CapSetup setup;
   setup.cap(2);
-  setup.submit(job(), 2);
+  setup.submit(work_in(), 2);
   Turnstile gate;
   auto worker = setup.worker(worker_options(8), gate.handlers(setup.context));
   REQUIRE(setup.until([&] { return gate.running == 2; }));
-  const auto waits = setup.submit(job(), 1).at(0);
+  const auto waits = setup.submit(work_in(), 1).at(0);
 
   const auto explanation = setup.good(setup.client->explain(waits));
   CHECK(explanation.fields.reason == "lane_capped");
@@ -225,7 +219,7 @@ TEST_CASE("a cap is paused, drained and strictly ordered like any lane") {
   policy.concurrency = 2;
   setup.good(setup.client->set_lane_policy("default", policy));
   for (int i = 0; i < 30; ++i) {
-    auto one = job();
+    auto one = work_in();
     one.priority = i % 3;
     setup.good(setup.client->submit(one));
   }
@@ -248,7 +242,7 @@ TEST_CASE("a cap is paused, drained and strictly ordered like any lane") {
 TEST_CASE("what a stopping worker gives back unstarted leaves its places to others") {
   CapSetup setup;
   setup.cap(4);
-  setup.submit(job(), 12);
+  setup.submit(work_in(), 12);
   Turnstile gate;
   auto options = worker_options(8);
   auto first = setup.worker(options, gate.handlers(setup.context));
@@ -283,7 +277,7 @@ TEST_CASE("a server brings the cap and its quota to partitions that missed them"
     return true;
   }));
 
-  setup.submit(job(), 40);
+  setup.submit(work_in(), 40);
   Count count;
   auto worker = setup.worker(worker_options(8), counting(setup.context, count, core::Millis(2)));
   REQUIRE(setup.until([&] { return count.ended == 40; }));
@@ -301,7 +295,7 @@ TEST_CASE("wrong caps, and quotas with the name of a cap, are refused by name") 
     CHECK(refused.error().reason == "bad_policy");
     CHECK_THAT(refused.error().message, ContainsSubstring("concurrency is " + std::to_string(wrong)));
   }
-  auto required = job();
+  auto required = work_in();
   required.requirements.quotas = {"lane:default"};
   core::Quota quota;
   const std::string name = "lane:default", word = "invalid_argument/bad_limit_name";

@@ -13,12 +13,6 @@ using namespace ff::test;
 
 namespace {
 
-sdk::Submission job(const std::string& lane = "default") {
-  sdk::Submission submission("work");
-  submission.lane = lane;
-  return submission;
-}
-
 std::vector<core::ExecutionId> submit(WorkerSetup& setup, const sdk::Submission& like, std::size_t count) {
   std::vector<sdk::Submission> all(count, like);
   std::vector<core::ExecutionId> ids;
@@ -53,13 +47,13 @@ TEST_CASE("a paused lane starts nothing under load, and goes on when it is resum
   WorkerSetup setup(store);
   Log log;
   auto worker = setup.worker(worker_options(4), log.handlers());
-  submit(setup, job(), 200);
+  submit(setup, work_in(), 200);
   REQUIRE(setup.until([&] { return log.count >= 50; }));
 
   setup.good(setup.client->set_lane_state("default", core::LaneState::paused, "ops", "a look at the database"));
   setup.let_pass(300ms);  // What had been claimed runs out.
   const auto then = log.count;
-  submit(setup, job(), 100);
+  submit(setup, work_in(), 100);
   setup.let_pass(500ms);
   CHECK(log.count == then);
   const auto status = setup.good(setup.client->lane("default"));
@@ -76,9 +70,9 @@ TEST_CASE("a paused lane starts nothing under load, and goes on when it is resum
 TEST_CASE("a draining lane refuses submits and finishes what it has") {
   WorkerSetup setup;
   Log log;
-  const auto ids = submit(setup, job(), 50);
+  const auto ids = submit(setup, work_in(), 50);
   setup.good(setup.client->set_lane_state("default", core::LaneState::draining, "ops", ""));
-  CHECK(setup.refusal(setup.client->submit(job())) == "conflict/lane_draining");
+  CHECK(setup.refusal(setup.client->submit(work_in())) == "conflict/lane_draining");
 
   auto worker = setup.worker(worker_options(), log.handlers());
   CHECK(setup.until([&] { return log.count == 50; }));
@@ -89,9 +83,9 @@ TEST_CASE("a full lane refuses with a hint when to come back") {
   core::LanePolicy policy;
   policy.depth = 10;
   setup.good(setup.client->set_lane_policy("default", policy));
-  submit(setup, job(), 10);
+  submit(setup, work_in(), 10);
 
-  const auto refused = setup.run(setup.client->submit(job()));
+  const auto refused = setup.run(setup.client->submit(work_in()));
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == Code::exhausted);
   CHECK(refused.error().reason == "lane_full");
@@ -106,7 +100,7 @@ TEST_CASE("a strict lane runs in exact order of priority and time, wherever it i
   setup.good(setup.client->set_lane_policy("strict", policy));
   std::vector<std::pair<std::int64_t, std::string>> submitted;
   for (int i = 0; i < 60; ++i) {
-    auto one = job("strict");
+    auto one = work_in("strict");
     one.priority = (i * 7) % 4;
     if (i % 5 == 0) one.idempotency_key = "key " + std::to_string(i);
     one.payload = core::Payload(std::to_string(i), "text/plain");
@@ -114,7 +108,7 @@ TEST_CASE("a strict lane runs in exact order of priority and time, wherever it i
     setup.good(setup.client->submit(one));
   }
   std::stable_sort(submitted.begin(), submitted.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  auto many = job("strict");
+  auto many = work_in("strict");
   many.payload = core::Payload("many", "text/plain");
   submit(setup, many, 40);
   Log log;
@@ -134,8 +128,8 @@ TEST_CASE("a strict lane runs in exact order of priority and time, wherever it i
 
 TEST_CASE("a worker serves its lanes by weight and starves none") {
   WorkerSetup setup(Store::standalone, 4);
-  submit(setup, job("big"), 900);
-  submit(setup, job("small"), 900);
+  submit(setup, work_in("big"), 900);
+  submit(setup, work_in("small"), 900);
   Log log;
   auto options = worker_options(8);
   options.lanes = {"small", "big"};
@@ -155,8 +149,8 @@ TEST_CASE("weights come from the lanes' policies when the worker has none") {
   core::LanePolicy policy;
   policy.weight = 9;
   setup.good(setup.client->set_lane_policy("big", policy));
-  submit(setup, job("big"), 900);
-  submit(setup, job("small"), 900);
+  submit(setup, work_in("big"), 900);
+  submit(setup, work_in("small"), 900);
   Log log;
   auto options = worker_options(8);
   options.lanes = {"small", "big"};
@@ -177,9 +171,9 @@ TEST_CASE("work goes only to workers that have what it requires, at once") {
   auto first = setup.worker(options, plain.handlers());
   options.capabilities = {"cuda=12.2"};
   auto second = setup.worker(options, able.handlers());
-  auto needy = job();
+  auto needy = work_in();
   needy.requirements.needs = {"cuda>=12"};
-  auto hopeless = job();
+  auto hopeless = work_in();
   hopeless.requirements.needs = {"cuda>=13"};
 
   submit(setup, needy, 100);
@@ -197,7 +191,7 @@ TEST_CASE("work goes only to workers that have what it requires, at once") {
 TEST_CASE("a hundred executions of one tenant do not wait behind thousands of another") {
   const auto store = GENERATE(Store::standalone, Store::cluster);
   WorkerSetup setup(store, 4);
-  auto noisy = job();
+  auto noisy = work_in();
   noisy.fairness_key = "noisy";
   noisy.payload = core::Payload("A", "text/plain");
   submit(setup, noisy, 4000);

@@ -16,12 +16,6 @@ std::function<void(sdk::Worker&)> gated(Gate& gate) {
   return [&gate](sdk::Worker& worker) { worker.handle_async("work", gate.handler()); };
 }
 
-std::function<void(sdk::Worker&)> plain() {
-  return [](sdk::Worker& worker) {
-    worker.handle("work", [](sdk::Task& task) -> sdk::HandlerResult { return core::Payload(task.id().str()); });
-  };
-}
-
 // Every partition has answered a claim with nothing, and what that left behind has passed.
 bool settled(WorkerSetup& setup, RunningWorker& worker) {
   return setup.until([&] { return worker->stats().claims >= 8 && setup.calls() > 0; });
@@ -62,7 +56,7 @@ TEST_CASE("an idle worker starts work within milliseconds of the submit") {
 
 TEST_CASE("an idle system is silent, and without an engine each partition is looked at once a second") {
   WorkerSetup setup;
-  auto worker = setup.worker(worker_options(), plain());
+  auto worker = setup.worker(worker_options(), does_work());
   REQUIRE(settled(setup, *worker));
   setup.submit_count("work", 50);
   REQUIRE(setup.until([&] { return (*worker)->stats().completed == 50; }));
@@ -149,7 +143,7 @@ TEST_CASE("a wake for more work than the woken worker has room for reaches anoth
     Gate one(setup.context), two(setup.context);
     const auto prepare = [](Gate& gate) {
       return [&gate](sdk::Worker& worker) {
-        plain()(worker);
+        does_work()(worker);
         worker.handle_async("wait", gate.handler());
       };
     };
@@ -190,7 +184,7 @@ TEST_CASE("workers without any engine recover a crashed worker's executions, and
   sdk::Submission later("work");
   later.delay = core::Millis(700);
   const auto delayed = setup.submit(later);
-  auto idle = setup.worker(worker_options(), plain());
+  auto idle = setup.worker(worker_options(), does_work());
   REQUIRE(settled(setup, *idle));
 
   crashed->vanish();

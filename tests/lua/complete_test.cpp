@@ -27,14 +27,6 @@ Complete::Args completion(std::vector<Complete::Item> items, std::int64_t want =
   return args;
 }
 
-script::Result::Ok result(LuaFixture& lua, const std::string& id, std::int64_t generation = -1) {
-  script::Result::Args args;
-  args.ns = "ns";
-  args.id = id;
-  args.generation = generation;
-  return lua.ok<script::Result>(args);
-}
-
 script::Submit::Item lean() {
   auto item = LuaFixture::item();
   item.policy = R"({"mode":"lean"})";
@@ -50,7 +42,7 @@ TEST_CASE("completing keeps the result and its content type, and arms the purge"
   const auto answer = lua.ok<Complete>(completion({item}));
 
   CHECK(answer.outcomes == std::vector<std::string>{"completed"});
-  const auto outcome = result(lua, lease.id);
+  const auto outcome = lua.result(lease.id);
   CHECK(outcome.state == "completed");
   CHECK(outcome.result == item.result);
   CHECK(outcome.content_type == "text/plain");
@@ -68,7 +60,7 @@ TEST_CASE("an empty result costs no key") {
 
   CHECK(lua.complete(lease, "") == "completed");
 
-  CHECK(result(lua, lease.id).result.empty());
+  CHECK(lua.result(lease.id).result.empty());
   CHECK(lua.text({"EXISTS", lua.key("e:" + lease.id + ":r")}) == "0");
 }
 
@@ -92,7 +84,7 @@ TEST_CASE("a completion that names an execution twice ends it once") {
   const auto answer = lua.ok<Complete>(completion({result_of(lease), result_of(lease, "second"), other}));
 
   CHECK(answer.outcomes == std::vector<std::string>{"completed", "completed", "stale_lease"});
-  CHECK(result(lua, lease.id).result == "done");
+  CHECK(lua.result(lease.id).result == "done");
   CHECK(lua.text({"XLEN", lua.key("ev")}) == "3");
 }
 
@@ -121,7 +113,7 @@ TEST_CASE("a holder whose lease was given to another cannot complete") {
 
   CHECK(lua.complete(first, "stale") == "stale_lease");
   CHECK(lua.complete(second, "right") == "completed");
-  CHECK(result(lua, first.id).result == "right");
+  CHECK(lua.result(first.id).result == "right");
   CHECK(lua.complete(first, "stale") == "stale_lease");
 }
 

@@ -9,12 +9,6 @@ namespace {
 using core::Millis;
 using script::Fail;
 
-script::Submit::Item with(const core::Policy& policy) {
-  auto item = LuaFixture::item();
-  item.policy = core::to_wire(policy);
-  return item;
-}
-
 core::Policy no_jitter() {
   core::Policy policy;
   policy.retry.jitter = 0;
@@ -25,7 +19,7 @@ core::Policy no_jitter() {
 // The delay after each of `count` failures.
 std::vector<std::int64_t> delays(LuaFixture& lua, const core::Policy& policy, int count) {
   std::vector<std::int64_t> found;
-  auto lease = lua.held(with(policy));
+  auto lease = lua.held(LuaFixture::item_with(policy));
   for (int i = 0; i < count; ++i) {
     const auto answer = lua.ok<Fail>(lua.fail_args(lease));
     REQUIRE(answer.outcome == "retried");
@@ -132,7 +126,7 @@ TEST_CASE("the last attempt fails the execution") {
   core::Policy policy = no_jitter();
   policy.retry.max_attempts = 2;
   policy.retry.delay = Millis(0);
-  auto lease = lua.held(with(policy));
+  auto lease = lua.held(LuaFixture::item_with(policy));
   REQUIRE(lua.ok<Fail>(lua.fail_args(lease)).outcome == "retried");
   lease = lua.held_again(lease.id);
 
@@ -167,7 +161,7 @@ TEST_CASE("only and never decide by the class") {
   never.retry.never = std::vector<std::string>{"mine"};
   none.retry.never = std::vector<std::string>();
   const auto outcome = [&lua](const core::Policy& policy, const char* name) {
-    return lua.ok<Fail>(lua.fail_args(lua.held(with(policy)), name)).outcome;
+    return lua.ok<Fail>(lua.fail_args(lua.held(LuaFixture::item_with(policy)), name)).outcome;
   };
 
   CHECK(outcome(only, "not_found") == "retried");
@@ -182,7 +176,7 @@ TEST_CASE("the handler's own wish replaces the delay of the policy, but not its 
   LuaFixture lua;
   core::Policy policy = no_jitter();
   policy.retry.max_attempts = 2;
-  auto lease = lua.held(with(policy));
+  auto lease = lua.held(LuaFixture::item_with(policy));
   auto args = lua.fail_args(lease);
   args.retry_after_ms = 0;
   REQUIRE(lua.ok<Fail>(args).outcome == "retried");
@@ -224,7 +218,7 @@ TEST_CASE("a failure is recognised again after the next claim, from the history"
   LuaFixture lua;
   core::Policy policy = no_jitter();
   policy.retry.delay = Millis(0);
-  const auto lease = lua.held(with(policy));
+  const auto lease = lua.held(LuaFixture::item_with(policy));
   lua.ok<Fail>(lua.fail_args(lease));
   lua.held_again(lease.id);
   const auto before = lua.contents();
@@ -238,7 +232,7 @@ TEST_CASE("a receipt is for the lease and the epoch together, and a new holder b
   LuaFixture lua;
   core::Policy policy = no_jitter();
   policy.retry.delay = Millis(0);
-  const auto lease = lua.held(with(policy));
+  const auto lease = lua.held(LuaFixture::item_with(policy));
   lua.ok<Fail>(lua.fail_args(lease));
   lua.held_again(lease.id);
   auto other_lease = lua.fail_args(lease), other_epoch = lua.fail_args(lease);
@@ -290,7 +284,7 @@ TEST_CASE("a lean execution is retried, keeps no history, and is deleted when it
   policy.mode = core::Mode::lean;
   policy.retry.max_attempts = 2;
   policy.retry.delay = Millis(0);
-  auto lease = lua.held(with(policy));
+  auto lease = lua.held(LuaFixture::item_with(policy));
   REQUIRE(lua.ok<Fail>(lua.fail_args(lease)).outcome == "retried");
   CHECK(lua.ok<Fail>(lua.fail_args(lease)).outcome == "retried");
   CHECK(lua.history(lease.id).empty());
@@ -306,7 +300,7 @@ TEST_CASE("the history keeps the last 64 entries") {
   LuaFixture lua;
   core::Policy policy = no_jitter();
   policy.retry.delay = Millis(0);
-  auto lease = lua.held(with(policy));
+  auto lease = lua.held(LuaFixture::item_with(policy));
   for (int i = 0; i < 70; ++i) {
     lua.ok<Fail>(lua.fail_args(lease));
     lease = lua.held_again(lease.id);

@@ -434,6 +434,12 @@ script::Submit::Item LuaFixture::item(std::string id) {
   return item;
 }
 
+script::Submit::Item LuaFixture::item_with(const core::Policy& policy) {
+  auto made = item();
+  made.policy = core::to_wire(policy);
+  return made;
+}
+
 std::string LuaFixture::submit(const std::vector<script::Submit::Item>& items, const std::string& ns) {
   constexpr std::size_t kBatch = 256;
   for (std::size_t begin = 0; begin < items.size(); begin += kBatch) {
@@ -496,6 +502,14 @@ std::string LuaFixture::payload(const std::string& id) {
   return ok<script::Payload>(args).payload;
 }
 
+script::Result::Ok LuaFixture::result(const std::string& id, std::int64_t generation) {
+  script::Result::Args args;
+  args.ns = "ns";
+  args.id = id;
+  args.generation = generation;
+  return ok<script::Result>(args);
+}
+
 std::vector<std::string> LuaFixture::history(const std::string& id) {
   std::vector<std::string> entries;
   for (const auto& row : describe(id).rows) entries.push_back(row.entry);
@@ -542,6 +556,11 @@ std::int64_t LuaFixture::run_due(std::int64_t limit) {
   script::RunDue::Args args;
   args.limit = limit;
   return ok<script::RunDue>(args).done;
+}
+
+std::string LuaFixture::violations() {
+  auto asking = node().client();
+  return check_snapshot(read_snapshot(asking, tag(), SnapshotScope())).text();
 }
 
 Listener::Listener(LuaFixture& lua, const std::vector<std::string>& channels)

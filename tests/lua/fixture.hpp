@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ff/core/keys.hpp"
+#include "ff/core/policy.hpp"
 #include "ff/script/verbs.gen.hpp"
 #include "support/valkey_cluster.hpp"
 #include "support/valkey_server.hpp"
@@ -126,6 +127,7 @@ class LuaFixture {
   // Short cuts, all in namespace "ns" and lane "lane".
   static std::string new_id();
   static script::Submit::Item item(std::string id = new_id());
+  static script::Submit::Item item_with(const core::Policy& policy);
   // Submits the items in batches, which must all be created; returns the id of the first.
   std::string submit(const std::vector<script::Submit::Item>& items, const std::string& ns = "ns");
   std::string submit(script::Submit::Item item);
@@ -140,12 +142,14 @@ class LuaFixture {
   std::string state(const std::string& id) { return field(id, "s"); }
   script::Describe::Ok describe(const std::string& id);
   std::string payload(const std::string& id);
+  script::Result::Ok result(const std::string& id, std::int64_t generation = -1);
   // The history, each entry as JSON.
   std::vector<std::string> history(const std::string& id);
   std::string complete(const Held& lease, std::string result = "done");  // Its outcome.
   script::Fail::Args fail_args(const Held& lease, std::string failure_class = "internal") const;
   std::string release(const Held& lease, bool started, std::int64_t delay_ms = 0);  // Its outcome.
   std::int64_t run_due(std::int64_t limit = 1000);                                 // Items done.
+  std::string violations();  // What the checker finds on the partition.
 
  private:
   static std::vector<std::string> split(const std::string& encoded);

@@ -7,7 +7,6 @@
 
 #include "lua/holder.hpp"
 #include "lua/lane.hpp"
-#include "support/checker.hpp"
 
 namespace ff::test {
 namespace {
@@ -37,11 +36,6 @@ std::map<std::string, int> taken(const script::Claim::Ok& answer) {
 Texts sorted(Texts words) {
   std::sort(words.begin(), words.end());
   return words;
-}
-
-std::string violations(LuaFixture& lua) {
-  auto client = lua.node().client();
-  return check_snapshot(read_snapshot(client, lua.tag(), SnapshotScope())).text();
 }
 
 script::DescribeLimit::Args cap_quota() {
@@ -81,7 +75,7 @@ TEST_CASE("plain work of a lane with a cap is claimed with allowances of the cap
   CHECK(last.rows.size() == 1);
   CHECK(last.lacking.empty());
   CHECK(last.left == 0);
-  CHECK(violations(lua) == "");
+  CHECK(lua.violations() == "");
 }
 
 TEST_CASE("what is left that allowances are left for counts as left, with its rank") {
@@ -118,7 +112,7 @@ TEST_CASE("every line of a lane with a cap counts against it, beside what it req
 
   CHECK(taken(answer) == std::map<std::string, int>{{"#lane:lane", 3}, {"#lane:lane #q", 1}, {"#lane:lane +gpu", 1}});
   CHECK(sorted(answer.lacking) == Texts{"1 #lane:lane", "1 #lane:lane #q +gpu"});
-  CHECK(violations(lua) == "");
+  CHECK(lua.violations() == "");
 }
 
 TEST_CASE("with many lines a claim finds those it has allowances for, the lane's own and keyed ones among them") {
@@ -136,7 +130,7 @@ TEST_CASE("with many lines a claim finds those it has allowances for, the lane's
 
   CHECK(taken(answer) == std::map<std::string, int>{{"#lane:lane", 3}, {"#lane:lane +c59", 1}});
   CHECK(answer.lacking.size() == 9);
-  CHECK(violations(lua) == "");
+  CHECK(lua.violations() == "");
 }
 
 TEST_CASE("without its cap a lane gives plain work to anybody again, and wakes workers for it") {

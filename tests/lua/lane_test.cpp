@@ -7,7 +7,6 @@
 #include <set>
 
 #include "lua/lane.hpp"
-#include "support/checker.hpp"
 
 namespace ff::test {
 namespace {
@@ -18,11 +17,6 @@ std::string outcome(LuaFixture& lua, script::Submit::Item item, bool again = fal
   args.again = again;
   args.items.push_back(std::move(item));
   return lua.ok<script::Submit>(args).rows.at(0).outcome;
-}
-
-std::string violations(LuaFixture& lua) {
-  auto client = lua.node().client();
-  return check_snapshot(read_snapshot(client, lua.tag(), SnapshotScope())).text();
 }
 
 TEST_CASE("a paused lane starts nothing, loses nothing and wakes nobody; resumed, it wakes workers") {
@@ -45,7 +39,7 @@ TEST_CASE("a paused lane starts nothing, loses nothing and wakes nobody; resumed
   lane.state("running");
   CHECK(listener.heard() == std::vector<std::string>{"w:worker ready ns/lane"});
   CHECK(lua.claim(5).size() == 1);
-  CHECK(violations(lua) == "");
+  CHECK(lua.violations() == "");
 }
 
 TEST_CASE("what runs when its lane is paused may end, and its retry waits") {
@@ -180,7 +174,7 @@ TEST_CASE("another worth of priority ranks anew what waits, in every line") {
     core::LanePolicy policy;
     policy.aging = core::Millis(aging);
     lane.policy(policy);
-    CHECK(violations(lua) == "");
+    CHECK(lua.violations() == "");
     for (const auto& [id, ms] : since) CHECK(lua.describe(id).timer_at == ms);
   }
 
@@ -208,7 +202,7 @@ TEST_CASE("executions that say nothing follow their lane, as it is when it matte
   const auto row = lua.claim(1).at(0);
   CHECK(row.timeout_ms == 5000);
   CHECK(lua.score("timeouts", next) == lua.describe(next).began_at + 5000);
-  CHECK(violations(lua) == "");
+  CHECK(lua.violations() == "");
   lua.make_due("timeouts", next);
   lua.run_due();
   CHECK(lua.state(next) == "failed");

@@ -22,12 +22,6 @@ Replay::Args replay(const std::string& id, std::int64_t generation = 0) {
   return args;
 }
 
-script::Result::Ok result(LuaFixture& lua, const std::string& id, std::int64_t generation) {
-  auto args = of<script::Result::Args>(id);
-  args.generation = generation;
-  return lua.ok<script::Result>(args);
-}
-
 // Completes the execution with a result of its own content type.
 void complete_with(LuaFixture& lua, const Held& lease, const std::string& bytes, const std::string& type) {
   script::Complete::Args args;
@@ -100,7 +94,7 @@ TEST_CASE("old results stay readable, with their content types, through several 
   }
 
   for (std::int64_t generation = 0; generation < 5; ++generation) {
-    const auto found = result(lua, id, generation);
+    const auto found = lua.result(id, generation);
     CHECK(found.state == "completed");
     CHECK(found.generation == generation);
     CHECK(found.result == "result " + std::to_string(generation));
@@ -121,10 +115,10 @@ TEST_CASE("an earlier generation that ended without a result tells how it ended"
   complete_with(lua, lua.held_again(lease.id), "", "");
   lua.ok<Replay>(replay(lease.id, 1));
 
-  CHECK(result(lua, lease.id, 0).state == "failed");
-  CHECK(result(lua, lease.id, 0).failure_class == "not_found");
-  CHECK(result(lua, lease.id, 1).state == "completed");
-  CHECK(result(lua, lease.id, 1).result.empty());
+  CHECK(lua.result(lease.id, 0).state == "failed");
+  CHECK(lua.result(lease.id, 0).failure_class == "not_found");
+  CHECK(lua.result(lease.id, 1).state == "completed");
+  CHECK(lua.result(lease.id, 1).result.empty());
 }
 
 TEST_CASE("an old result outlives the history that told of it") {
@@ -134,7 +128,7 @@ TEST_CASE("an old result outlives the history that told of it") {
   lua.ok<Replay>(replay(lease.id));
   lua.text({"DEL", lua.key("e:" + lease.id + ":h")});
 
-  CHECK(result(lua, lease.id, 0).result == "first");
+  CHECK(lua.result(lease.id, 0).result == "first");
 }
 
 TEST_CASE("the same replay again gets the same answer and has no second effect") {

@@ -6,7 +6,6 @@
 
 #include "ff/core/capability.hpp"
 #include "lua/fixture.hpp"
-#include "support/checker.hpp"
 #include "support/seed.hpp"
 
 namespace ff::test {
@@ -47,12 +46,6 @@ std::string kinds(const script::Claim::Ok& answer) {
   return all;
 }
 
-std::string violations(LuaFixture& lua) {
-  auto client = lua.node().client();
-  SnapshotScope scope;
-  return check_snapshot(read_snapshot(client, lua.tag(), scope)).text();
-}
-
 TEST_CASE("an execution goes only to a worker that has what it requires") {
   LuaFixture lua;
   const auto id = lua.submit(requiring("+cuda>=12 +gpu"));
@@ -69,7 +62,7 @@ TEST_CASE("an execution goes only to a worker that has what it requires") {
   REQUIRE(answer.rows.size() == 1);
   CHECK(answer.rows[0].id == id);
   CHECK(answer.rows[0].requirements == "+cuda>=12 +gpu");
-  CHECK(violations(lua) == "");
+  CHECK(lua.violations() == "");
 }
 
 TEST_CASE("a worker with capabilities also takes plain work, the best of all lines first") {
@@ -84,7 +77,7 @@ TEST_CASE("a worker with capabilities also takes plain work, the best of all lin
 
   CHECK(kinds(lua.ok<script::Claim>(claim_args(2, {"gpu"}))) == "cb");
   CHECK(kinds(lua.ok<script::Claim>(claim_args(2, {}))) == "a");
-  CHECK(violations(lua) == "");
+  CHECK(lua.violations() == "");
 }
 
 TEST_CASE("requirements that do not fit into the core are kept beside it, through a retry") {
@@ -108,7 +101,7 @@ TEST_CASE("requirements that do not fit into the core are kept beside it, throug
   auto fail = lua.fail_args(lease);
   fail.retry_after_ms = 0;
   lua.ok<script::Fail>(fail);
-  CHECK(violations(lua) == "");
+  CHECK(lua.violations() == "");
 
   CHECK(lua.ok<script::Claim>(claim_args(1, {"capability-10"})).rows.empty());
   CHECK(lua.ok<script::Claim>(claim_args(1, capabilities)).rows.size() == 1);
@@ -204,7 +197,7 @@ TEST_CASE("limited work needs an allowance, and a claim says what it has none fo
   auto able = lua.ok<script::Claim>(claim_args(5, {"gpu"}, {"1 #tenant:b +gpu"}));
   CHECK(able.rows.size() == 1);
   CHECK(able.lacking == std::vector<std::string>{"1 #tenant:a"});
-  CHECK(violations(lua) == "");
+  CHECK(lua.violations() == "");
 }
 
 TEST_CASE("a change to the priority it has leaves an execution where it stands, also a second time") {
@@ -237,7 +230,7 @@ TEST_CASE("fairness keys are served in turn, by weight, however many wait for ea
   std::string more;
   for (int i = 0; i < 8; ++i) more += kinds(lua.ok<script::Claim>(claim_args(1, {})));
   CHECK(std::count(more.begin(), more.end(), 'B') == 4);
-  CHECK(violations(lua) == "");
+  CHECK(lua.violations() == "");
 }
 
 TEST_CASE("a key that comes back at once is not ahead of those that wait") {
@@ -251,7 +244,7 @@ TEST_CASE("a key that comes back at once is not ahead of those that wait") {
 
   CHECK(std::count(served.begin(), served.end(), 'B') >= 19);
   CHECK(std::count(served.begin(), served.end(), 'B') <= 21);
-  CHECK(violations(lua) == "");
+  CHECK(lua.violations() == "");
 }
 
 TEST_CASE("a noisy tenant: a hundred of B behind a hundred thousand of A wait as in an empty lane") {
@@ -304,7 +297,7 @@ TEST_CASE("a change of priority while waiting works in every line") {
     const auto since = lua.describe(id).timer_at;
     lua.ok<script::ChangePriority>(args);
     CHECK(lua.describe(id).timer_at == since);
-    CHECK(violations(lua) == "");
+    CHECK(lua.violations() == "");
   }
   auto args = claim_args(3, {"gpu"});
   std::set<std::string> best;
@@ -358,7 +351,7 @@ class Fuzz {
       else if (kind < 8) claim();
       else if (kind < 9) cancel();
       else change_priority();
-      if (i % 10 == 9) REQUIRE(violations(lua_) == "");
+      if (i % 10 == 9) REQUIRE(lua_.violations() == "");
       if (rng_.chance(0.02)) lua_.reload();
     }
     CHECK(claimed_ > 100);

@@ -29,7 +29,7 @@ std::int64_t append(LuaFixture& lua, const Held& lease, std::int64_t sequence, c
   return lua.ok<script::AppendFrames>(append_args(lease, sequence, data)).number;
 }
 
-script::ReadFrames::Ok read(LuaFixture& lua, const std::string& id, std::int64_t generation = 0,
+script::ReadFrames::Ok read_frames(LuaFixture& lua, const std::string& id, std::int64_t generation = 0,
                             std::int64_t number = 0, std::int64_t limit = 1000) {
   script::ReadFrames::Args args;
   args.ns = "ns";
@@ -71,18 +71,18 @@ TEST_CASE("frames are read in order, with all they were given, from behind any p
   CHECK(append(lua, lease, 1, {"a", std::string("\0\xff\r\n", 4)}) == 2);
   CHECK(append(lua, lease, 3, {"c"}) == 3);
 
-  const auto page = read(lua, lease.id);
+  const auto page = read_frames(lua, lease.id);
 
   CHECK(told(page) == Words{"0-1 durable a", "0-2 durable " + std::string("\0\xff\r\n", 4), "0-3 durable c"});
   CHECK(page.rows[0].type == "line");
   CHECK(page.rows[0].content_type == "text/plain");
   CHECK(page.rows[0].attempt == 1);
   CHECK(page.state == "active");
-  CHECK(told(read(lua, lease.id, 0, 2)) == Words{"0-3 durable c"});
-  const auto first = read(lua, lease.id, 0, 0, 1);
+  CHECK(told(read_frames(lua, lease.id, 0, 2)) == Words{"0-3 durable c"});
+  const auto first = read_frames(lua, lease.id, 0, 0, 1);
   CHECK(first.more);
   CHECK(first.number == 1);
-  CHECK(read(lua, lease.id, 0, 3).rows.empty());
+  CHECK(read_frames(lua, lease.id, 0, 3).rows.empty());
 }
 
 TEST_CASE("a repeated append has no second effect and gets the first answer, also after the end") {
@@ -96,7 +96,8 @@ TEST_CASE("a repeated append has no second effect and gets the first answer, als
   CHECK(append(lua, lease, 2, {"b", "c"}) == 3);  // A call that holds what is known and what is new.
   lua.complete(lease);
   CHECK(append(lua, lease, 1, {"a", "b"}) == 2);
-  CHECK(told(read(lua, lease.id)) == Words{"0-1 durable a", "0-2 durable b", "0-3 durable c", "0-4 end completed"});
+  CHECK(told(read_frames(lua, lease.id)) ==
+        Words{"0-1 durable a", "0-2 durable b", "0-3 durable c", "0-4 end completed"});
 }
 
 TEST_CASE("a gap in the sequence is refused") {
@@ -140,7 +141,7 @@ TEST_CASE("the next attempt goes on behind, and its frames say which it was") {
 
   CHECK(append(lua, next, 1, {"b"}) == 2);
 
-  const auto page = read(lua, lease.id);
+  const auto page = read_frames(lua, lease.id);
   CHECK(told(page) == Words{"0-1 durable a", "0-2 durable b"});
   CHECK(page.rows[0].attempt == 1);
   CHECK(page.rows[1].attempt == 2);
@@ -151,16 +152,16 @@ TEST_CASE("a replay numbers anew and leaves the earlier frames and how they ende
   const auto lease = lua.held();
   append(lua, lease, 1, {"a"});
   lua.complete(lease);
-  CHECK(told(read(lua, lease.id, 0, 1)) == Words{"0-2 end completed"});
+  CHECK(told(read_frames(lua, lease.id, 0, 1)) == Words{"0-2 end completed"});
   replay(lua, lease.id, 0);
-  CHECK(told(read(lua, lease.id, 0, 1)) == Words{"0-2 end completed"});
+  CHECK(told(read_frames(lua, lease.id, 0, 1)) == Words{"0-2 end completed"});
   const auto next = lua.held_again(lease.id);
   append(lua, next, 1, {"b"});
   lua.ok<script::Fail>(lua.fail_args(next, "not_found"));
 
-  CHECK(told(read(lua, lease.id)) ==
+  CHECK(told(read_frames(lua, lease.id)) ==
         Words{"0-1 durable a", "0-2 end completed", "1-1 durable b", "1-2 end failednot_found"});
-  CHECK(told(read(lua, lease.id, 0, 2)) == Words{"1-1 durable b", "1-2 end failednot_found"});
+  CHECK(told(read_frames(lua, lease.id, 0, 2)) == Words{"1-1 durable b", "1-2 end failednot_found"});
 }
 
 TEST_CASE("the summary is one document in the place of its last patch") {
@@ -170,10 +171,10 @@ TEST_CASE("the summary is one document in the place of its last patch") {
   args.items[1].mode = args.items[3].mode = "summary";
   lua.ok<script::AppendFrames>(args);
 
-  CHECK(told(read(lua, lease.id)) ==
+  CHECK(told(read_frames(lua, lease.id)) ==
         Words{"0-1 durable a", "0-3 durable b", R"(0-4 summary {"n":1,"m":2})", "0-5 durable c"});
-  CHECK(told(read(lua, lease.id, 0, 4)) == Words{"0-5 durable c"});
-  CHECK(told(read(lua, lease.id, 0, 0, 2)) == Words{"0-1 durable a", "0-3 durable b"});
+  CHECK(told(read_frames(lua, lease.id, 0, 4)) == Words{"0-5 durable c"});
+  CHECK(told(read_frames(lua, lease.id, 0, 0, 2)) == Words{"0-1 durable a", "0-3 durable b"});
 }
 
 TEST_CASE("the oldest frames beyond 10000 are trimmed, and a reader is told of the gap") {
@@ -183,11 +184,11 @@ TEST_CASE("the oldest frames beyond 10000 are trimmed, and a reader is told of t
   for (std::int64_t sequence = 1; sequence <= 10'001; sequence += 250) append(lua, lease, sequence, batch);
 
   CHECK(lua.text({"XLEN", lua.key("e:" + lease.id + ":f")}) == "10000");
-  const auto page = read(lua, lease.id);
+  const auto page = read_frames(lua, lease.id);
   CHECK(page.lost);
   CHECK(page.rows.at(0).number == 251);
-  CHECK(read(lua, lease.id, 0, 249).lost);
-  CHECK_FALSE(read(lua, lease.id, 0, 250).lost);
+  CHECK(read_frames(lua, lease.id, 0, 249).lost);
+  CHECK_FALSE(read_frames(lua, lease.id, 0, 250).lost);
 }
 
 TEST_CASE("the oldest frames beyond 8 MiB are trimmed") {
@@ -198,8 +199,8 @@ TEST_CASE("the oldest frames beyond 8 MiB are trimmed") {
 
   CHECK(lua.text({"XLEN", lua.key("e:" + lease.id + ":f")}) == "128");
   CHECK(lua.text({"HGET", lua.key("e:" + lease.id + ":s"), "z"}) == "8388608");
-  CHECK(read(lua, lease.id).lost);
-  CHECK(read(lua, lease.id, 0, 16).rows.at(0).number == 17);
+  CHECK(read_frames(lua, lease.id).lost);
+  CHECK(read_frames(lua, lease.id, 0, 16).rows.at(0).number == 17);
 }
 
 TEST_CASE("frames and calls have a bound in bytes") {
@@ -266,11 +267,11 @@ TEST_CASE("every end of an execution closes its stream, and is told to who tails
 
     end.end(lua, lease);
 
-    CHECK(told(read(lua, lease.id)) == Words{"0-1 durable a", std::string("0-2 end ") + end.marker});
-    const auto page = read(lua, lease.id, 0, 1);
+    CHECK(told(read_frames(lua, lease.id)) == Words{"0-1 durable a", std::string("0-2 end ") + end.marker});
+    const auto page = read_frames(lua, lease.id, 0, 1);
     CHECK(page.rows.at(0).at > 0);
     CHECK(listener.heard() == Words{"f:" + lease.id + " ended " + page.state});
-    CHECK(read(lua, lease.id, 0, 2).rows.empty());
+    CHECK(read_frames(lua, lease.id, 0, 2).rows.empty());
   }
 }
 
@@ -278,14 +279,14 @@ TEST_CASE("an execution that appended nothing has a closing marker, too") {
   LuaFixture lua;
   const auto lease = lua.held();
   lua.complete(lease);
-  CHECK(told(read(lua, lease.id)) == Words{"0-1 end completed"});
+  CHECK(told(read_frames(lua, lease.id)) == Words{"0-1 end completed"});
 }
 
 TEST_CASE("a place beyond the end is told as a loss, as after a failover") {
   LuaFixture lua;
   const auto lease = lua.held();
   append(lua, lease, 1, {"a"});
-  const auto page = read(lua, lease.id, 0, 7);
+  const auto page = read_frames(lua, lease.id, 0, 7);
   CHECK(page.lost);
   CHECK(page.number == 1);
 }
@@ -324,7 +325,7 @@ TEST_CASE("a lean execution has a stream while it runs") {
   const auto lease = lua.held(item);
   append(lua, lease, 1, {"a"});
   tail(lua, lease.id);
-  CHECK(told(read(lua, lease.id)) == Words{"0-1 durable a"});
+  CHECK(told(read_frames(lua, lease.id)) == Words{"0-1 durable a"});
   Listener listener(lua, {"f:" + lease.id});
 
   lua.complete(lease);

@@ -23,12 +23,6 @@ std::map<std::string, std::int64_t> scanners(const RunDue::Ok& answer) {
   return found;
 }
 
-script::Submit::Item with(const core::Policy& policy) {
-  auto item = LuaFixture::item();
-  item.policy = core::to_wire(policy);
-  return item;
-}
-
 TEST_CASE("an idle partition has nothing to do and nothing to wait for") {
   LuaFixture lua;
 
@@ -112,7 +106,7 @@ TEST_CASE("a crash is queued again at once, then with backoff, and fails beyond 
   policy.crash.max = 3;
   policy.crash.delay = Millis(4'000);
   policy.crash.max_delay = Millis(6'000);
-  auto lease = lua.held(with(policy));
+  auto lease = lua.held(LuaFixture::item_with(policy));
   const std::vector<std::int64_t> delays = {0, 4'000, 6'000};
   for (std::size_t crash = 0; crash < delays.size(); ++crash) {
     lua.make_due("active", lease.id);
@@ -162,7 +156,7 @@ TEST_CASE("an attempt that takes too long fails as timeout and follows the retry
   policy.attempt_timeout = Millis(5'000);
   policy.retry.max_attempts = 2;
   policy.retry.delay = Millis(0);
-  auto lease = lua.held(with(policy));
+  auto lease = lua.held(LuaFixture::item_with(policy));
   Listener worker(lua, {"w:worker"});
   lua.make_due("timeouts", lease.id);
 
@@ -192,7 +186,7 @@ TEST_CASE("a timeout can be a class that is not retried") {
   core::Policy policy;
   policy.attempt_timeout = Millis(5'000);
   policy.retry.never = std::vector<std::string>{"timeout"};
-  const auto lease = lua.held(with(policy));
+  const auto lease = lua.held(LuaFixture::item_with(policy));
   lua.make_due("timeouts", lease.id);
 
   lua.run_due();
@@ -244,7 +238,7 @@ TEST_CASE("of several things due at once the deadline wins, then the timeout") {
   LuaFixture lua;
   core::Policy policy;
   policy.attempt_timeout = Millis(5'000);
-  auto both = with(policy), all = with(policy);
+  auto both = LuaFixture::item_with(policy), all = LuaFixture::item_with(policy);
   all.deadline_ms = 60'000;
   const auto timed = lua.held(both), ended = lua.held(all);
   lua.change(ended.id, {"d", "1"});

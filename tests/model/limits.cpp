@@ -11,9 +11,6 @@ namespace {
 constexpr std::int64_t kWaitersLookedAt = 64, kToldAtOnce = 16, kNextWaiterMs = 1000;
 constexpr std::size_t kStartsKept = 200;
 
-std::string text(std::int64_t value) { return std::to_string(value); }
-Reply refused(const char* why) { return answered({"refused", why}); }
-
 Amounts amounts_of(const std::string& wire) { return ff::core::amounts_from_wire(wire).value(); }
 
 Amounts without_zeros(Amounts amounts) {

@@ -12,7 +12,7 @@ namespace ff::model {
 namespace {
 
 constexpr std::size_t kHistoryMax = 64, kEventsKept = 16;
-constexpr std::int64_t kHandoffMs = 1000, kPatienceMs = 5000;
+constexpr std::int64_t kHandoffMs = 1000;
 
 Entry attempt_entry(const Execution& execution) {
   Entry entry;

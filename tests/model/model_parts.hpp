@@ -15,6 +15,8 @@ constexpr std::int64_t kRankEpochMs = 1735689600000, kPriorityMax = 9000;
 constexpr std::int64_t kStrictStep = std::int64_t(1) << 39;  // No time makes up for one step of priority.
 constexpr std::size_t kRowFieldsAlways = 9, kRowFields = 18;  // Of what a claim hands over.
 constexpr std::size_t kInCore = 64;  // Bytes of requirements; longer ones are a satellite.
+constexpr std::int64_t kStepsKept = 8;
+constexpr std::int64_t kPatienceMs = 5000;  // For how long one leaves an execution to who is preferred.
 constexpr std::int64_t kFront = -1;  // As the time that a ready execution ranks by.
 
 // The first 16 hex digits of a text's SHA-1.
@@ -41,6 +43,8 @@ inline Reply answered(std::vector<std::string> fields) {
   reply.fields = std::move(fields);
   return reply;
 }
+inline Reply refused(const char* why) { return answered({"refused", why}); }
+inline std::string text(std::int64_t value) { return std::to_string(value); }
 
 // Reads arguments in order.
 class Args {

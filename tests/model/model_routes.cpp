@@ -15,7 +15,7 @@
 namespace ff::model {
 namespace {
 
-constexpr std::int64_t kPatienceMs = 5000, kTagMax = (std::int64_t(1) << 39) - 1, kServiceKnownMs = 60'000;
+constexpr std::int64_t kTagMax = (std::int64_t(1) << 39) - 1, kServiceKnownMs = 60'000;
 constexpr std::int64_t kSetSeenMs = 10'000, kSetKeptMs = 3'600'000, kSweepMs = 60'000, kForgetMs = 600'000;
 constexpr std::int64_t kLiveMs = 120'000, kCountMs = 10'000, kPruneMs = 1000;
 constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();

@@ -9,13 +9,6 @@ namespace {
 using Place = Execution::Place;
 using Frame = Execution::Frame;
 
-std::string text(std::int64_t value) { return std::to_string(value); }
-
-Reply refused(const char* why) {
-  Reply reply;
-  reply.fields = {"refused", why};
-  return reply;
-}
 
 // As the current generation sees it: an earlier one's numbers and lease do not count.
 Execution::Stream view(const Execution& execution) {

@@ -10,10 +10,9 @@ namespace {
 
 using ff::core::Condition;
 
-constexpr std::int64_t kStepsKept = 8, kSignalsDefault = 1000, kBytesDefault = 65536;
+constexpr std::int64_t kSignalsDefault = 1000, kBytesDefault = 65536;
 constexpr std::size_t kHandedOver = 32;
 
-std::string text(std::int64_t value) { return std::to_string(value); }
 
 bool among(const std::vector<std::string>& list, const std::string& word) {
   return std::find(list.begin(), list.end(), word) != list.end();
@@ -49,8 +48,6 @@ std::string netstrings(const std::vector<std::string>& fields) {
   for (const auto& field : fields) all += std::to_string(field.size()) + ":" + field;
   return all;
 }
-
-Reply refused(const char* why) { return answered({"refused", why}); }
 
 // Labels that the condition names.
 bool labels_known(const Condition& node, Step& step) {

@@ -11,9 +11,8 @@ namespace {
 
 constexpr std::int64_t kEngineSilentMs = 30000, kEngineLookMs = 60000, kLookMs = 1000, kDueOfAClaim = 8;
 constexpr int kItemFields = 4;  // And the rare ones that travel.
-constexpr std::int64_t kResultsKept = 8, kStepsKept = 8, kOffDuty = 20, kAnyTime = std::int64_t(1) << 53;
+constexpr std::int64_t kResultsKept = 8, kOffDuty = 20, kAnyTime = std::int64_t(1) << 53;
 
-std::string text(std::int64_t value) { return std::to_string(value); }
 std::string word(State state) { return std::string(ff::core::to_string(state)); }
 
 Reply ok() {
@@ -26,13 +25,6 @@ template <class... Fields>
 Reply ok(Fields... fields) {
   Reply reply = ok();
   (reply.fields.push_back(std::move(fields)), ...);
-  return reply;
-}
-
-Reply refused(const char* why) {
-  Reply reply;
-  reply.fields.emplace_back("refused");
-  reply.fields.emplace_back(why);
   return reply;
 }
 

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -40,13 +39,6 @@ constexpr string_view kSatellites = "prxytofsn";  // And h, r<generation>, and s
 constexpr std::int64_t kStepsKept = 8, kNever = 99'999'999'999'999;
 constexpr std::int64_t kFramesMax = 10000 + 1, kStreamBytesMax = 8 << 20;  // One more: a closing marker of a replay.
 
-std::optional<std::int64_t> number(string_view text) {
-  std::int64_t value = 0;
-  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
-
 std::optional<ff::core::State> state_of(string_view word) {
   for (auto state : ff::core::kStates) {
     if (ff::core::to_string(state) == word) return state;
@@ -59,7 +51,7 @@ std::int64_t json_number(string_view json, string_view name, std::int64_t otherw
   auto at = json.find(name);
   if (at == string_view::npos) return otherwise;
   auto text = json.substr(at + name.size());
-  return number(text.substr(0, text.find_first_not_of("0123456789"))).value_or(otherwise);
+  return whole_number(text.substr(0, text.find_first_not_of("0123456789"))).value_or(otherwise);
 }
 
 // How many signals the document of a step counts.
@@ -114,7 +106,7 @@ void read_fields(const Snapshot& snapshot, const StoredKey& key, Execution& exec
     auto field = field_of(values[i]);
     if (field == fields) continue;
     execution.core[field] = values[i + 1];
-    execution.number[field] = number(values[i + 1]).value_or(0);
+    execution.number[field] = whole_number(values[i + 1]).value_or(0);
   }
   if (execution.has(s)) execution.state = state_of(execution.core[s]);
 }
@@ -270,7 +262,7 @@ void Checker::other_key(const StoredKey& key) {
   lane_key(key);
   if (rest == "absent" || rest == "gone") return complain({}, rest, "never to exist", string(key.type));
   if (rest != "ev") return;
-  if (of_type(key, "stream") && number(key.note).value_or(0) > std::int64_t(kEventsAbout + kEventsSlack)) {
+  if (of_type(key, "stream") && whole_number(key.note).value_or(0) > std::int64_t(kEventsAbout + kEventsSlack)) {
     complain({}, rest, "about 4096 entries", string(key.note));
   }
 }
@@ -280,9 +272,9 @@ void Checker::partition_hash(const StoredKey& key) {
   auto values = snapshot_.values(key);
   for (std::size_t i = 0; i < values.size(); i += 2) {
     bool known = values[i] == "hi" || values[i] == "skew" || values[i] == "lv";
-    if (values[i] == "hi") hi_ = number(values[i + 1]).value_or(0);
+    if (values[i] == "hi") hi_ = whole_number(values[i + 1]).value_or(0);
     if (!known) complain({}, "", "the fields hi, skew and lv", string(values[i]));
-    if (number(values[i + 1]).value_or(-1) < 0) complain({}, "", "milliseconds in " + string(values[i]),
+    if (whole_number(values[i + 1]).value_or(-1) < 0) complain({}, "", "milliseconds in " + string(values[i]),
         string(values[i + 1]));
   }
 }
@@ -295,7 +287,8 @@ void Checker::idempotency_key(const StoredKey& key) {
   auto text = values.empty() ? string_view() : values[0];
   auto first = text.find(' ');
   auto second = first == string_view::npos ? first : text.find(' ', first + 1);
-  bool good = first == 26 && second != string_view::npos && number(text.substr(27, second - 27)).value_or(-1) >= 0;
+  bool good = first == 26 && second != string_view::npos &&
+              whole_number(text.substr(27, second - 27)).value_or(-1) >= 0;
   if (!good) complain({}, key.rest, "<ulid> <expires ms> <fingerprint>", string(text));
 }
 
@@ -310,7 +303,7 @@ void Checker::satellite_key(const StoredKey& key) {
 
 void Checker::note_step(const StoredKey& key, Execution& execution, string_view which) {
   if (!of_type(key, which[0] == 's' ? "string" : "hash", execution.ulid)) return;
-  auto& step = execution.steps[number(which.substr(1)).value()];
+  auto& step = execution.steps[whole_number(which.substr(1)).value()];
   auto values = snapshot_.values(key);
   if (which[0] == 's') {
     step.document = true;
@@ -359,7 +352,7 @@ void Checker::step_index(const StoredKey& key) {
   for (std::size_t i = 0; i < values.size(); i += 2) {
     auto* execution = member(key, values[i]);
     if (execution == nullptr || !execution->readable) continue;
-    bool good = execution->has(h) && !execution->ended() && number(values[i + 1]).value_or(0) > 0;
+    bool good = execution->has(h) && !execution->ended() && whole_number(values[i + 1]).value_or(0) > 0;
     if (!good) complain(values[i], key.rest, "an unfinished execution with steps, and a time", string(values[i + 1]));
   }
 }
@@ -376,8 +369,8 @@ void Checker::event_key(const StoredKey& key) {
 
 void Checker::note_satellite(const StoredKey& key, Execution& execution, string_view which) {
   bool of_step = which.size() > 1 && string_view("smd").find(which[0]) != string_view::npos;
-  if (of_step && number(which.substr(1)).value_or(0) > 0) return note_step(key, execution, which);
-  bool old_result = which.size() > 1 && which[0] == 'r' && number(which.substr(1)).has_value();
+  if (of_step && whole_number(which.substr(1)).value_or(0) > 0) return note_step(key, execution, which);
+  bool old_result = which.size() > 1 && which[0] == 'r' && whole_number(which.substr(1)).has_value();
   bool known = old_result || which == "h" || (which.size() == 1 && kSatellites.find(which[0]) != string_view::npos);
   if (!known) return complain(execution.ulid, key.rest, "a known satellite", string(which));
   string_view type = which == "h" ? "list" : which == "o" || which == "s" ? "hash" : which == "f" ? "stream" : "string";
@@ -385,12 +378,12 @@ void Checker::note_satellite(const StoredKey& key, Execution& execution, string_
   if (type == "string" && key.note == "0") complain(execution.ulid, key.rest, "bytes", "an empty string");
   if (which == "h") {
     execution.history = true;
-    if (number(key.note).value_or(0) > std::int64_t(kHistoryMax))
+    if (whole_number(key.note).value_or(0) > std::int64_t(kHistoryMax))
       complain(execution.ulid, key.rest, "at most 64", string(key.note));
   }
   if (which == "s") check_stream(key, execution);
   execution.frames |= which == "f";
-  if (which == "f" && number(key.note).value_or(0) > kFramesMax)
+  if (which == "f" && whole_number(key.note).value_or(0) > kFramesMax)
     complain(execution.ulid, key.rest, "at most 10000 frames", string(key.note));
   if (which == "y" && key.count == 1) execution.policy = snapshot_.values(key)[0];
   execution.progress |= which == "o";
@@ -398,7 +391,7 @@ void Checker::note_satellite(const StoredKey& key, Execution& execution, string_
   execution.result |= which == "r";
   execution.payload |= which == "p";
   execution.more_satellites |= which != "p" && which != "r";
-  if (old_result && *number(which.substr(1)) >= execution.number[g]) {
+  if (old_result && *whole_number(which.substr(1)) >= execution.number[g]) {
     complain(execution.ulid, key.rest, "a result of a generation below " + std::to_string(execution.number[g]),
         string(which));
   }
@@ -411,7 +404,7 @@ void Checker::check_stream(const StoredKey& key, Execution& execution) {
   std::int64_t found[4] = {-1, -1, -1, -1};
   for (std::size_t at = 0; at + 1 < values.size(); at += 2) {
     auto count = std::find(counts.begin(), counts.end(), values[at]);
-    if (count != counts.end()) found[count - counts.begin()] = number(values[at + 1]).value_or(-1);
+    if (count != counts.end()) found[count - counts.begin()] = whole_number(values[at + 1]).value_or(-1);
     else if (values[at] != "l" && values[at] != "x" && values[at] != "d" && values[at] != "p")
       complain(execution.ulid, key.rest, "a known field", string(values[at]));
   }
@@ -439,7 +432,7 @@ void Checker::index_key(const StoredKey& key) {
     for (std::size_t i = 0; i < values.size(); i += 2) {
       bool known = lanes_.count(values[i].substr(0, values[i].find('|'))) != 0;
       if (!known) complain({}, rest, "a queue of lanes", string(values[i]));
-      if (number(values[i + 1]).value_or(0) <= 0) complain({}, rest, "a time", string(values[i + 1]));
+      if (whole_number(values[i + 1]).value_or(0) <= 0) complain({}, rest, "a time", string(values[i + 1]));
     }
     return;
   }
@@ -471,7 +464,7 @@ void Checker::state_index(const StoredKey& key, ff::core::State state) {
       continue;
     }
     ++execution->in_its_index;
-    auto score = number(values[i + 1]);
+    auto score = whole_number(values[i + 1]);
     if (!score) complain(values[i], key.rest, "a whole number", string(values[i + 1]));
     else check_score(*execution, key, *score);
   }
@@ -520,7 +513,7 @@ std::int64_t Checker::step_of(string_view queue) const {
 }
 
 void Checker::check_rank(const StoredKey& key, const Execution& execution, string_view queue, string_view score) {
-  auto rank = number(score).value_or(-1), step = step_of(queue);
+  auto rank = whole_number(score).value_or(-1), step = step_of(queue);
   auto within = rank - (kPriorityMax - execution.number[p]) * step;
   auto ready = within + kRankEpochMs;
   bool front = within == 0 && step == kStrictStep;
@@ -555,7 +548,7 @@ void Checker::queue_index(const StoredKey& key) {
     ++execution->in_its_index;
     if (!keyed) check_rank(key, *execution, queue, values[i + 1]);
     if (own) continue;
-    auto rank = keyed ? std::int64_t(0) : number(values[i + 1]).value_or(0);
+    auto rank = keyed ? std::int64_t(0) : whole_number(values[i + 1]).value_or(0);
     auto [line, fresh] = lines_.emplace(string(rest), rank);
     if (!fresh) line->second = std::min(line->second, rank);
   }
@@ -589,7 +582,7 @@ void Checker::check_lines() {
     for (std::size_t i = 0; i < values.size(); i += 2) {
       auto line = lines_.find(string(rest_after(key.rest, 5)) + "|" + string(values[i]));
       bool keyed = values[i].ends_with('|');  // Its rank is that of the one that was next at the last look.
-      if (keyed || line == lines_.end() || number(values[i + 1]).value_or(0) <= line->second) continue;
+      if (keyed || line == lines_.end() || whole_number(values[i + 1]).value_or(0) <= line->second) continue;
       complain({}, key.rest, "no rank above the first of " + string(values[i]), string(values[i + 1]));
     }
   }
@@ -602,7 +595,7 @@ void Checker::side_index(const StoredKey& key, std::size_t Execution::*seen) {
     auto* execution = member(key, values[i]);
     if (execution == nullptr || !execution->readable) continue;
     ++(execution->*seen);
-    auto score = number(values[i + 1]).value_or(-1);
+    auto score = whole_number(values[i + 1]).value_or(-1);
     const auto& have = execution->number;
     bool good = true;
     if (key.rest == "timeouts") good = score == have[b] + execution->timeout();
@@ -619,7 +612,8 @@ void Checker::idle_index(const StoredKey& key) {
   auto values = snapshot_.values(key);
   for (std::size_t i = 0; i < values.size(); i += 2) {
     if (values[i].empty() || values[i].size() > kFieldBytes) complain({}, key.rest, "a worker", string(values[i]));
-    if (number(values[i + 1]).value_or(0) <= 0) complain({}, key.rest, "room of 1 or more", string(values[i + 1]));
+    if (whole_number(values[i + 1]).value_or(0) <= 0)
+      complain({}, key.rest, "room of 1 or more", string(values[i + 1]));
   }
 }
 
@@ -644,7 +638,7 @@ void Checker::check_fields(const Execution& execution) {
   must(execution, !execution.core[k].empty(), k, "a kind");
   must(execution, execution.has(c), c, "a time");
   for (auto field : kNumbers) {
-    bool good = !execution.has(field) || number(execution.core[field]).value_or(-1) >= 0;
+    bool good = !execution.has(field) || whole_number(execution.core[field]).value_or(-1) >= 0;
     must(execution, good, field, "a whole number");
   }
   must(execution, execution.number[p] <= kPriorityMax, p, "0 to 9000");

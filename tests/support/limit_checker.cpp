@@ -1,6 +1,5 @@
 #include "support/limit_checker.hpp"
 
-#include <charconv>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -14,13 +13,6 @@ namespace {
 using std::string;
 using std::string_view;
 using Amounts = std::map<string, std::int64_t, std::less<>>;
-
-std::optional<std::int64_t> number(string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return value;
-}
 
 // A record: "u:<namespace>/<name>" or "b:…", without a satellite behind it.
 bool is_record(const StoredKey& key) {
@@ -44,7 +36,7 @@ struct Record {
   }
   std::int64_t amount(const string& field) const {
     const auto found = fields.find(field);
-    return found == fields.end() ? 0 : number(found->second).value_or(-1);
+    return found == fields.end() ? 0 : whole_number(found->second).value_or(-1);
   }
   std::set<string> dimensions() const {
     std::set<string> found;
@@ -65,7 +57,7 @@ struct Record {
       const auto piece = amounts.substr(0, amounts.find(','));
       amounts.remove_prefix(std::min(piece.size() + 1, amounts.size()));
       const auto equals = piece.find('=');
-      const auto value = number(piece.substr(std::min(equals + 1, piece.size())));
+      const auto value = whole_number(piece.substr(std::min(equals + 1, piece.size())));
       if (equals == string_view::npos || !value) damaged.emplace_back(name);
       else held[string(piece.substr(0, equals))] += *value;
     }

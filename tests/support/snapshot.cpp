@@ -1,5 +1,6 @@
 #include "support/snapshot.hpp"
 
+#include <charconv>
 #include <map>
 #include <stdexcept>
 #include <utility>
@@ -135,6 +136,13 @@ std::vector<std::string> scan(RespClient& client, const std::string& pattern) {
 }
 
 }  // namespace
+
+std::optional<std::int64_t> whole_number(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
 
 const std::string_view kDumpScript = R"(
 local call = redis.call

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ struct SnapshotScope {
   bool quick = false;
   SnapshotScope() = default;
 };
+
+// nullopt: `text` is anything else.
+std::optional<std::int64_t> whole_number(std::string_view text);
 
 // Move-only: everything points into the replies, which it keeps.
 class Snapshot {

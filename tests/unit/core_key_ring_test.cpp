@@ -3,6 +3,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <set>
 
+#include "core_token_time.hpp"
 #include "ff/core/crypto.hpp"
 #include "ff/core/text.hpp"
 
@@ -10,7 +11,6 @@ using namespace ff::core;
 
 namespace {
 
-constexpr TimestampMs kNow = 1764137000000;
 const Secret kSecret("a secret of at least 32 characters");
 
 std::vector<std::string> states(const KeyRing& ring) {

@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/hmac.h>
 
+#include "core_token_time.hpp"
 #include "ff/core/base64.hpp"
 #include "ff/core/token.hpp"
 #include "support/token_mutants.hpp"
@@ -45,8 +46,6 @@ using ff::test::parts_of_token;
 using ff::test::token_of_parts;
 
 namespace {
-
-constexpr TimestampMs kNow = 1764137000000;
 
 std::string minted(const KeyRing& ring, std::size_t narrowings, TimestampMs not_before = 0,
                    TimestampMs expires_at = kNow + 60'000) {

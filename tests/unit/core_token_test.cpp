@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 
+#include "core_token_time.hpp"
 #include "ff/core/base64.hpp"
 #include "ff/core/crypto.hpp"
 #include "ff/core/limits.hpp"
@@ -17,8 +18,6 @@ using ff::test::parts_of_token;
 using ff::test::token_of_parts;
 
 namespace {
-
-constexpr TimestampMs kNow = 1764137000000;
 
 ExecutionId id(std::string_view text = "3-01JDJ8R1ZQH6M3T5W7Y9B1C2D4") { return ExecutionId::parse(text).value(); }
 

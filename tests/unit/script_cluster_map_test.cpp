@@ -39,7 +39,7 @@ const Address* owner(const ClusterMap& map, ff::script::Slot slot) {
   return index == ClusterMap::kNobody ? nullptr : &map.nodes()[index];
 }
 
-bool is_refused(const std::string& bytes) { return !ClusterMap::parse(reply_of(bytes), "asked"); }
+bool is_no_map(const std::string& bytes) { return !ClusterMap::parse(reply_of(bytes), "asked"); }
 
 }  // namespace
 
@@ -89,14 +89,14 @@ TEST_CASE("a node without a port owns nothing yet") {
 }
 
 TEST_CASE("a map of another form is refused") {
-  CHECK(is_refused("+OK\r\n"));
-  CHECK(is_refused("*1\r\n:1\r\n"));
-  CHECK(is_refused("*1\r\n*2\r\n:0\r\n:1\r\n"));
-  CHECK(is_refused("*1\r\n" + range(-1, 1, node(bulk("a"), 1))));
-  CHECK(is_refused("*1\r\n" + range(0, 16384, node(bulk("a"), 1))));
-  CHECK(is_refused("*1\r\n" + range(2, 1, node(bulk("a"), 1))));
-  CHECK(is_refused("*1\r\n" + range(0, 1, node(bulk("a"), 65536))));
-  CHECK(is_refused("*1\r\n" + range(0, 1, "*1\r\n" + bulk("a"))));
+  CHECK(is_no_map("+OK\r\n"));
+  CHECK(is_no_map("*1\r\n:1\r\n"));
+  CHECK(is_no_map("*1\r\n*2\r\n:0\r\n:1\r\n"));
+  CHECK(is_no_map("*1\r\n" + range(-1, 1, node(bulk("a"), 1))));
+  CHECK(is_no_map("*1\r\n" + range(0, 16384, node(bulk("a"), 1))));
+  CHECK(is_no_map("*1\r\n" + range(2, 1, node(bulk("a"), 1))));
+  CHECK(is_no_map("*1\r\n" + range(0, 1, node(bulk("a"), 65536))));
+  CHECK(is_no_map("*1\r\n" + range(0, 1, "*1\r\n" + bulk("a"))));
 }
 
 TEST_CASE("MOVED changes one slot, and may name a new node") {

@@ -6,19 +6,14 @@
 #include <optional>
 
 #include "codec.hpp"
+#include "script_replies.hpp"
 
 using namespace ff;
+using namespace ff::test;
 using script::Reply;
 using script::codec::Reader;
 
 namespace {
-
-Reply bulk(std::string text) {
-  Reply reply;
-  reply.kind = Reply::Kind::bulk;
-  reply.text = std::move(text);
-  return reply;
-}
 
 Reply of(Reply::Kind kind) {
   Reply reply;

@@ -3,8 +3,10 @@
 
 #include "library_plan.hpp"
 #include "library_source.hpp"
+#include "script_replies.hpp"
 
 using namespace ff;
+using namespace ff::test;
 using script::compare_library;
 using script::fits;
 using script::Library;
@@ -40,20 +42,6 @@ std::string refusal(const std::vector<Library>& libraries, const std::string& na
   INFO(plan.error().message);
   CHECK(plan.error().message.find(named) != std::string::npos);
   return plan.error().reason;
-}
-
-Reply bulk(std::string text) {
-  Reply reply;
-  reply.kind = Reply::Kind::bulk;
-  reply.text = std::move(text);
-  return reply;
-}
-
-Reply list(std::vector<Reply> elements) {
-  Reply reply;
-  reply.kind = Reply::Kind::array;
-  reply.elements = std::move(elements);
-  return reply;
 }
 
 }  // namespace

@@ -8,9 +8,11 @@
 #include "ff/script/deployment.hpp"
 #include "library_plan.hpp"
 #include "library_source.hpp"
+#include "script_replies.hpp"
 #include "support/run.hpp"
 
 using namespace ff;
+using namespace ff::test;
 using namespace std::chrono_literals;
 using boost::asio::awaitable;
 using core::Code;
@@ -20,21 +22,7 @@ using script::Reply;
 
 namespace {
 
-Reply text_reply(Reply::Kind kind, std::string text) {
-  Reply reply;
-  reply.kind = kind;
-  reply.text = std::move(text);
-  return reply;
-}
-Reply bulk(std::string text) { return text_reply(Reply::Kind::bulk, std::move(text)); }
 Reply failed(std::string text) { return text_reply(Reply::Kind::error, std::move(text)); }
-
-Reply list(std::vector<Reply> elements) {
-  Reply reply;
-  reply.kind = Reply::Kind::array;
-  reply.elements = std::move(elements);
-  return reply;
-}
 
 Reply own_library_list() {
   std::vector<Reply> functions;

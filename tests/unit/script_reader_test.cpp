@@ -6,7 +6,6 @@
 
 using ff::script::Reply;
 using ff::script::RespReader;
-using Kind = Reply::Kind;
 using namespace std::string_literals;
 
 namespace {
@@ -24,7 +23,7 @@ std::vector<Reply> read_all(std::string_view bytes, std::size_t size) {
   return replies;
 }
 
-bool is_refused(std::string_view bytes) {
+bool is_no_resp(std::string_view bytes) {
   RespReader reader;
   return !reader.consume(bytes, [](Reply&&) { return true; }) && !reader.error().empty();
 }
@@ -37,19 +36,19 @@ TEST_CASE("every kind of reply, cut anywhere") {
     const auto replies = read_all(bytes, size);
 
     REQUIRE(replies.size() == 8);
-    CHECK(replies[0].kind == Kind::status);
+    CHECK(replies[0].kind == Reply::Kind::status);
     CHECK(replies[0].text == "OK");
     CHECK(replies[1].is_error());
     CHECK(replies[1].text == "ERR no");
-    CHECK(replies[2].kind == Kind::integer);
+    CHECK(replies[2].kind == Reply::Kind::integer);
     CHECK(replies[2].integer == -7);
-    CHECK(replies[3].kind == Kind::bulk);
+    CHECK(replies[3].kind == Reply::Kind::bulk);
     CHECK(replies[3].text == std::string("a\0b", 3));
-    CHECK(replies[4].kind == Kind::nil);
-    CHECK(replies[5].kind == Kind::nil);
-    CHECK(replies[6].kind == Kind::bulk);
+    CHECK(replies[4].kind == Reply::Kind::nil);
+    CHECK(replies[5].kind == Reply::Kind::nil);
+    CHECK(replies[6].kind == Reply::Kind::bulk);
     CHECK(replies[6].text.empty());
-    CHECK(replies[7].kind == Kind::array);
+    CHECK(replies[7].kind == Reply::Kind::array);
     CHECK(replies[7].elements.empty());
   }
 }
@@ -63,7 +62,7 @@ TEST_CASE("arrays nest and keep their order") {
   REQUIRE(outer[0].elements.size() == 2);
   CHECK(outer[0].elements[0].integer == 1);
   CHECK(outer[0].elements[1].elements.at(0).text == "x");
-  CHECK(outer[1].kind == Kind::nil);
+  CHECK(outer[1].kind == Reply::Kind::nil);
   CHECK(outer[2].elements.at(1).is_error());
   CHECK(replies[1].integer == 9);
 }
@@ -96,11 +95,11 @@ TEST_CASE("a large bulk string in many pieces") {
 }
 
 TEST_CASE("what is no RESP2 is refused") {
-  CHECK(is_refused("HTTP/1.1 400 Bad Request\r\n"));
-  CHECK(is_refused(":12x\r\n"));
-  CHECK(is_refused("%1\r\n+a\r\n+b\r\n"));
-  CHECK(is_refused(",1.5\r\n"));
-  CHECK(is_refused("#t\r\n"));
+  CHECK(is_no_resp("HTTP/1.1 400 Bad Request\r\n"));
+  CHECK(is_no_resp(":12x\r\n"));
+  CHECK(is_no_resp("%1\r\n+a\r\n+b\r\n"));
+  CHECK(is_no_resp(",1.5\r\n"));
+  CHECK(is_no_resp("#t\r\n"));
 }
 
 TEST_CASE("the consumer can stop in the middle") {

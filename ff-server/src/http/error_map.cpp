@@ -20,6 +20,10 @@ int status_of(const core::Error& error) noexcept {
   return index < kStatusOfCode.size() ? kStatusOfCode[index].status : 500;
 }
 
+core::Error bad(std::string reason, std::string message) {
+  return core::Error(core::Code::invalid_argument, std::move(reason), std::move(message));
+}
+
 void write_error(JsonWriter& writer, const core::Error& error, std::string_view request_id) {
   writer.begin_object().field("code", core::to_string(error.code)).field("reason", error.reason);
   writer.field("message", error.message);

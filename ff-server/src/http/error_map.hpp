@@ -30,6 +30,9 @@ inline constexpr std::array kStatusOfCode = {
 
 int status_of(const core::Error& error) noexcept;
 
+// What is wrong with a request: invalid_argument.
+core::Error bad(std::string reason, std::string message);
+
 // {"code","reason","message","request_id"}, and "retry_after_ms" when there is a hint; no request_id when it is empty.
 void write_error(JsonWriter& writer, const core::Error& error, std::string_view request_id);
 

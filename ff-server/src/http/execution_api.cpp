@@ -20,10 +20,6 @@ using core::Error;
 using core::Millis;
 using core::Result;
 
-Error bad(std::string reason, std::string message) {
-  return Error(Code::invalid_argument, std::move(reason), std::move(message));
-}
-
 Millis left(const core::Deadline& deadline) {
   const auto now = std::chrono::steady_clock::now();
   return std::max(Millis(1), std::chrono::duration_cast<Millis>(deadline.at - now));

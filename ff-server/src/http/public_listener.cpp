@@ -69,10 +69,6 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-Error bad(std::string_view reason, std::string_view message) {
-  return Error(Code::invalid_argument, std::string(reason), std::string(message));
-}
-
 struct Refusal {
   int status = 400;
   Error error;

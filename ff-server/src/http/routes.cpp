@@ -105,7 +105,7 @@ bool takes(const Route& route, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-std::optional<std::int64_t> wait_of(const Request& head) {
+std::optional<std::int64_t> valid_wait_of(const Request& head) {
   const std::string* text = head.query("wait_ms");
   if (text == nullptr) return std::nullopt;
   const auto number = integer_of_text("wait_ms", *text);
@@ -220,7 +220,7 @@ Admission Router::admit(const Request& head) const {
     admission.refusal = refuse(*lacking, head.request_id);
     return admission;
   }
-  const auto wait = wait_of(head);
+  const auto wait = valid_wait_of(head);
   admission.waits = wait.has_value();
   admission.time = options_.request_timeout + (wait ? core::Millis(*wait) + kWaitSlack : core::Millis(0));
   admission.body_bytes_max = std::min(route->body_bytes_max, options_.body_bytes_max);

@@ -18,10 +18,6 @@ using core::Millis;
 using core::Result;
 using core::TokenFault;
 
-Error bad(std::string reason, std::string message) {
-  return Error(Code::invalid_argument, std::move(reason), std::move(message));
-}
-
 struct SignalBody {
   core::Signal signal;
   std::string waitpoint, token;

@@ -4,6 +4,7 @@
 
 #include "ff/core/base64.hpp"
 #include "ff/core/text.hpp"
+#include "http/error_map.hpp"
 #include "http/json.hpp"
 
 namespace ff::server::http {
@@ -26,10 +27,6 @@ using core::Code;
 using core::Error;
 using core::Millis;
 using core::Result;
-
-Error bad(std::string reason, std::string message) {
-  return Error(Code::invalid_argument, std::move(reason), std::move(message));
-}
 
 void read_millis(ObjectReader& reader, std::string_view name, std::optional<Millis>& value) {
   if (!reader.has(name)) return;

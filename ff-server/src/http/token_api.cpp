@@ -18,10 +18,6 @@ using core::Result;
 
 constexpr Millis kExpiresInDefault(24 * 3600 * 1000);
 
-Error bad(std::string reason, std::string message) {
-  return Error(Code::invalid_argument, std::move(reason), std::move(message));
-}
-
 void read_names(ObjectReader& reader, std::vector<std::string>& names) {
   const boost::json::array* array = reader.array("names");
   if (array == nullptr) return;

@@ -1,6 +1,7 @@
 #include "http/worker_json.hpp"
 
 #include "ff/core/limits.hpp"
+#include "http/error_map.hpp"
 #include "http/execution_json.hpp"
 #include "http/json.hpp"
 #include "http/request_body.hpp"
@@ -12,10 +13,6 @@ namespace {
 using core::Error;
 using core::Millis;
 using core::Result;
-
-Error bad(std::string reason, std::string message) {
-  return Error(core::Code::invalid_argument, std::move(reason), std::move(message));
-}
 
 Result<void> in_range(std::string_view field, std::int64_t value, std::int64_t min, std::int64_t max) {
   if (value >= min && value <= max) return {};
