@@ -45,7 +45,7 @@ class WaitingWorker {
       if (task.resumption() != nullptr) return task.resumption()->signals.at(0).payload;
       return sdk::wait_event("payment", task.payload().bytes);
     });
-    thread_ = std::thread([this] { run(context_, worker_->run(), 300s); });
+    thread_ = std::thread([this] { static_cast<void>(run(context_, worker_->run(), 300s)); });
   }
   ~WaitingWorker() {
     worker_->stop();

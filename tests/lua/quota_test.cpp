@@ -292,7 +292,9 @@ TEST_CASE("starts are granted as GCRA says: in no time more than may be, and as 
       const auto want = random.between(0, 12), granted = a.slots(0, 0, want).starts, now = asked_us(lua, a);
       const auto room = fits(grants, now, rate, period_ms * 1000, burst);
       CHECK(granted <= room);
-      CHECK(granted >= std::min(want, room - 1));
+      // Each grant costs up to a microsecond more than it is worth, and the last start must be earned whole.
+      const auto lost = 1 + static_cast<std::int64_t>(grants.size()) * rate / (period_ms * 1000) + 1;
+      CHECK(granted >= std::min(want, room - lost));
       if (granted > 0) grants.push_back({now, granted});
     }
   }
