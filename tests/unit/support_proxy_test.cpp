@@ -55,7 +55,9 @@ TEST_CASE("replies before the cut one are passed on, also out of one packet") {
   Lab lab;
   auto client = lab.client();
   lab.proxy.cut_after_reply(3);
-  for (int i = 0; i < 5; ++i) client.send({"INCR", "n"});
+  std::string five;
+  for (int i = 0; i < 5; ++i) RespClient::encode({"INCR", "n"}, five);
+  client.send_encoded(five);
 
   CHECK(client.receive().integer() == 1);
   CHECK(client.receive().integer() == 2);
