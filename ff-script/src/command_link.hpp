@@ -52,7 +52,7 @@ class CommandLink final : public Link {
   void on_wrote(std::size_t bytes) override { pipeline_.wrote(bytes); }
   bool on_reply(Reply&& reply) override;
   void on_batch() override;
-  bool expects_bytes() const override { return pipeline_.size() > 0; }
+  int silence_borne() const override { return pipeline_.size() > 0 ? 1 : 0; }
   void on_probe() override { pipeline_.push_ping(); }
   void finish_reconnect();
 

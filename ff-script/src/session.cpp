@@ -134,7 +134,7 @@ void Session::tick() {
   const auto now = steady_clock::now();
   if (probing_) {
     if (now - probed_at_ >= interval) return fail("no answer to PING");
-  } else if (now - last_read_ >= interval && events_->expects_bytes()) {
+  } else if (const int borne = events_->silence_borne(); borne > 0 && now - last_read_ >= borne * interval) {
     probe();
   }
   tick_later();

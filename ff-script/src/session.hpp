@@ -24,8 +24,8 @@ class SessionEvents {
   virtual bool on_reply(Reply&& reply) = 0;
   // After all replies that came together: the place to run other people's code.
   virtual void on_batch() = 0;
-  // Silence is suspicious.
-  virtual bool expects_bytes() const = 0;
+  // Ping intervals of silence after which a sign of life is asked for; 0: silence is no reason.
+  virtual int silence_borne() const = 0;
   // Something must be asked now that the server answers at once.
   virtual void on_probe() = 0;
   // Last call. All bytes that left are accounted for.

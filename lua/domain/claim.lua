@@ -121,10 +121,7 @@ function ff.take_queue(at, line, c, room, limit, rows)
     local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, line, texts[next_text])
     if readable and core then
       if line.patient and not may_go(at, line, core, rank) then break end
-      if line.fair then
-        local _, tag = ff.split_score(lane, core.p or 0, tonumber(heads[i + 1]))
-        served = math.max(served, tag)
-      end
+      if line.fair then served = math.max(served, ff.tag_of(lane, core.p or 0, tonumber(heads[i + 1]))) end
       begin_attempt(at, ulid, core, c, lane)
       append_row(c, rows, ulid, core, ff.ready_at(lane, core.p or 0, rank), line.requires or "", payload, policy,
                  tags, resumption)
@@ -133,10 +130,10 @@ function ff.take_queue(at, line, c, room, limit, rows)
     elseif not readable then
       ff.set_aside(at, ":delayed", ulid, core)
     end -- Else an entry without a ready execution behind it: it goes like the others.
-    if line.waiting then ff.remove(at, line.waiting, ulid) end
     next_text, i, line.gone = next_text + 1, i + 2, line.gone + 1
     rank = tonumber(ranks and ranks[(i + 1) / 2] or heads[i + 1])
   end
+  if line.waiting and i > 1 then ff.remove_scored(at, line.waiting, heads, (i - 1) / 2) end
   if served >= 0 then ff.note_service(at, line, served) end
   -- Entries without anything behind them may have hidden others.
   if not rank and taken < room and #heads > 2 * room then rank = 0 end

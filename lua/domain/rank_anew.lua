@@ -8,8 +8,8 @@ local function plan(at, queue, from, to, ulid, rank)
   local again = ff.rank(to, priority, ready_at > 0 and ready_at or nil, core.c)
   local score = again
   if core.fk then
-    local _, tag = ff.split_score(from, priority, tonumber(redis.call("ZSCORE", at.tag .. index, ulid) or 0))
-    score = ff.split_score(to, priority, 0) + tag
+    local tag = ff.tag_of(from, priority, tonumber(redis.call("ZSCORE", at.tag .. index, ulid) or 0))
+    score = ff.base_of(to, priority) + tag
   end
   redis.call("ZCARD", at.tag .. index)
   ff.add(at, index, ulid, score)

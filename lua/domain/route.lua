@@ -70,10 +70,13 @@ end
 -- Start-time fair queueing: an execution with a fairness key gets a start tag when it begins to wait: where the one
 -- before it with the same key and priority ends, but not before what is served now. It ends a second / weight after
 -- its tag, and the lowest tag is served first. A step of priority is worth lane.step of it, so the wait of lower ones
--- is bounded as it is among plain executions, but counted in services. The score is the sum; this is its two parts.
-function ff.split_score(lane, priority, score)
-  local base = (9000 - priority) * lane.step
-  return base, math.max(0, score - base)
+-- is bounded as it is among plain executions, but counted in services. The score is the sum of that base and the tag.
+function ff.base_of(lane, priority)
+  return (9000 - priority) * lane.step
+end
+
+function ff.tag_of(lane, priority, score)
+  return math.max(0, score - (9000 - priority) * lane.step)
 end
 
 -- The tag that a line serves now. It is remembered and not stored: a node that does not know it takes that of the first
@@ -84,8 +87,7 @@ function ff.service(at, lane, index)
   local first, tag = redis.call("ZRANGE", at.tag .. index, 0, 0, "WITHSCORES"), 0
   if first[1] then
     local readable, core = pcall(ff.load, at, first[1])
-    local _
-    _, tag = ff.split_score(lane, readable and core and core.p or 0, tonumber(first[2]))
+    tag = ff.tag_of(lane, readable and core and core.p or 0, tonumber(first[2]))
   end
   lane.services[index] = { tag = tag, at = at.now }
   return tag
@@ -107,7 +109,7 @@ local tag_max = 549755813887 -- 2^39 - 1: what one step of priority has room for
 -- The score of an execution in a line with fairness keys. `front`: before those of its priority that wait.
 local function fair_score(at, lane, core, index, line, front)
   local priority = core.p or 0
-  local base, now = ff.split_score(lane, priority, 0), ff.service(at, lane, index)
+  local base, now = ff.base_of(lane, priority), ff.service(at, lane, index)
   if front then return base + now end
   local member = core.fk .. "/" .. string.format("%d", priority)
   local ends = at.ends or {}

@@ -38,6 +38,14 @@ function ff.remove(_, index, member)
   removed.lists[i][size], removed.sizes[i] = member, size
 end
 
+-- The same for the first `count` members of what was read with scores.
+function ff.remove_scored(_, index, scored, count)
+  local i = place_of(removed, index)
+  local list, size = removed.lists[i], removed.sizes[i]
+  for k = 1, count do list[size + k] = scored[2 * k - 1] end
+  removed.sizes[i] = size + count
+end
+
 -- Adds one or two values to a list of the call, which is made when it is needed.
 local function append(at, name, first, second)
   local list = at[name]

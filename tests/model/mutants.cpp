@@ -143,7 +143,7 @@ const std::vector<Mutant>& of_lanes() {
       {"a line beside a better one is served on", "first < last and order[first + 1].rank or math.huge",
        "math.huge"},
       {"a claim leaves its entries among those that wait",
-       "if line.waiting then ff.remove(at, line.waiting, ulid) end", ""},
+       "if line.waiting and i > 1 then ff.remove_scored(at, line.waiting, heads, (i - 1) / 2) end", ""},
       {"those who lack a capability are woken",
        "if set.suffix ~= \"\" and (not required or ff.satisfies_all(set.has, required.needs)) then",
        "if set.suffix ~= \"\" then"},
