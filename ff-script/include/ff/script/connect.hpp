@@ -29,8 +29,8 @@ struct ConnectionOptions {
   std::string client_name = "flowfabric";           // CLIENT SETNAME; letters, digits, '-', '_', '.'.
   core::Millis connect_timeout{5000};               // Of one dial, TLS and AUTH included.
   core::Millis backoff_min{10}, backoff_max{1000};  // Of dials to one node, repeats of one call.
-  // A socket with commands in flight that is silent for an interval, and a pub/sub socket that is for two, is probed; no
-  // answer within one more closes it. 0: never.
+  // A socket with commands in flight that is silent for an interval, and a pub/sub socket that is for two, is probed;
+  // no answer within one more closes it. 0: never.
   core::Millis ping_interval{5000};
   // Commands queued or in flight, replies that nobody waits for any more included; one more is refused.
   std::size_t in_flight_max = 65536;
