@@ -103,6 +103,8 @@ def machine(run):
     any_scenario = run.any()
     m = any_scenario['machine']
     first = min(s['at'] for s in run.scenarios.values())
+    runs = sorted({s['runs'] for s in run.scenarios.values()})
+    runs = str(runs[0]) if len(runs) == 1 else f'{runs[0]} to {runs[-1]}'
     day = datetime.datetime.fromtimestamp(first, datetime.timezone.utc).strftime('%Y-%m-%d %H:%M UTC')
     notes = [n for n in run.scenarios.get('drain', {}).get('notes', []) if n.startswith('BullMQ') and ' on node ' in n]
     lines = [
@@ -110,7 +112,7 @@ def machine(run):
         f"{m['compiler']}, release build; Valkey {any_scenario['valkey']}"
         + (f"; {notes[0]}" if notes else '') + '. '
         + ('Valkey on core 0, everything else on core 1; ' if any_scenario['pinned'] else 'Not pinned to cores; ')
-        + f"AOF {any_scenario['aof']} unless said; {any_scenario['runs']} runs: the median, and the least and the most.",
+        + f"AOF {any_scenario['aof']} unless said; {runs} runs: the median, and the least and the most.",
     ]
     if run.left_out():
         lines += ['', f"Not in this run: {', '.join(run.left_out())}."]
