@@ -450,6 +450,7 @@ void Allowances::answered(const AskCall& call, const std::vector<Grant>& grants,
       limit.renew_at = limit.held.empty() && grants[i].granted == 0 ? SteadyTime::max() : sent_at + renew_every_;
       take_grant(limit, call.asks[i], grants[i], now);
     }
+    if (std::exchange(limit.told, false)) told(limit.name);
     touched_.insert(limit.name);
     for (const auto* of : limit.classes) {
       if (of->waiting.empty()) continue;
@@ -464,7 +465,7 @@ void Allowances::unanswered(const AskCall& call, SteadyTime now) {
     const auto found = limits_.find(asked.limit);
     if (found == limits_.end()) continue;
     auto& limit = found->second;
-    limit.calling = false;
+    limit.calling = limit.told = false;
     // The server may have more for us than we know, or what we gave back: the next call tells it.
     limit.renew_at = limit.blocked_until = now + kAskAgain;
     touched_.insert(limit.name);
@@ -475,6 +476,7 @@ void Allowances::told(const LimitName& name) {
   const auto found = limits_.find(name);
   if (found == limits_.end()) return;
   auto& limit = found->second;
+  limit.told = limit.calling;
   limit.blocked_until = SteadyTime();
   limit.roomy = false;
   if (!limit.held.empty()) limit.renew_at = SteadyTime();

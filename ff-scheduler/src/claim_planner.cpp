@@ -151,9 +151,11 @@ void ClaimPlanner::opened(core::Partition partition) {
 }
 
 void ClaimPlanner::freed(core::Partition partition) {
-  if (waiting_at(partition)) open(partition, entries_[partition].head);
+  auto& entry = entries_[partition];
+  if (waiting_at(partition) && entry.suspect) return;  // It is tried in its time.
+  if (waiting_at(partition)) open(partition, entry.head);
   else opened(partition);
-  entries_[partition].freed = true;
+  entry.freed = true;
 }
 
 std::optional<core::SteadyTime> ClaimPlanner::next_look() const {

@@ -174,10 +174,10 @@ local function unblock(at, l)
   end
 end
 
--- What holds for all who hold or wait has changed: they ask again, `caller` left out, who is answered.
-function ff.tell_holders(at, l, caller)
+-- The definition has changed: all who hold or wait ask again.
+function ff.tell_holders(at, l)
   for field, text in pairs(l.f) do
-    if string.sub(field, 1, 1) == "@" and text ~= "" and string.sub(field, 2) ~= caller then
+    if string.sub(field, 1, 1) == "@" and text ~= "" then
       ff.tell(at, ":w:" .. string.sub(field, 2), "limit " .. l.id)
     end
   end

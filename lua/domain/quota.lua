@@ -63,6 +63,15 @@ function ff.next_start_ms(at, l)
   return math.max(1, math.ceil((ask - at.now_us) / 1000))
 end
 
+-- The others who hold some may have to return what is idle.
+local function tell_others(at, l, caller)
+  for field in pairs(l.f) do
+    local name = string.sub(field, 1, 1) == "@" and string.sub(field, 2)
+    local h = name and name ~= caller and ff.holder(at, l, name)
+    if h and next(h.amounts) then ff.tell(at, ":w:" .. name, "limit " .. l.id) end
+  end
+end
+
 -- Whether holders may keep what is idle: until more than half of the slots are taken, and again when no more than a
 -- quarter is. The others who hold some are told when that ends.
 function ff.note_roomy(at, l, caller)
@@ -73,7 +82,7 @@ function ff.note_roomy(at, l, caller)
   end
   if l.f.k then return false end
   ff.put(l, "k", 1)
-  ff.tell_holders(at, l, caller)
+  tell_others(at, l, caller)
   return false
 end
 

@@ -148,7 +148,10 @@ local function place_in_line(at, lane, ulid, core, ms)
   ff.add(at, index, ulid, core.fk and fair_score(at, lane, core, index, core.q .. "|" .. name, not ms) or rank)
   ff.add(at, ":waiting:" .. core.q, ulid, rank)
   open_line(at, core.q, name, required, rank)
-  if not lane.lines[name] then ff.forget_lane(at, core.q) end
+  if not lane.lines[name] then
+    lane.lines_read = 0
+    ff.forget_lane(at, core.q)
+  end
   return name, required
 end
 

@@ -4,7 +4,7 @@ local page, fits_max = 64, 1024
 local takes, leaves_to_others = { patient = false }, { patient = true }
 
 -- Whether a worker with these capabilities may take from a line, and whether it must leave what prefers another.
--- Remembered until the lines change: matching costs nothing for a set that was seen before.
+-- Remembered with the lane: matching costs nothing for a set that was seen before.
 local function fit(lane, set, name, required)
   if not required.needs[1] and not required.prefers[1] then return takes end
   local fits = lane.fits[set.text]
@@ -116,9 +116,17 @@ local function best_of(c)
   return order[first], first < last and order[first + 1].rank or math.huge
 end
 
+-- What a line requires; nil: that is not stored, also when it is read again, which a claim does once.
+local function required_by(at, own, c, name)
+  local known = own.lane.lines[name]
+  if known or c.read_anew then return known end
+  c.read_anew = true
+  return ff.lines_anew(at, own)[name]
+end
+
 -- Adds a line if the caller may take from it.
 local function add_line(at, own, c, name, rank)
-  local required = own.lane.lines[name] or ff.lines_anew(at, own)[name]
+  local required = required_by(at, own, c, name)
   local fits = required and fit(own.lane, own.set, name, required)
   local room = fits and allowed(at, c, own, name, required, rank) or 0
   if room > 0 then add_view(own, name, rank or 0, fits.patient) end
@@ -162,21 +170,21 @@ local function add_allowed(at, own, c)
 end
 
 -- Then the best of the others are only looked at for what the caller lacks: some of them, or, when it has room for
--- more, as many as can be told. How many wait there is not counted, one at least: a caller with one allowance hears of
--- the others when it has used that.
+-- more, as many as can be told. How many wait there is not counted, one is told: a caller with one allowance hears of
+-- the others when it has used that, or that there was none.
 local function look_for_lacking(at, own, c, more)
-  local lane, known, seen, most = own.lane, {}, 0, lacking_max(c)
+  local lane, known, seen, most, first = own.lane, {}, 0, lacking_max(c), nil
   for i = 1, lines.count do known[lines[i].name or ""] = true end
   local count = math.min(page, lines.count + most)
   repeat
     local open = redis.call("ZRANGE", at.tag .. ":open:" .. own.queue, seen, seen + count - 1)
     for i = 1, #open do
       local name = open[i]
-      local required = lane.lines[name] or ff.lines_anew(at, own)[name]
-      if required and not known[name] and fit(lane, own.set, name, required) then
+      local required = not known[name] and required_by(at, own, c, name)
+      if required and (required.limited or lane.cap) and fit(lane, own.set, name, required) then
         if #c.lacking >= most then return end
-        local rank = c.lacking_head or tonumber(redis.call("ZSCORE", at.tag .. ":open:" .. own.queue, name))
-        tell_lacking(at, c, own.queue, name, 1, ff.charged(lane, required.text), rank)
+        first = first or tonumber(redis.call("ZSCORE", at.tag .. ":open:" .. own.queue, name))
+        tell_lacking(at, c, own.queue, name, 1, ff.charged(lane, required.text), first)
       end
     end
     seen = seen + count

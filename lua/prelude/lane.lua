@@ -89,7 +89,7 @@ local function look_up(at, queue, known)
     lane.own = { queue = queue, lane = lane, index = ff.queue_index(queue), gone = 0, -- As a claim sees it.
                  requires = lane.cap, limited = lane.cap }
   end
-  lane.own.empty = waiting == 0 -- Until something is placed in it.
+  lane.own.empty = known ~= nil and waiting == 0 -- Until something is placed in it.
   load_lines(at, queue, lane)
   load_sets(at, queue, lane)
   return lane

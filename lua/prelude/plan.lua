@@ -140,7 +140,7 @@ local function remove_closed(at, list)
   local i = 1
   while list[i] do
     local index, members = list[i], {}
-    while list[i] == index do members[#members + 1], i = list[i + 1], i + 2 end
+    while list[i] == index and #members < at_once do members[#members + 1], i = list[i + 1], i + 2 end
     redis.call("ZREM", at.tag .. index, unpack(members))
   end
 end

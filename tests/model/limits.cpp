@@ -152,10 +152,8 @@ void Limits::tell_waiting(Work& work) {
   if (told > 0 && told < std::int64_t(waiting.size())) arm("w " + work.id, now_.ms + kNextWaiterMs);
 }
 
-void Limits::tell_all(Work& work, const std::string& but) {
-  for (const auto& [name, _] : work.limit.holders) {
-    if (name != but) told_.push_back(name + " limit " + work.id);
-  }
+void Limits::tell_all(Work& work) {
+  for (const auto& [name, _] : work.limit.holders) told_.push_back(name + " limit " + work.id);
 }
 
 // What is reserved is the sum over the holders. Fields of dimensions that nobody ever held are not made.
@@ -306,7 +304,9 @@ bool Limits::note_roomy(Work& work, const std::string& caller) {
   const bool was = std::exchange(limit.tight, false);
   if (limited) limit.tight = found->second.reserved.value_or(0) * (was ? 4 : 2) > *found->second.hard;
   if (limit.tight && !was) {
-    tell_all(work, caller);
+    for (const auto& [name, holder] : limit.holders) {
+      if (name != caller && !holder.amounts.empty()) told_.push_back(name + " limit " + work.id);
+    }
     events_.emplace_back("a quota stops being roomy");
   }
   if (was && !limit.tight) events_.emplace_back("a quota is roomy again");

@@ -107,7 +107,7 @@ class Limits {
   void save_all();
   void save(Work& work);
   void tell_waiting(Work& work);
-  void tell_all(Work& work, const std::string& but = "");
+  void tell_all(Work& work);
   void arm(const std::string& timer, std::int64_t ms);
   void set_holder(Work& work, const std::string& name, std::optional<Holder> holder);
   void reserve_one(const std::string& ns, const std::string& name, std::int64_t ttl_ms, const Item& item, Reply& reply);

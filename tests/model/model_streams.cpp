@@ -9,7 +9,6 @@ namespace {
 using Place = Execution::Place;
 using Frame = Execution::Frame;
 
-
 // As the current generation sees it: an earlier one's numbers and lease do not count.
 Execution::Stream view(const Execution& execution) {
   Execution::Stream stream = execution.stream.value_or(Execution::Stream());

@@ -13,7 +13,6 @@ using ff::core::Condition;
 constexpr std::int64_t kSignalsDefault = 1000, kBytesDefault = 65536;
 constexpr std::size_t kHandedOver = 32;
 
-
 bool among(const std::vector<std::string>& list, const std::string& word) {
   return std::find(list.begin(), list.end(), word) != list.end();
 }

@@ -121,7 +121,7 @@ const std::vector<Mutant>& of_limits() {
       {"a reset keeps what was used", "if l.f[\"u.\" .. dimension] then ff.put(l, \"u.\" .. dimension, 0) end", ""},
       {"a reset forgets what is reserved", "    if l.f[\"o.\" .. dimension] then ff.put(l, \"o.\" .. dimension, 0) end",
        "    if l.f[\"r.\" .. dimension] then ff.put(l, \"r.\" .. dimension, 0) end"},
-      {"nobody is told that a quota is not roomy", "  ff.tell_holders(at, l, caller)\n", "\n"},
+      {"nobody is told that a quota is not roomy", "  tell_others(at, l, caller)\n", "\n"},
       {"a quota is roomy until it is full", "(l.f.k and 4 or 2)", "(l.f.k and 4 or 1)"},
       {"nobody is told of room", "if l.freed then unblock(at, l) end", ""},
       {"a dropped limit forgets its holders", "if first ~= \"@\" and first ~= \"r\" then", "if first ~= \"r\" then"},

@@ -112,6 +112,20 @@ TEST_CASE("what is idle is kept for longer where the quota is roomy, until it is
   CHECK(only(allowances.calls(t0 + Allowances::kIdle + 1ms, 16)).hold.empty());
 }
 
+TEST_CASE("what is told while a call is under way counts after its answer, which may be older") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(2, "#q"), false);
+  auto calls = allowances.calls(t0, 16);
+  allowances.told(LimitName(LimitKind::quota, "q"));
+  auto roomy = grant(2);
+  roomy.roomy = true;
+  allowances.answered(calls[0], {roomy}, t0, t0);
+
+  calls = allowances.calls(t0, 16);
+  CHECK(only(calls).hold == core::Amounts{{"slots", 2}});
+  CHECK_FALSE(calls[0].grows);
+}
+
 TEST_CASE("of what still suffices for half of what waits, no more is asked for") {
   auto allowances = make();
   allowances.claimed(3, {}, {}, waiting(2, "#q"), false);

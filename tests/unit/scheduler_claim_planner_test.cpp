@@ -250,3 +250,22 @@ TEST_CASE("a suspect that answers, or is heard of, is like all others again") {
   CHECK(known->partition == 0);
   CHECK(known->want == 16);
 }
+
+TEST_CASE("where work can be taken now that waited for an allowance, a call gets all the room; a suspect keeps its time") {
+  ClaimPlanner planner(3, t0);
+  for (int i = 0; i < 3; ++i) REQUIRE(planner.next(t0, 3));
+  for (const ff::core::Partition p : {0, 1}) planner.answered(p, answer(1, 0, 0, 100, 60s), t0);
+  planner.unanswered(2, t0 + 1s);
+  CHECK_FALSE(planner.next(t0, 16));
+
+  planner.freed(2);
+  CHECK_FALSE(planner.next(t0, 16));
+  planner.freed(1);
+  const auto plan = planner.next(t0, 16);
+
+  REQUIRE(plan);
+  CHECK(plan->partition == 1);
+  CHECK(plan->want == 16);
+  planner.answered(1, answer(16, 0, 0, -1, 60s), t0);
+  CHECK_FALSE(planner.next(t0, 16));
+}

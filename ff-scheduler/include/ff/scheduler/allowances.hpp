@@ -134,6 +134,7 @@ class Allowances {
     bool calling = false, used = false;        // used: since the last renewal.
     bool give_back = false;                    // All that is not in use, with the next call.
     bool roomy = false;                        // Grant::roomy.
+    bool told = false;                         // While a call is under way: its answer may be older than that.
     std::int64_t keep = -1;                    // Grant::keep: what is held beyond it goes back, and is not used again.
     core::Amounts unit;                        // To be asked for: count units, and starts.
     std::int64_t count = 0, want_starts = 0;

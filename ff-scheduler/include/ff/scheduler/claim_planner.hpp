@@ -67,7 +67,8 @@ class ClaimPlanner {
   void unanswered(core::Partition partition, core::SteadyTime again);
   // Something became ready there, or messages may have been missed.
   void opened(core::Partition partition);
-  // Work waits there that could not be taken before, and can now: the next call there gets all the room.
+  // Work waits there that could not be taken before, and can now: the next call there gets all the room, in the order
+  // of heads. Does not open a suspect.
   void freed(core::Partition partition);
 
   // When next() may have something without being told anything; none while all are open or calling.
