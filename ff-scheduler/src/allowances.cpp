@@ -479,7 +479,10 @@ void Allowances::told(const LimitName& name) {
   limit.told = limit.calling;
   limit.blocked_until = SteadyTime();
   limit.roomy = false;
-  if (!limit.held.empty()) limit.renew_at = SteadyTime();
+  if (!limit.held.empty()) {
+    limit.renew_at = SteadyTime();
+    limit.used = true;  // What was granted a moment ago need not have been.
+  }
   touched_.insert(name);
   for (const auto* of : limit.classes) {
     if (!of->waiting.empty()) to_plan_.insert(of->requirements);

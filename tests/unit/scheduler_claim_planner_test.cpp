@@ -251,7 +251,7 @@ TEST_CASE("a suspect that answers, or is heard of, is like all others again") {
   CHECK(known->want == 16);
 }
 
-TEST_CASE("where work can be taken now that waited for an allowance, a call gets all the room; a suspect keeps its time") {
+TEST_CASE("what waited for an allowance is claimed with all the room once there is one; a suspect keeps its time") {
   ClaimPlanner planner(3, t0);
   for (int i = 0; i < 3; ++i) REQUIRE(planner.next(t0, 3));
   for (const ff::core::Partition p : {0, 1}) planner.answered(p, answer(1, 0, 0, 100, 60s), t0);
