@@ -70,13 +70,10 @@ end
 -- Start-time fair queueing: an execution with a fairness key gets a start tag when it begins to wait: where the one
 -- before it with the same key and priority ends, but not before what is served now. It ends a second / weight after
 -- its tag, and the lowest tag is served first. A step of priority is worth lane.step of it, so the wait of lower ones
--- is bounded as it is among plain executions, but counted in services. The score is the sum of that base and the tag.
-function ff.base_of(lane, priority)
-  return (9000 - priority) * lane.step
-end
-
+-- is bounded as it is among plain executions, but counted in services. The score is the sum of the priority's base
+-- (ff.base_of) and the tag.
 function ff.tag_of(lane, priority, score)
-  return math.max(0, score - (9000 - priority) * lane.step)
+  return math.max(0, score - ff.base_of(lane, priority))
 end
 
 -- The tag that a line serves now. It is remembered and not stored: a node that does not know it takes that of the first

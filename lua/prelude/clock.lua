@@ -2,7 +2,8 @@
 -- steps back, the partition's own clock goes on from the largest value it has seen (`hi`).
 
 -- What this node remembers of each partition between calls. Hints only: every entry is either monotonic, rechecked
--- within a second, or healed by the next check, so a failover or a reload may lose or resurrect any of it.
+-- within a second (what lines require: when their number changes, and every 30 s), or healed by the next check, so a
+-- failover or a reload may lose or resurrect any of it.
 local memory = {}
 
 -- Index keys a verb may write without having read them: [key, type]. Checked once a second, so that a key damaged from

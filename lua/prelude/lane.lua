@@ -180,6 +180,11 @@ end
 
 local priority_max, rank_epoch_ms = 9000, 1735689600000 -- From 2025-01-01.
 
+-- Where a priority begins, in ranks and in the scores of fair lines.
+function ff.base_of(lane, priority)
+  return (priority_max - priority) * lane.step
+end
+
 -- Rank of a ready execution: lower is earlier. Each step of priority is worth lane.step ms of waiting. Without a time
 -- it stands in front of its priority; where waiting counts, that is where it would be had it waited since `created`.
 function ff.rank(lane, priority, ms, created)
@@ -189,12 +194,12 @@ function ff.rank(lane, priority, ms, created)
     within = (ms or created) - rank_epoch_ms
     if within < 1 then within = 1 elseif within >= strict_step then within = strict_step - 1 end
   end
-  return (priority_max - priority) * lane.step + within
+  return ff.base_of(lane, priority) + within
 end
 
 -- When it became ready, as its rank tells; 0 for one in front of its priority.
 function ff.ready_at(lane, priority, rank)
-  local within = rank - (priority_max - priority) * lane.step
+  local within = rank - ff.base_of(lane, priority)
   if within <= 0 then return 0 end
   return within + rank_epoch_ms
 end

@@ -131,14 +131,6 @@ void measure_submit(Report& report, BenchServer& server, const std::string& id, 
 
 }  // namespace
 
-void report_commands(Report& report, const BenchServer& server, const std::string& group, long executions) {
-  for (const auto& [name, stat] : server.command_stats()) {
-    const auto calls = stat.calls / static_cast<double>(executions);
-    if (calls < 0.001) continue;
-    report.command(group, name, calls, stat.us / static_cast<double>(executions));
-  }
-}
-
 void run_floor(const Settings& settings, Report& report, BenchServer& server) {
   for (int run = 0; run < settings.runs; ++run) {
     for (const int in_flight : {1, 16}) {

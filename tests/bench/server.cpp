@@ -131,4 +131,12 @@ void sample_cost(Report& report, const std::string& id, const Cost& cost) {
   report.sample(id + ".client_us", cost.client_us);
 }
 
+void report_commands(Report& report, const BenchServer& server, const std::string& group, long executions) {
+  for (const auto& [name, stat] : server.command_stats()) {
+    const auto calls = stat.calls / static_cast<double>(executions);
+    if (calls < 0.001) continue;
+    report.command(group, name, calls, stat.us / static_cast<double>(executions));
+  }
+}
+
 }  // namespace ff::bench

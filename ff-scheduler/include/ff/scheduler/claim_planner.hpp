@@ -25,7 +25,7 @@ struct ClaimPlan {
 struct ClaimAnswer {
   std::size_t wanted = 0, taken = 0;
   std::int64_t left = 0;         // Ready executions left there.
-  std::int64_t head = -1;        // Rank of the first of them, or of what waits for an allowance; lower is better.
+  std::int64_t head = -1;        // Rank of the first of them, or else of what waits for an allowance; -1: none.
   core::Millis check_in{0};      // Look again after this time even if not woken; 0: at once.
   ClaimAnswer() = default;
 };
