@@ -13,6 +13,7 @@ using core::Partition;
 using core::SteadyTime;
 
 constexpr std::int64_t kManyUnits = 1'000'000;    // Of what is not limited.
+constexpr std::int64_t kRoomyAsk = 4;             // At least, of a roomy quota: where one waits there will be more.
 constexpr std::int64_t kSeqStep = 1'000'000'000;  // Past whatever an earlier instance of the name has used.
 
 std::int64_t amount_of(const Amounts& amounts, const std::string& dimension) {
@@ -100,6 +101,12 @@ std::int64_t Allowances::possible(const Class& of, SteadyTime now) const {
   return count;
 }
 
+bool Allowances::refused(const Class& of, SteadyTime now) {
+  return std::any_of(of.shares.begin(), of.shares.end(), [now](const Share& share) {
+    return share.limit->blocked_until > now + kIdle;
+  });
+}
+
 bool Allowances::wanted(const Limit& limit) {
   return std::any_of(limit.classes.begin(), limit.classes.end(), [](const Class* of) { return !of->waiting.empty(); });
 }
@@ -166,8 +173,11 @@ std::vector<Allowance> Allowances::offer(Partition partition, std::size_t want, 
   const auto room = static_cast<std::int64_t>(want);
   const auto give = [&](Class& of) {
     const auto count = std::min(possible(of, now), room);
-    if (count <= 0) return;
     const auto known = of.waiting.find(partition);
+    if (count <= 0) {
+      if (known != of.waiting.end() && refused(of, now)) offered.emplace_back(0, of.requirements);
+      return;
+    }
     expected += std::min(count, known == of.waiting.end() ? 1 : std::max<std::int64_t>(1, known->second));
     take(of, static_cast<std::size_t>(count));
     offered.emplace_back(static_cast<std::size_t>(count), of.requirements);
@@ -184,16 +194,33 @@ std::vector<Allowance> Allowances::offer(Partition partition, std::size_t want, 
       last = *next;
     }
   }
+  auto guesses = guesses_;
   for (const auto& requirements : recent_) {
-    if (expected >= room) break;
+    if (expected >= room || guesses == 0) break;
     const auto known = classes_.find(requirements);
-    if (known != classes_.end() && !known->second.waiting.count(partition)) give(known->second);
+    if (known == classes_.end() || known->second.waiting.count(partition)) continue;
+    const auto before = offered.size();
+    give(known->second);
+    guesses -= offered.size() - before;
   }
   return offered;
 }
 
+// Guesses are worth their while where there are few classes, and hardly ever right where there are thousands.
+void Allowances::judge_guesses(Partition partition, const std::vector<Allowance>& offered,
+                               const std::map<std::string, std::size_t>& given) {
+  bool guessed = false, right = false;
+  for (const auto& one : offered) {
+    const auto known = classes_.find(one.requirements);
+    if (known != classes_.end() && known->second.waiting.count(partition)) continue;
+    guessed = true;
+    right = right || given.count(one.requirements) > 0;
+  }
+  if (guessed) guesses_ = right ? std::min(kRecent, 2 * guesses_) : std::max<std::size_t>(1, guesses_ / 2);
+}
+
 // What a claim has left of a class that it was offered for.
-void Allowances::settle_offered(Class& of, Partition partition, std::size_t offered, std::size_t taken, bool filled) {
+void Allowances::settle_offered(Class& of, Partition partition, std::size_t offered, std::size_t taken, bool more) {
   if (taken < offered) put_back(of, offered - taken, true);
   if (taken > 0) {
     std::erase(recent_, of.requirements);
@@ -201,23 +228,24 @@ void Allowances::settle_offered(Class& of, Partition partition, std::size_t offe
     if (recent_.size() > kRecent) recent_.pop_back();
   }
   const auto known = of.waiting.find(partition);
-  const bool more = filled && (taken > 0 || known != of.waiting.end());
-  if (!more) return forget_waiting(of, partition);
+  if (!more || (taken == 0 && known == of.waiting.end())) return forget_waiting(of, partition);
   const auto left = known == of.waiting.end() ? 0 : known->second - static_cast<std::int64_t>(taken);
   note_waiting(of, partition, std::max<std::int64_t>(0, left));
 }
 
 void Allowances::claimed(Partition partition, const std::vector<Allowance>& offered,
-                         const std::vector<std::string>& given, const std::vector<Allowance>& waiting, bool filled) {
+                         const std::vector<std::string>& given, const std::vector<Allowance>& waiting, bool more) {
   std::map<std::string, std::size_t> counts;
   for (const auto& requirements : given) {
     if (core::limited(requirements)) ++counts[requirements];
   }
+  judge_guesses(partition, offered, counts);
   for (const auto& one : offered) {
+    if (one.count == 0) continue;  // It still waits.
     auto& count = counts[one.requirements];
     const auto taken = std::min(count, one.count);
     count -= taken;
-    settle_offered(class_of(one.requirements), partition, one.count, taken, filled);
+    settle_offered(class_of(one.requirements), partition, one.count, taken, more);
   }
   for (const auto& [requirements, count] : counts) {
     for (std::size_t i = 0; i < count; ++i) begun(requirements);  // What a lost reply had given before.
@@ -304,11 +332,17 @@ bool Allowances::request(const Share& share, SteadyTime now, std::int64_t count,
   if (2 * std::min(units, starts) >= count || limit.calling || limit.blocked_until > now) return some;
   if (limit.count > 0 && limit.unit != share.unit) return some;  // Another class's turn; this one's comes after it.
   limit.unit = share.unit;
-  const auto missing = std::max<std::int64_t>(0, count - units);
+  auto missing = std::max<std::int64_t>(0, count - units);
+  if (missing > 0 && limit.roomy && !limit.rated) missing = std::max(missing, kRoomyAsk);
   limit.count = std::min(limit.count + missing, std::max<std::int64_t>(0, room - units));
   if (starts < count) limit.want_starts = std::min(limit.want_starts + count, room);
   touched_.insert(limit.name);
   return some;
+}
+
+bool Allowances::roomy(const Class& of) {
+  return std::all_of(of.shares.begin(), of.shares.end(),
+                     [](const Share& share) { return share.limit->roomy && !share.limit->rated; });
 }
 
 void Allowances::plan(Class& of, SteadyTime now, std::int64_t room) {
@@ -388,12 +422,16 @@ void Allowances::fire_looks(SteadyTime now) {
   }
 }
 
-std::vector<AskCall> Allowances::calls(SteadyTime now, std::size_t room) {
+std::vector<AskCall> Allowances::calls(SteadyTime now, std::size_t room, std::size_t freeing) {
   fire_looks(now);
   if (room > 0 && !draining_) {
+    const auto places = room > freeing ? room - freeing : 0;
     for (const auto& requirements : std::exchange(to_plan_, {})) {
       const auto found = classes_.find(requirements);
-      if (found != classes_.end()) plan(found->second, now, static_cast<std::int64_t>(room));
+      if (found == classes_.end()) continue;
+      const auto for_it = places + (roomy(found->second) ? (room - places) / classes_.size() : 0);
+      if (for_it == 0) to_plan_.insert(requirements);
+      else plan(found->second, now, static_cast<std::int64_t>(for_it));
     }
   }
   std::map<std::pair<Partition, bool>, AskCall> open;

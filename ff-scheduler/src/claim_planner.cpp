@@ -49,8 +49,12 @@ void ClaimPlanner::leave(core::Partition partition) {
   }
   if (entry.condition == Condition::waiting) (entry.suspect ? suspects_ : waiting_).erase({entry.look_at, partition});
   if (entry.condition != Condition::calling) return;
-  if (entry.suspect) trying_ = false;
-  else --calling_;
+  if (entry.suspect) {
+    trying_ = false;
+  } else {
+    --calling_;
+    wanted_ -= entry.want;
+  }
 }
 
 void ClaimPlanner::open(core::Partition partition, std::int64_t head) {
@@ -74,13 +78,24 @@ void ClaimPlanner::wait(core::Partition partition, core::SteadyTime look_at, boo
   (suspect ? suspects_ : waiting_).insert({look_at, partition});
 }
 
-void ClaimPlanner::call(core::Partition partition) {
+void ClaimPlanner::call(core::Partition partition, std::size_t want, core::SteadyTime now) {
   leave(partition);
   auto& entry = entries_[partition];
   entry.condition = Condition::calling;
   entry.freed = false;
-  if (entry.suspect) trying_ = true;
-  else ++calling_;
+  entry.want = want;
+  ++entry.claims;
+  if (entry.suspect) {
+    trying_ = true;
+  } else {
+    ++calling_;
+    wanted_ += want;
+    called_at_ = now;
+  }
+}
+
+bool ClaimPlanner::gathers(core::SteadyTime now, std::size_t room) const {
+  return 2 * room < wanted_ && now < called_at_ + kGather;
 }
 
 std::optional<ClaimPlan> ClaimPlanner::next(core::SteadyTime now, std::size_t room) {
@@ -88,43 +103,50 @@ std::optional<ClaimPlan> ClaimPlanner::next(core::SteadyTime now, std::size_t ro
   if (room == 0) return std::nullopt;
   if (!trying_ && !suspects_.empty() && suspects_.begin()->first <= now) {
     const auto suspect = suspects_.begin()->second;
-    call(suspect);
+    call(suspect, 1, now);
     return ClaimPlan(suspect, 1);
   }
   if (heads_.empty() || calling_ >= kCallsAtOnce) return std::nullopt;
+  gather_until_.reset();
   const auto partition = next_in_turn();
   // Known work gets all the room; looks into the unknown share it, so that they can go out at once. Where only its turn
   // was due, one is taken from a partition whose head is worse.
   const auto head = entries_[partition].head, best = std::get<0>(*heads_.begin());
   const auto share = std::min(kCallsAtOnce - calling_, heads_.size());
   const bool known = head != kUnknown || entries_[partition].freed;
+  if (best != kUnknown && gathers(now, room)) {
+    gather_until_ = called_at_ + kGather;
+    return std::nullopt;
+  }
   auto want = known ? room : std::max<std::size_t>(1, room / share);
   if (best != kUnknown && head >= best + kWorthGoing) want = 1;
-  entries_[partition].stint = 0;
-  call(partition);
-  return ClaimPlan(partition, std::min(want, kWantMax));
+  want = std::min(want, kWantMax);
+  entries_[partition].stint = entries_[partition].claims = 0;
+  call(partition, want, now);
+  return ClaimPlan(partition, want);
 }
 
-std::size_t ClaimPlanner::keep_at(core::Partition partition, std::size_t room) {
+std::size_t ClaimPlanner::keep_at(core::Partition partition, std::size_t room, core::SteadyTime now) {
   if (room == 0 || entries_[partition].condition != Condition::open) return 0;
-  const auto old = overdue();
-  if (old && *old != partition) return 0;
   const auto [best, turn, first] = *heads_.begin();
   auto& entry = entries_[partition];
+  const auto old = overdue();
+  if (old && *old != partition && entry.claims > 1) return 0;
   if (first != partition && (best == kUnknown || best + kWorthGoing <= entry.head)) return 0;
   if (entry.stint >= kStint) {
     if (next_in_turn() != partition) return 0;
-    entry.stint = 0;
+    entry.stint = entry.claims = 0;
   }
-  call(partition);
-  return std::min(room, kWantMax);
+  const auto want = std::min(room, kWantMax);
+  call(partition, want, now);
+  return want;
 }
 
 void ClaimPlanner::answered(core::Partition partition, const ClaimAnswer& answer, core::SteadyTime now) {
   taken_ += answer.taken;
   entries_[partition].stint += answer.taken;
   const bool reopened = std::exchange(entries_[partition].reopened, false);
-  if (answer.left > 0) {
+  if (answer.left > 0 || (entries_[partition].freed && answer.head >= 0)) {
     open(partition, answer.head);
   } else if (reopened) {
     open(partition, kUnknown);
@@ -154,13 +176,13 @@ void ClaimPlanner::freed(core::Partition partition) {
   auto& entry = entries_[partition];
   if (waiting_at(partition) && entry.suspect) return;  // It is tried in its time.
   if (waiting_at(partition)) open(partition, entry.head);
-  else opened(partition);
   entry.freed = true;
 }
 
 std::optional<core::SteadyTime> ClaimPlanner::next_look() const {
   std::optional<core::SteadyTime> next;
   if (!waiting_.empty()) next = waiting_.begin()->first;
+  if (gather_until_) next = next ? std::min(*next, *gather_until_) : *gather_until_;
   if (trying_ || suspects_.empty()) return next;
   const auto suspect = suspects_.begin()->first;
   return next ? std::min(*next, suspect) : suspect;

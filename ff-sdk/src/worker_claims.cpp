@@ -205,7 +205,7 @@ void Worker::Impl::take_over(core::Partition partition, std::size_t wanted, cons
   told.check_in = core::Millis(answer.check_in_ms);
   std::vector<std::string> given;
   for (const auto& row : answer.rows) given.push_back(row.requirements);
-  settle_offer(partition, offer, given, answer.lacking, answer.rows.size() >= wanted);
+  settle_offer(partition, offer, given, answer.lacking, answer.rows.size() >= wanted && answer.left > 0);
   for (std::size_t i = 0; i < given.size(); ++i) {
     const bool accepted = accept(partition, std::move(answer.rows[i]), lease, sent_at);
     if (!accepted && core::limited(given[i])) allowances_.ended(given[i]);

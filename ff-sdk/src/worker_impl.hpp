@@ -136,7 +136,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   Offer offer_along(core::Partition partition, std::size_t want, const std::vector<Finished>& batch);
   void withdraw(Offer& offer);
   void settle_offer(core::Partition partition, const Offer& offer, const std::vector<std::string>& given,
-                    const std::vector<std::string>& waiting, bool filled);
+                    const std::vector<std::string>& waiting, bool more);
   void begin_use(const AttemptPtr& attempt);
   void end_use(const AttemptPtr& attempt);
   void begin_freeing(const AttemptPtr& attempt);

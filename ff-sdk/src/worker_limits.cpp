@@ -139,11 +139,11 @@ void Worker::Impl::withdraw(Offer& offer) {
 std::vector<std::string> Worker::Impl::Offer::words() const { return words_of(allowances); }
 
 void Worker::Impl::settle_offer(core::Partition partition, const Offer& offer, const std::vector<std::string>& given,
-                                const std::vector<std::string>& waiting, bool filled) {
+                                const std::vector<std::string>& waiting, bool more) {
   if (offer.allowances.empty() && waiting.empty() && given.empty()) return;
   const auto lacking = allowances_of(waiting);
   charge_running(lacking);
-  allowances_.claimed(partition, offer.allowances, given, lacking, filled);
+  allowances_.claimed(partition, offer.allowances, given, lacking, more);
 }
 
 // What runs of a lane that was given a cap since: it counts from now on.
@@ -168,9 +168,8 @@ void Worker::Impl::charge_running(const std::vector<Allowance>& lacking) {
 // What is due of reservations, and where claims can go on now.
 void Worker::Impl::keep_allowances() {
   const auto now = steady_clock::now();
-  // Results on their way free allowances when they arrive: asking for more meanwhile would hold more than can run.
-  const auto places = stopping_ || room() < freeing_ ? 0 : room() - freeing_;
-  for (auto& call : allowances_.calls(now, places)) spawn(ask(shared_from_this(), std::move(call)));
+  auto calls = allowances_.calls(now, stopping_ ? 0 : room(), freeing_);
+  for (auto& call : calls) spawn(ask(shared_from_this(), std::move(call)));
   for (const auto partition : allowances_.ready(now)) planner_.freed(partition);
 }
 

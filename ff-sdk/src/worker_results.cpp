@@ -177,7 +177,7 @@ void Worker::Impl::send_completions() {
     auto batch = take_batch(it->second);
     it = it->second.empty() ? finished_.erase(it) : std::next(it);
     completing_[partition] = true;
-    const auto want = stopping_ ? 0 : planner_.keep_at(partition, room());
+    const auto want = stopping_ ? 0 : planner_.keep_at(partition, room(), steady_clock::now());
     reserved_ += want;
     auto offer = offer_along(partition, want, batch);
     spawn(complete(shared_from_this(), partition, std::move(batch), want, std::move(offer)));

@@ -86,8 +86,9 @@ TEST_CASE("workers never run more at once than a quota allows, and as many as th
 }
 
 TEST_CASE("a worker holds no more of a quota than it has places for, also while results are on their way") {
+  const bool roomy = GENERATE(false, true);  // Of a roomy one it may hold its places' worth for what comes next.
   LimitSetup setup;
-  setup.set_quota("q", slots(100));
+  setup.set_quota("q", slots(roomy ? 100 : 7));
   setup.submit_under(under({"q"}), 400);
   Count count;
   auto worker = setup.worker(worker_options(4), [&](sdk::Worker& w) {
@@ -96,7 +97,8 @@ TEST_CASE("a worker holds no more of a quota than it has places for, also while 
   std::int64_t most = 0;
   for (bool all = false; !all; most = std::max(most, setup.quota("q").held)) all = count.ended == 400;
 
-  CHECK(most == 4);
+  CHECK(most >= 4);
+  CHECK(most <= (roomy ? 12 : 4));
 }
 
 TEST_CASE("what is under no limit, or another one, does not wait for a full quota") {

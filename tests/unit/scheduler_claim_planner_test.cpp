@@ -92,7 +92,7 @@ TEST_CASE("partitions that are alike are served in turn, a stint at a time, what
   std::int64_t head = 100;
   std::optional<ff::core::Partition> at;
   for (std::size_t taken = 0; taken < 10'000; taken += room) {
-    auto want = at ? planner.keep_at(*at, room) : 0;
+    auto want = at ? planner.keep_at(*at, room, t0) : 0;
     if (want == 0) {
       const auto plan = planner.next(t0, room);
       REQUIRE(plan);
@@ -124,7 +124,7 @@ TEST_CASE("places that run apart do not stay where they are: each stint ends") {
   std::size_t served[2] = {0, 0};
   for (int i = 0; i < 8000; ++i) {
     auto& place = places[static_cast<std::size_t>(i) % places.size()];
-    auto want = planner.keep_at(place, 1);
+    auto want = planner.keep_at(place, 1, t0);
     if (want == 0) {
       const auto plan = planner.next(t0, 1);
       place = plan->partition;
@@ -145,7 +145,7 @@ TEST_CASE("a partition is kept for its stint, or on and on while the others are 
   planner.answered(2, answer(1, 1, 100000, kStep + 200, 0ms), t0);
   std::size_t taken = 0;
 
-  while (auto want = planner.keep_at(0, 32)) {
+  while (auto want = planner.keep_at(0, 32, t0)) {
     taken += want;
     planner.answered(0, answer(want, want, 100000, 50, 0ms), t0);
     REQUIRE(taken < 100000);
@@ -169,7 +169,7 @@ TEST_CASE("a partition that was woken is looked at before known backlogs, and no
   planner.answered(1, answer(1, 0, 0, -1, 60s), t0);
   planner.opened(1);
 
-  CHECK(planner.keep_at(0, 4) == 0);
+  CHECK(planner.keep_at(0, 4, t0) == 0);
   CHECK(planner.next(t0, 4)->partition == 1);
 }
 
@@ -196,12 +196,12 @@ TEST_CASE("a partition is not kept while another has a head of higher priority, 
   REQUIRE(planner.next(t0, 1));
   planner.answered(0, answer(1, 1, 10, priority_step + 500, 0ms), t0);
   planner.answered(1, answer(1, 1, 10, priority_step + 100, 0ms), t0);
-  CHECK(planner.keep_at(0, 4) == 4);
+  CHECK(planner.keep_at(0, 4, t0) == 4);
   planner.answered(0, answer(4, 4, 10, priority_step + 500, 0ms), t0);
   REQUIRE(planner.next(t0, 1)->partition == 1);
   planner.answered(1, answer(1, 1, 10, 100, 0ms), t0);
 
-  CHECK(planner.keep_at(0, 4) == 0);
+  CHECK(planner.keep_at(0, 4, t0) == 0);
   CHECK(planner.next(t0, 4)->partition == 1);
 }
 
@@ -268,4 +268,57 @@ TEST_CASE("what waited for an allowance is claimed with all the room once there 
   CHECK(plan->want == 16);
   planner.answered(1, answer(16, 0, 0, -1, 60s), t0);
   CHECK_FALSE(planner.next(t0, 16));
+}
+
+TEST_CASE("a small room waits for what is under way while that is for more than twice as many, but not for long") {
+  ClaimPlanner planner(3, t0);
+  for (int i = 0; i < 3; ++i) REQUIRE(planner.next(t0, 3));
+  for (const ff::core::Partition p : {0, 1, 2}) planner.answered(p, answer(1, 1, 100000, 50, 0ms), t0);
+  const auto first = planner.next(t0, 12);
+  REQUIRE(first);
+  REQUIRE(first->want == 12);
+
+  CHECK_FALSE(planner.next(t0, 5));
+  CHECK(planner.next_look() == t0 + ClaimPlanner::kGather);
+
+  SECTION("as many as half are not held up") { CHECK(planner.next(t0, 6)); }
+  SECTION("nor are fewer when the call has lasted") { CHECK(planner.next(t0 + ClaimPlanner::kGather, 5)); }
+  SECTION("nor after its answer") {
+    planner.answered(first->partition, answer(12, 7, 0, 50, 0ms), t0);
+    const auto next = planner.next(t0, 10);
+    REQUIRE(next);
+    CHECK(next->want == 10);
+    CHECK_FALSE(planner.next_look());
+  }
+}
+
+TEST_CASE("the results of a turn's first claim take one more along, whatever else is due") {
+  ClaimPlanner planner(64, t0);
+  for (ff::core::Partition p = 0; p < 64; ++p) {
+    const auto plan = planner.next(t0, 1);
+    planner.answered(plan->partition, answer(1, 1, 100000, 50, 0ms), t0);
+  }
+  for (int turn = 0; turn < 64; ++turn) {
+    const auto plan = planner.next(t0, 16);
+    planner.answered(plan->partition, answer(16, 16, 100000, 50, 0ms), t0);
+  }
+
+  const auto plan = planner.next(t0, 16);
+  planner.answered(plan->partition, answer(16, 16, 100000, 50, 0ms), t0);
+  REQUIRE(planner.keep_at(plan->partition, 16, t0) == 16);
+  planner.answered(plan->partition, answer(16, 16, 100000, 50, 0ms), t0);
+
+  CHECK(planner.keep_at(plan->partition, 16, t0) == 0);
+  CHECK(planner.next(t0, 16)->partition != plan->partition);
+}
+
+TEST_CASE("what is freed during a call is claimed again after it, where work waits") {
+  ClaimPlanner planner(1, t0);
+  REQUIRE(planner.next(t0, 4));
+  planner.freed(0);
+
+  planner.answered(0, answer(4, 0, 0, 77, 60s), t0);
+  CHECK(planner.next(t0, 4));
+  planner.answered(0, answer(4, 0, 0, 77, 60s), t0);
+  CHECK_FALSE(planner.next(t0, 4));
 }

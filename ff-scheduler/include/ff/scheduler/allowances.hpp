@@ -85,12 +85,12 @@ class Allowances {
   // ---- claims
 
   // What a claim for `want` from this partition may take: in use from now on. Claimed, withdrawn or abandoned ends
-  // that.
+  // that. A count of 0 is for what waits there and was refused for some time: it is in the way of the others.
   std::vector<Allowance> offer(core::Partition partition, std::size_t want, core::SteadyTime now);
-  // The claim gave executions of these requirements; `waiting` is what it had no allowance for. `filled`: it gave as
-  // many as were wanted, so more may be there.
+  // The claim gave executions of these requirements; `waiting` is what else is there that it told of, mostly because it
+  // had no allowance for it. `more`: it gave as many as were wanted, and told that there is more for these allowances.
   void claimed(core::Partition partition, const std::vector<Allowance>& offered, const std::vector<std::string>& given,
-               const std::vector<Allowance>& waiting, bool filled);
+               const std::vector<Allowance>& waiting, bool more);
   // The claim certainly did not run.
   void withdrawn(const std::vector<Allowance>& offered);
   // It may have run and what it gave is not known: it stays in use until then.
@@ -103,8 +103,10 @@ class Allowances {
 
   // ---- reservations
 
-  // The calls to make now, with `room` free places for executions.
-  std::vector<AskCall> calls(core::SteadyTime now, std::size_t room);
+  // The calls to make now, with `room` free places for executions; of `freeing` of them, the allowances of what ended
+  // there will be free when its result has arrived: only of roomy quotas without a rate more is asked for meanwhile,
+  // each class its part.
+  std::vector<AskCall> calls(core::SteadyTime now, std::size_t room, std::size_t freeing = 0);
   void answered(const AskCall& call, const std::vector<Grant>& grants, core::SteadyTime sent_at, core::SteadyTime now);
   // The call failed; whatever it did, the next one says what is held.
   void unanswered(const AskCall& call, core::SteadyTime now);
@@ -168,13 +170,17 @@ class Allowances {
   std::int64_t possible(const Class& of, core::SteadyTime now) const;
   static std::int64_t free_units(const Limit& limit, const core::Amounts& unit, core::SteadyTime now);
   static std::int64_t free_starts(const Limit& limit, core::SteadyTime now);
+  static bool refused(const Class& of, core::SteadyTime now);
   static bool wanted(const Limit& limit);
+  static bool roomy(const Class& of);
   static core::Millis idle_time(const Limit& limit);
   void take(Class& of, std::size_t count);
   void put_back(Class& of, std::size_t count, bool unused);
   void note_waiting(Class& of, core::Partition partition, std::int64_t count);
   void forget_waiting(Class& of, core::Partition partition);
-  void settle_offered(Class& of, core::Partition partition, std::size_t offered, std::size_t taken, bool filled);
+  void judge_guesses(core::Partition partition, const std::vector<Allowance>& offered,
+                     const std::map<std::string, std::size_t>& given);
+  void settle_offered(Class& of, core::Partition partition, std::size_t offered, std::size_t taken, bool more);
   void drop_unused(Class& of);
   void drop_unused(Limit& limit);
 
@@ -195,6 +201,7 @@ class Allowances {
   std::map<core::Partition, std::set<std::string>> here_;  // Classes whose work waits in a partition.
   std::map<core::Partition, std::string> offered_last_;    // Where the next offer there goes on.
   std::deque<std::string> recent_;                         // Classes given lately, for partitions where none is known.
+  std::size_t guesses_ = kRecent;                          // How many of them are tried.
   std::set<std::string> to_plan_, to_advise_;
   std::set<core::LimitName> touched_;
   std::set<std::pair<core::SteadyTime, core::LimitName>> looks_;

@@ -34,6 +34,9 @@ struct ClaimAnswer {
 // or looks again when its time comes), open (work or the unknown: look as soon as there is room), and calling (a call
 // is under way).
 //
+// Where places become free a few at a time, each few would get a call of their own, and each call gives a few again. So
+// a small room waits for what is under way while that is for more than twice as many places, for kGather at most.
+//
 // Of the open partitions those whose head is not known are looked at first, in turn; then those whose known head is the
 // best, or not worse by a minute of waiting, which is what a step of priority is worth: in turn, kStint executions at a
 // time. So partitions that are alike get the same service, and with them what is shared out within each: lanes by
@@ -48,6 +51,7 @@ class ClaimPlanner {
   static constexpr std::size_t kQuantum = 256;      // Executions taken before what is known of others is old.
   // Claim calls under way; the room is split among them. One more tries a suspect.
   static constexpr std::size_t kCallsAtOnce = 8;
+  static constexpr core::Millis kGather{5};
   static constexpr std::size_t kWantMax = 256;      // Of one call: core::limits::kBatchItems.
 
   // All partitions begin as waiting, to be looked at by `first_look` at the latest; opened() as their channel is heard.
@@ -58,7 +62,7 @@ class ClaimPlanner {
   std::optional<ClaimPlan> next(core::SteadyTime now, std::size_t room);
 
   // How many to claim along with a call that goes to this partition anyway; 0: none. A count above 0 makes it calling.
-  std::size_t keep_at(core::Partition partition, std::size_t room);
+  std::size_t keep_at(core::Partition partition, std::size_t room, core::SteadyTime now);
 
   void answered(core::Partition partition, const ClaimAnswer& answer, core::SteadyTime now);
   // The call failed: look again at `again`. The partition is suspect, for its shard may be away and a call there last
@@ -85,7 +89,8 @@ class ClaimPlanner {
     bool suspect = false;             // Its last call failed; waiting or calling.
     bool freed = false;               // freed() came since the last call began.
     std::int64_t head = kUnknown;     // Rank, lower is better.
-    std::size_t stint = 0;            // Executions taken since its turn began.
+    std::size_t stint = 0, claims = 0;  // Executions taken and calls made since its turn began.
+    std::size_t want = 0;             // Of the call under way.
     std::uint64_t turn = 0;           // Order in which the open ones were opened.
     std::uint64_t known_since = 0;    // taken_ when it was opened.
     core::SteadyTime look_at{};       // While waiting.
@@ -102,14 +107,17 @@ class ClaimPlanner {
   void leave(core::Partition partition);
   void open(core::Partition partition, std::int64_t head);
   void wait(core::Partition partition, core::SteadyTime look_at, bool suspect);
-  void call(core::Partition partition);
+  void call(core::Partition partition, std::size_t want, core::SteadyTime now);
+  bool gathers(core::SteadyTime now, std::size_t room) const;
 
   std::vector<Entry> entries_;
   std::set<ByHead> heads_;   // The open ones, best head first.
   std::set<ByTurn> turns_;   // The same, first opened first.
   using ByTime = std::set<std::pair<core::SteadyTime, core::Partition>>;
   ByTime waiting_, suspects_;  // Waiting ones, and suspects apart from them.
-  std::size_t calling_ = 0;    // Without the suspect that is tried.
+  std::size_t calling_ = 0, wanted_ = 0;  // Calls under way and what they are for, without the suspect that is tried.
+  core::SteadyTime called_at_{};          // When the newest of them left.
+  std::optional<core::SteadyTime> gather_until_;
   bool trying_ = false;        // A suspect.
   std::uint64_t taken_ = 0, turn_ = 0;
 };

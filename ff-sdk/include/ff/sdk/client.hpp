@@ -157,7 +157,7 @@ struct Lane {
 
 // Executions of a lane that wait for the same.
 struct RouteStatus {
-  std::string requirements;      // As of core::to_wire; empty: none.
+  std::string requirements;      // As of core::to_wire; empty: none; "#*": quotas or budgets and nothing else.
   std::int64_t fairness_keys = -1;  // That wait, in the partition that has most of them; -1: there are none.
   std::int64_t waiting = 0;
   bool served = true;            // Wherever it waits, a worker was seen lately that can take it.
