@@ -22,44 +22,61 @@ local function epoch_now(at)
   return at.epoch
 end
 
--- Reads all of a ready execution that a claim needs, and counts its attempt and its epoch on; raises when it cannot.
--- nil when it does not wait in this line.
-local function fetch(at, ulid, line, text)
-  local core = ff.load(at, ulid, text)
-  if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
-  if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
+-- Reads the rest of a ready execution that a claim needs, and counts its attempt and its epoch on. Returns payload,
+-- policy, tags, resumption; raises when it cannot.
+function ff.prepare(at, ulid, core)
   local epoch, number = tonumber(core.e or 0), type(core.a or 0) == "number" and type(core.p or 0) == "number"
   if not epoch or not number or type(core.t or 0) ~= "number" then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
   core.a, core.e = (core.a or 0) + 1, epoch < at.now_us and epoch_now(at) or string.format("%d", epoch + 1)
   local payload = ff.payload_of(at, ulid, core)
-  if not core.j then return core, payload, "", "", "" end
-  return core, payload, satellites(at, ulid, core)
+  if not core.j then return payload, "", "", "" end
+  return payload, satellites(at, ulid, core)
 end
 
-local fields_always, fields_all, rare_columns = 9, 18, 511
+-- The same for one that waits in this line, behind its core; nil when it does not.
+local function fetch(at, ulid, line, text)
+  local core = ff.load(at, ulid, text)
+  if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
+  if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
+  return core, ff.prepare(at, ulid, core)
+end
+
+-- Rows have nine fields, with requirements only ten, with all rare ones eighteen.
+local no_columns, required_column, all_columns = 0, 16, 511
+local widths = { [0] = 9, [16] = 10, [511] = 18 }
 local nothing_rare = { 0, 0, 0, 0, "", "", "", "", "" }
 
--- Gives the `count` rows behind the first `head` values their rare fields.
-local function widen(rows, head, count)
-  for row = count - 1, 0, -1 do
-    local from, to = head + row * fields_always, head + row * fields_all
-    for k = fields_always, 1, -1 do rows[to + k] = rows[from + k] end
-    for k = 1, fields_all - fields_always do rows[to + fields_always + k] = nothing_rare[k] end
+-- Gives the rows of the call so far the fields of `columns`.
+local function widen(c, rows, columns)
+  local old, new = widths[c.columns], widths[columns]
+  local head, place = #rows - c.rows * old, columns == required_column and 10 or 14
+  for row = c.rows - 1, 0, -1 do
+    local from, to = head + row * old, head + row * new
+    local required = c.columns == required_column and rows[from + 10] or ""
+    for k = 9, 1, -1 do rows[to + k] = rows[from + k] end
+    for k = 10, new do rows[to + k] = nothing_rare[k - 9] end
+    rows[to + place] = required
   end
+  c.columns = columns
 end
 
 -- All a handler needs, in the order of the declared rows; the rare fields from the first row on that needs one.
 local function append_row(c, rows, ulid, core, ready_at, required, payload, policy, tags, resumption)
-  local n = #rows
-  local rare = core.j or core.g or core.f or core.t or core.tl or core.d or core.ct or required ~= ""
-  if rare and c.columns == 0 then
-    widen(rows, n - c.rows * fields_always, c.rows)
-    c.columns, n = rare_columns, n + c.rows * (fields_all - fields_always)
+  local rare = core.j or core.g or core.f or core.t or core.tl or core.d or core.ct
+  if rare and c.columns ~= all_columns then
+    widen(c, rows, all_columns)
+  elseif required ~= "" and c.columns == no_columns then
+    widen(c, rows, required_column)
   end
+  local n = #rows
   c.rows = c.rows + 1
   rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or 0
   rows[n + 5], rows[n + 6], rows[n + 7], rows[n + 8], rows[n + 9] = core.a, core.e, core.c, ready_at, payload
-  if c.columns == 0 then return end
+  if c.columns == no_columns then return end
+  if c.columns == required_column then
+    rows[n + 10] = required
+    return
+  end
   rows[n + 10], rows[n + 11], rows[n + 12], rows[n + 13] = core.g or 0, core.f or 0, core.t or core.tl or 0, core.d or 0
   rows[n + 14], rows[n + 15], rows[n + 16], rows[n + 17] = required, policy, tags, core.ct or ""
   rows[n + 18] = resumption
@@ -84,6 +101,13 @@ local function begin_attempt(at, ulid, core, c, lane)
     ff.add(at, ":timeouts", ulid, at.now + timeout)
     ff.arm(at, at.now + timeout)
   end
+end
+
+-- The caller gets the execution: `required` is what it has an allowance for, the rest is what ff.prepare has read.
+function ff.hand_over(at, ulid, core, c, lane, rank, required, rows, payload, policy, tags, resumption)
+  begin_attempt(at, ulid, core, c, lane)
+  append_row(c, rows, ulid, core, ff.ready_at(lane, core.p or 0, rank), required, payload, policy, tags, resumption)
+  c.bytes = c.bytes + #payload + #resumption
 end
 
 -- One answer carries about this much payload at the most; what is left waits for the next call.
@@ -122,10 +146,7 @@ function ff.take_queue(at, line, c, room, limit, rows)
     if readable and core then
       if line.patient and not may_go(at, line, core, rank) then break end
       if line.fair then served = math.max(served, ff.tag_of(lane, core.p or 0, tonumber(heads[i + 1]))) end
-      begin_attempt(at, ulid, core, c, lane)
-      append_row(c, rows, ulid, core, ff.ready_at(lane, core.p or 0, rank), line.requires or "", payload, policy,
-                 tags, resumption)
-      c.bytes = c.bytes + #payload + #resumption
+      ff.hand_over(at, ulid, core, c, lane, rank, line.requires or "", rows, payload, policy, tags, resumption)
       taken = taken + 1
     elseif not readable then
       ff.set_aside(at, ":delayed", ulid, core)

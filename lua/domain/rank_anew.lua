@@ -4,6 +4,8 @@ local function plan(at, queue, from, to, ulid, rank)
   local readable, core = pcall(ff.load, at, ulid)
   if not readable or not core then core = { q = queue, c = at.now } end -- A claim finds out.
   local priority, index = core.p or 0, ff.line_index(core)
+  local sorted, entry = ff.sorted_index(core), ff.line_entry(ulid, core)
+  if sorted and redis.call("ZSCORE", at.tag .. sorted, ulid) then index, entry = sorted, ulid end
   local ready_at = ff.ready_at(from, priority, rank)
   local again = ff.rank(to, priority, ready_at > 0 and ready_at or nil, core.c)
   local score = again
@@ -12,7 +14,7 @@ local function plan(at, queue, from, to, ulid, rank)
     score = ff.base_of(to, priority) + tag
   end
   redis.call("ZCARD", at.tag .. index)
-  ff.add(at, index, ulid, score)
+  ff.add(at, index, entry, score)
   return index, again
 end
 

@@ -1,7 +1,12 @@
 -- Lines: where ready executions wait that require something or have a fairness key. Executions with the same
 -- requirements wait in one line, so a claim never looks at one it cannot take. A line's name is the digest of its
--- requirements (its class), followed by | if its executions have fairness keys. Keys:
+-- requirements (its class), followed by | if its executions have fairness keys.
+--
+-- What needs nothing but allowances waits in the common line, whatever they are: a line for each of a thousand tenants
+-- would cost a claim five commands for each execution. A claim that meets there what its caller can get no allowance
+-- for sorts it out into the line of its class, where it is in nobody's way (ff.take_common). Keys:
 --   q:<queue>            the lane's own line, of plain executions
+--   q:<queue>|*          the common line; its entries are <ulid><requirements>
 --   q:<queue>|<name>     any other one, by rank; with fairness keys in the order in which they are served
 --   fair:<queue>|<name>  where the next execution of each fairness key and priority will stand in that order
 --   open:<queue>         lines that have something waiting, by the rank of their first (or a lower one)
@@ -10,6 +15,7 @@
 local known, known_count = {}, 0
 
 local in_core_max = 64 -- Bytes; longer ones are a satellite.
+ff.common_line, ff.common_text = "*", "#*" -- Its name, and what it has for requirements: some allowance.
 
 -- "+cuda>=12 ~ssd #tenant:acme", ready to be asked, with what the core has of it (field). Kept in memory: a lane has
 -- few different ones.
@@ -30,6 +36,7 @@ function ff.requirements(text)
     end
   end
   if text ~= "" then found.field = #text <= in_core_max and text or "@" .. found.class end
+  found.common = found.limited and not found.needs[1] and not found.prefers[1] and #text <= in_core_max
   known[text], known_count = found, known_count + 1
   return found
 end
@@ -52,12 +59,45 @@ function ff.charged(lane, text)
   return text == "" and lane.cap or lane.cap .. " " .. text
 end
 
--- Index in which an execution waits when it is ready.
+-- What a core requires, nil when that is not in the core.
+local function in_core(core)
+  local text = core.rq or ""
+  return string.byte(text) ~= 64 and ff.requirements(text) or nil
+end
+
+-- Index in which an execution waits when it is ready, unless it was sorted out of the common line.
 function ff.line_index(core)
-  if not core.rq and not core.fk then return ff.queue_index(core.q) end
-  local class = core.rq or ""
-  class = string.sub(class, 1, 1) == "@" and string.sub(class, 2) or ff.requirements(class).class
-  return ff.queue_index(core.q) .. "|" .. class .. (core.fk and "|" or "")
+  local index = ff.queue_index(core.q)
+  if not core.rq and not core.fk then return index end
+  local required = in_core(core)
+  if required and required.common and not core.fk then return index .. "|" .. ff.common_line end
+  return index .. "|" .. (required and required.class or string.sub(core.rq, 2)) .. (core.fk and "|" or "")
+end
+
+-- Index in which it waits when it was; nil: it never is.
+function ff.sorted_index(core)
+  local required = core.rq and not core.fk and in_core(core)
+  return required and required.common and ff.queue_index(core.q) .. "|" .. required.class or nil
+end
+
+-- Its entry in ff.line_index.
+function ff.line_entry(ulid, core)
+  return core.rq and ff.sorted_index(core) and ulid .. core.rq or ulid
+end
+
+-- Plans that it leaves ff.sorted_index.
+local function leave_sorted(at, ulid, core)
+  local index = ff.sorted_index(core)
+  if not index then return end
+  redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
+  ff.remove(at, index, ulid)
+end
+
+-- How many are before it in its line, nil when it is in none.
+function ff.place_in_line(at, ulid, core)
+  local place = redis.call("ZRANK", at.tag .. ff.line_index(core), ff.line_entry(ulid, core))
+  local sorted = ff.sorted_index(core)
+  return place or sorted and redis.call("ZRANK", at.tag .. sorted, ulid) or nil
 end
 
 -- The rank of a ready execution, nil when it stands nowhere.
@@ -119,7 +159,7 @@ local function fair_score(at, lane, core, index, line, front)
 end
 
 -- Notes what a line requires, and that it has something waiting from `rank` on. Once for all of a call.
-local function open_line(at, queue, name, required, rank)
+function ff.open_line(at, queue, name, required, rank)
   local opened = at.opened or {}
   at.opened = opened
   local line = queue .. "|" .. name
@@ -137,14 +177,21 @@ local function rank_of(lane, core, ms)
   return ff.rank(lane, core.p or 0, ms, core.c)
 end
 
-local function place_in_line(at, lane, ulid, core, ms)
-  local required, rank = ff.requirements_of(at, ulid, core), rank_of(lane, core, ms)
-  local index, name = ff.line_index(core), required.class .. (core.fk and "|" or "")
+-- The name of the line and what it requires.
+local function line_of(at, ulid, core)
+  local required = ff.requirements_of(at, ulid, core)
+  if required.common and not core.fk then return ff.common_line, ff.requirements(ff.common_text) end
+  return required.class .. (core.fk and "|" or ""), required
+end
+
+local function enter_line(at, lane, ulid, core, ms)
+  local index, rank, name, required = ff.line_index(core), rank_of(lane, core, ms), line_of(at, ulid, core)
   if lane.line_count == 0 then ff.check_lines(at, core.q) end
   redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
-  ff.add(at, index, ulid, core.fk and fair_score(at, lane, core, index, core.q .. "|" .. name, not ms) or rank)
+  local score = core.fk and fair_score(at, lane, core, index, core.q .. "|" .. name, not ms) or rank
+  ff.add(at, index, ff.line_entry(ulid, core), score)
   ff.add(at, ":waiting:" .. core.q, ulid, rank)
-  open_line(at, core.q, name, required, rank)
+  ff.open_line(at, core.q, name, required, rank)
   if not lane.lines[name] then
     lane.lines_read = 0
     ff.forget_lane(at, core.q)
@@ -157,22 +204,22 @@ local function place_in_own(at, lane, ulid, core, ms)
   ff.add(at, lane.own.index, ulid, rank_of(lane, core, ms))
 end
 
--- Puts a ready execution into its line, ranked by `ms` (nil: at the front of its priority), or moves it there. Returns
--- the line's name and what it requires.
+-- Moves a ready execution to where it stands by `ms` (nil: at the front of its priority).
 function ff.place(at, ulid, core, ms)
   local lane = ff.lane(at, core.q)
-  if core.rq or core.fk then return place_in_line(at, lane, ulid, core, ms) end
-  place_in_own(at, lane, ulid, core, ms)
-  return "", nil
+  if not core.rq and not core.fk then return place_in_own(at, lane, ulid, core, ms) end
+  leave_sorted(at, ulid, core)
+  enter_line(at, lane, ulid, core, ms)
 end
 
--- The same, and wakes a worker for it.
+-- Puts an execution that becomes ready into its line, and wakes a worker for it.
 function ff.enqueue(at, ulid, core, ms)
+  local lane = ff.lane(at, core.q)
   if not core.rq and not core.fk then
-    place_in_own(at, ff.lane(at, core.q), ulid, core, ms)
+    place_in_own(at, lane, ulid, core, ms)
     return ff.offer(at, core.q, "", 1, core.w)
   end
-  local name, required = ff.place(at, ulid, core, ms)
+  local name, required = enter_line(at, lane, ulid, core, ms)
   ff.offer(at, core.q, name, 1, core.w, required)
 end
 
@@ -183,6 +230,7 @@ function ff.dequeue(at, ulid, core)
   if core.rq or core.fk then
     redis.call("ZCARD", at.tag .. index)
     ff.remove(at, ":waiting:" .. core.q, ulid) -- First: a claim that meets an entry too many in the line drops both.
+    leave_sorted(at, ulid, core)
   end
-  ff.remove(at, index, ulid)
+  ff.remove(at, index, ff.line_entry(ulid, core))
 end

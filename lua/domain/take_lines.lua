@@ -1,6 +1,6 @@
 -- A claim from a lane that has several lines: the best of those the worker can take, whichever line it waits in.
 
-local page, fits_max = 64, 1024
+local page, spare, fits_max = 64, 4, 1024
 local takes, leaves_to_others = { patient = false }, { patient = true }
 
 -- Whether a worker with these capabilities may take from a line, and whether it must leave what prefers another.
@@ -23,32 +23,48 @@ local function fit(lane, set, name, required)
 end
 
 -- How many lines a claim tells of that it has no allowance for.
-local function lacking_max(c)
-  return math.max(4, math.min(c.want, 64))
+function ff.lacking_max(c)
+  return math.max(4, math.min(2 * c.want, c.want + 8, 64))
 end
 
 -- The caller knows now that there is work, and comes back with an allowance: nobody else need be woken for it.
-local function tell_lacking(at, c, queue, name, waiting, requirements, rank)
+function ff.tell_lacking(at, c, queue, name, waiting, requirements, rank)
   c.lacking_head = math.min(c.lacking_head or rank, rank)
-  ff.remove(at, ":handoffs", ff.handoff(queue, name))
-  c.lacking[#c.lacking + 1] = string.format("%d ", waiting) .. requirements
+  if not c.handoffs then c.handoffs = redis.call("ZCARD", at.tag .. ":handoffs") end
+  if c.handoffs > 0 then ff.remove(at, ":handoffs", ff.handoff(queue, name)) end
+  c.lacking[#c.lacking + 1] = waiting .. " " .. requirements
 end
 
 -- rank: of the first that is left in the line; nil: not known.
 local function note_lacking(at, c, queue, name, requirements, gone, rank)
-  local waiting = #c.lacking < lacking_max(c) and ff.line_length(at, queue, name) or 0
+  local waiting = #c.lacking < ff.lacking_max(c) and ff.line_length(at, queue, name) or 0
   if waiting == 0 then return end
   rank = rank or tonumber(redis.call("ZRANGE", at.tag .. ":waiting:" .. queue, 0, 0, "WITHSCORES")[2]) or 0
-  tell_lacking(at, c, queue, name, math.max(1, waiting - gone), requirements, rank)
+  ff.tell_lacking(at, c, queue, name, math.max(1, waiting - gone), requirements, rank)
 end
 
--- The allowances of a claim, by their requirements.
+-- Allowances as they were read: workers bring the same ones again and again.
+local words, word_count, words_max, claims = {}, 0, 8192, 0
+
+local function read_word(word)
+  local count, text = string.match(word, "^(%d+) (.*)$")
+  if word_count == words_max then words, word_count = {}, 0 end
+  local common = text and ff.requirements(text).common
+  words[word], word_count = { count = tonumber(count or 0), text = text or "", common = common }, word_count + 1
+  return words[word]
+end
+
+-- The allowances of a claim, by their requirements; what it can get none for (refused), and how many of them are for
+-- what waits in the common line (unspent).
 local function read_allowances(c)
   if c.allowed then return end
-  c.allowed, c.lacking = {}, {}
+  c.allowed, c.refused, c.lacking, c.unspent = {}, {}, {}, 0
+  local allowed = c.allowed
   for i = 1, c.allowances and #c.allowances or 0 do
-    local count, text = string.match(c.allowances[i], "^(%d+) (.*)$")
-    if count then c.allowed[text] = (c.allowed[text] or 0) + tonumber(count) end
+    local word = words[c.allowances[i]] or read_word(c.allowances[i])
+    if word.count == 0 then c.refused[word.text] = true end
+    if word.common then c.unspent = c.unspent + word.count end
+    allowed[word.text] = (allowed[word.text] or 0) + word.count
   end
 end
 
@@ -104,6 +120,11 @@ local function add_view(own, name, rank, patient)
   line.limited, line.fair = (required.limited or lane.cap) and text, string.sub(name, -1) == "|"
   line.index, line.waiting = own.index .. "|" .. name, ":waiting:" .. own.queue
   line.rank, line.opened, line.gone, line.patient, line.waits, line.touched = rank, rank, 0, patient, false, false
+  line.common = name == ff.common_line
+  if line.common then
+    line.limited, line.looked, line.passed, line.more, line.stays, line.next = nil, 0, 0, false, nil, rank
+    line.sorted, line.told = 0, {}
+  end
   add(line)
 end
 
@@ -127,6 +148,7 @@ end
 -- Adds a line if the caller may take from it.
 local function add_line(at, own, c, name, rank)
   local required = required_by(at, own, c, name)
+  if required and name == ff.common_line then return add_view(own, name, rank or 0, false) end
   local fits = required and fit(own.lane, own.set, name, required)
   local room = fits and allowed(at, c, own, name, required, rank) or 0
   if room > 0 then add_view(own, name, rank or 0, fits.patient) end
@@ -156,6 +178,7 @@ end
 -- whatever stands before them.
 local function add_allowed(at, own, c)
   local lane, names = own.lane, {}
+  if lane.lines[ff.common_line] then names[1] = ff.common_line end
   for text, count in pairs(c.allowed) do
     local class = count > 0 and class_of(lane, text)
     if class and lane.lines[class] then names[#names + 1] = class end
@@ -173,22 +196,22 @@ end
 -- more, as many as can be told. How many wait there is not counted, one is told: a caller with one allowance hears of
 -- the others when it has used that, or that there was none.
 local function look_for_lacking(at, own, c, more)
-  local lane, known, seen, most, first = own.lane, {}, 0, lacking_max(c), nil
-  for i = 1, lines.count do known[lines[i].name or ""] = true end
-  local count = math.min(page, lines.count + most)
-  repeat
-    local open = redis.call("ZRANGE", at.tag .. ":open:" .. own.queue, seen, seen + count - 1)
+  local lane, index, seen, most = own.lane, at.tag .. ":open:" .. own.queue, 0, ff.lacking_max(c)
+  local count, first = most + spare + (c.allowances and #c.allowances or 0), nil
+  while #c.lacking < most do
+    local open = redis.call("ZRANGE", index, seen, seen + count - 1)
     for i = 1, #open do
-      local name = open[i]
-      local required = not known[name] and required_by(at, own, c, name)
-      if required and (required.limited or lane.cap) and fit(lane, own.set, name, required) then
+      local required = open[i] ~= ff.common_line and required_by(at, own, c, open[i])
+      local text = required and (required.limited or lane.cap) and ff.charged(lane, required.text)
+      if text and not c.allowed[text] and fit(lane, own.set, open[i], required) then
         if #c.lacking >= most then return end
-        first = first or tonumber(redis.call("ZSCORE", at.tag .. ":open:" .. own.queue, name))
-        tell_lacking(at, c, own.queue, name, 1, ff.charged(lane, required.text), first)
+        first = first or tonumber(redis.call("ZSCORE", index, open[i]))
+        ff.tell_lacking(at, c, own.queue, open[i], 1, text, first)
       end
     end
     seen = seen + count
-  until #open < count or not more
+    if #open < count or not more then return end
+  end
 end
 
 -- Where the next executions of fairness keys will stand: forgotten when that is not before what is served now.
@@ -257,8 +280,12 @@ local function settle_lines(at, own, c)
   local more = 0
   for i = 1, lines.count do
     local line = lines[i]
-    if line ~= own and line.touched then settle(at, line) end
-    if (line ~= own or own.limited) and line.rank and not line.waits then
+    if line.common then
+      if line.touched then more = more + ff.settle_common(at, line) end
+    elseif line ~= own and line.touched then
+      settle(at, line)
+    end
+    if not line.common and (line ~= own or own.limited) and line.rank and not line.waits then
       if room_of(c, line) > 0 then
         more = more + 1
       else
@@ -275,20 +302,23 @@ end
 function ff.take_lines(at, own, c, room, rows)
   sweep(at, own)
   read_allowances(c)
+  claims = claims + 1
+  c.number = claims -- What classes carry is of this claim and this lane.
   open_own(at, c, own)
   local all_limited = own.limited or own.lane.all_limited
   local by_name = all_limited and own.lane.line_count > page
+  local taken = 0
   lines.count, lines.first, lines.last, lines.seen = 0, 1, 0, 0
   if own.rank then add(own) end
   local enough = lines.count + room
   if by_name then add_allowed(at, own, c) end
   lines.all = by_name or own.lane.line_count == 0
   while not lines.all and lines.count <= enough do add_lines(at, own, c) end
-  local taken = 0
   while taken < room and not ff.answer_full(c) do
     local line, limit = best_of(c)
     if line then
-      local got = ff.take_queue(at, line, c, math.min(room - taken, room_of(c, line)), limit, rows)
+      local take = line.common and ff.take_common or ff.take_queue
+      local got = take(at, line, c, math.min(room - taken, room_of(c, line)), limit, rows)
       line.touched, taken, lines.first = true, taken + got, lines.first + 1
       if line.limited then c.allowed[line.limited] = c.allowed[line.limited] - got end
       if usable(c, line) then put_in_order(line) end

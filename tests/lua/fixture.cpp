@@ -378,7 +378,8 @@ std::vector<std::string> stray_of(const Keys& all, Model<Keys>& model) {
     const bool ready = (index.starts_with("q:") && !line) || index.starts_with("waiting:");
     const bool beside = index == "timeouts" || index == "deadlines" || index == "waitpoints" || index == "awaits";
     if (!of_state && !beside && !ready && !line) continue;
-    for (const auto& [id, score] : entries) {
+    for (const auto& [entry, score] : entries) {
+      const auto id = line ? entry.substr(0, kIdChars) : entry;  // Of the common line, more follows.
       const auto core = model.cores.find(id);
       if (core == model.cores.end()) {
         if (!all.count(":e:" + id)) found.push_back(index + " has " + id + ", which has no core");

@@ -1,4 +1,5 @@
 // Lanes and lines: what the model says of them against what is stored.
+#include <deque>
 #include <string>
 
 #include "model/compare.hpp"
@@ -16,8 +17,10 @@ bool StateCompare::lane_key(const Key& key) {
   auto values = snapshot_->values(key);
   Scores expected;
   if (kind == "q") {
+    std::deque<std::string> entries;
     for (const auto* one : model_->in_line(queue, name)) {
-      expected.emplace_back(name.ends_with('|') ? one->service : model_->rank(*one), one->id);
+      entries.push_back(name == kCommonLine ? one->id + one->requirements : one->id);
+      expected.emplace_back(name.ends_with('|') ? one->service : model_->rank(*one), entries.back());
     }
     return sorted(key, std::move(expected)), true;
   }

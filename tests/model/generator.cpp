@@ -68,6 +68,7 @@ Generator::Generator(ff::test::Rng rng, Focus focus)
   one_lane_ = routed_ > 0 && rng_.chance(0.7);
   do routes_.push_back(pick(requirement_texts()));
   while (rng_.chance(0.6));
+  if (rng_.chance(0.3)) routes_ = {"#mail", "#calls", "#calls #mail", "$team?tokens=3", "+gpu"};
   std::uint64_t sum = 0;
   for (const auto& weight : kWeights) {
     // Some verbs are rare or absent in a run, so that others meet states they would seldom see.

@@ -2,7 +2,8 @@
 add_library(ff_model STATIC ${CMAKE_CURRENT_LIST_DIR}/model.cpp ${CMAKE_CURRENT_LIST_DIR}/model_verbs.cpp
             ${CMAKE_CURRENT_LIST_DIR}/model_streams.cpp
             ${CMAKE_CURRENT_LIST_DIR}/model_suspension.cpp ${CMAKE_CURRENT_LIST_DIR}/limits.cpp
-            ${CMAKE_CURRENT_LIST_DIR}/model_routes.cpp ${CMAKE_CURRENT_LIST_DIR}/model_lanes.cpp
+            ${CMAKE_CURRENT_LIST_DIR}/model_routes.cpp ${CMAKE_CURRENT_LIST_DIR}/model_common.cpp
+            ${CMAKE_CURRENT_LIST_DIR}/model_lanes.cpp
             ${CMAKE_CURRENT_LIST_DIR}/compare_lanes.cpp
             ${CMAKE_CURRENT_LIST_DIR}/palette.cpp ${CMAKE_CURRENT_LIST_DIR}/compare.cpp
             ${CMAKE_CURRENT_LIST_DIR}/compare_limits.cpp ${CMAKE_CURRENT_LIST_DIR}/generator_limits.cpp

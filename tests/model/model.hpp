@@ -134,6 +134,7 @@ struct Execution {
   std::int64_t shown_timer() const { return timer < kNever ? timer : 0; }
   std::string queue() const { return ns + "/" + lane; }
   std::string line() const;  // Its name; empty: the lane's own.
+  bool sorted_out = false;   // Of the common line, into that of its class.
   bool ended_already() const { return ff::core::is_terminal(state); }
   std::int64_t timeout_ms() const { return policy.attempt_timeout.value_or(ff::core::Millis(0)).count(); }
   std::int64_t attempt_ms() const { return timeout_ms() > 0 ? timeout_ms() : lane_timeout; }
@@ -317,6 +318,12 @@ class Model {
   Taken take_lines(const std::string& queue, const Claim& claim, std::int64_t room, Reply& reply);
   void take_from(Line& line, const std::string& queue, const Claim& claim, std::int64_t& room, std::int64_t limit,
                  Reply& reply);
+  void take_common(Line& line, const std::string& queue, const Claim& claim, std::int64_t& room, std::int64_t limit,
+                   Reply& reply);
+  bool take_page(Line& line, const std::string& queue, const Claim& claim, std::size_t count, std::int64_t& room,
+                 std::int64_t limit, Reply& reply);
+  void lacks(Line& line, const std::string& queue, const Claim& claim, const std::string& text, std::int64_t rank);
+  void settle_common(const std::string& queue, const Line& line, bool alone);
   void start(Execution& execution, const Claim& claim, Reply& reply);
   std::vector<Line> lines_for(const std::string& queue, const Claim& claim);
   void note_lacking(const Claim& claim, const std::string& queue, const Line& line);
@@ -352,7 +359,7 @@ class Model {
   std::string broken_;
   std::deque<std::vector<std::string>> events_;
   std::size_t event_count_ = 0;
-  bool committed_ = false, rare_rows_ = false;
+  bool committed_ = false, rare_rows_ = false, required_rows_ = false;
   Counters counters_;
   // Of the commit under way.
   std::vector<std::string> commit_events_;

@@ -13,7 +13,7 @@ namespace ff::model {
 
 constexpr std::int64_t kRankEpochMs = 1735689600000, kPriorityMax = 9000;
 constexpr std::int64_t kStrictStep = std::int64_t(1) << 39;  // No time makes up for one step of priority.
-constexpr std::size_t kRowFieldsAlways = 9, kRowFields = 18;  // Of what a claim hands over.
+constexpr std::size_t kRowFieldsAlways = 9, kRowFields = 18, kRowRequirements = 13;  // Of what a claim hands over.
 constexpr std::size_t kInCore = 64;  // Bytes of requirements; longer ones are a satellite.
 constexpr std::int64_t kStepsKept = 8;
 constexpr std::int64_t kPatienceMs = 5000;  // For how long one leaves an execution to who is preferred.
@@ -28,6 +28,11 @@ struct Required {
   explicit Required(const std::string& text);
 };
 ff::core::Capabilities capabilities_of(const std::string& text);
+// The line of what needs nothing but allowances, and what it has for requirements.
+constexpr const char* kCommonLine = "*";
+constexpr const char* kCommonText = "#*";
+bool is_common(const std::string& requirements);
+
 std::string route_of(const std::string& queue, const std::string& name);  // As handoffs and keys name a line.
 std::vector<std::string> split(const std::string& text, char at);  // Without empty parts.
 // The jitter's chance, in [0, 1): the library's own, so that even delays with jitter are exact.
@@ -99,17 +104,36 @@ struct Model::Claim {
   std::string capabilities;  // As idle workers of the same are indexed: joined by commas.
   // How many with just these limits it may still take, and what it found that it may not.
   mutable std::map<std::string, std::int64_t> allowed;
+  std::set<std::string> refused;
+  mutable std::int64_t unspent = 0;  // Of the allowances for what waits in common lines.
   mutable std::vector<std::string> lacking;
   mutable std::optional<std::int64_t> lacking_head;
   std::size_t slot = 0;  // Of `left` in the reply; `head`, `check_in_ms` and `lacking` follow.
   Claim() = default;
   void read_abilities(Args& args);
+  std::int64_t lacking_max() const;
 };
 
 // What a claim takes from one lane: how many, how many it could still take, and the rank of the first of these.
 struct Model::Taken {
   std::int64_t count = 0, left = 0;
   std::optional<std::int64_t> head;
+};
+
+// A line as a claim sees it.
+struct Model::Line {
+  std::string name, requirements;
+  bool patient = false, limited = false, waits = false, touched = false;
+  std::optional<std::int64_t> rank;  // Of its first, as far as was looked.
+  std::int64_t opened = 0;
+  // Of the common line: what waits there, how many of it were looked at, passed over and sorted out, the rank of the
+  // first that stays and of the next one, whether there is more to be had, and which classes were told where.
+  bool common = false, more = false;
+  std::vector<std::string> entries;
+  std::size_t looked = 0, passed = 0, sorted = 0;
+  std::optional<std::int64_t> stays, next;
+  std::map<std::string, std::size_t> seen, slots;
+  Line(std::string n, std::string r) : name(std::move(n)), requirements(std::move(r)) {}
 };
 
 // One that could be claimed: where it stands, its limited requirements, whether the worker must leave it for others.

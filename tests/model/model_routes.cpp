@@ -19,7 +19,7 @@ constexpr std::int64_t kTagMax = (std::int64_t(1) << 39) - 1, kServiceKnownMs = 
 constexpr std::int64_t kSetSeenMs = 10'000, kSetKeptMs = 3'600'000, kSweepMs = 60'000, kForgetMs = 600'000;
 constexpr std::int64_t kLiveMs = 120'000, kCountMs = 10'000, kPruneMs = 1000;
 constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
-constexpr std::int64_t kLackingMin = 4, kLackingMax = 64;
+constexpr std::size_t kInCoreMax = 64;
 constexpr int kWakeTries = 8;
 
 bool keyed(const std::string& name) { return name.ends_with('|'); }
@@ -66,7 +66,13 @@ std::string route_of(const std::string& queue, const std::string& name) {
   return name.empty() ? queue : queue + "|" + name;
 }
 
+bool is_common(const std::string& requirements) {
+  Required required(requirements);
+  return required.limited && required.needs.empty() && required.prefers.empty() && requirements.size() <= kInCoreMax;
+}
+
 std::string Execution::line() const {
+  if (!sorted_out && fairness_key.empty() && is_common(requirements)) return kCommonLine;
   return (requirements.empty() ? "" : digest(requirements)) + (fairness_key.empty() ? "" : "|");
 }
 
@@ -133,6 +139,7 @@ std::int64_t Model::serving(const std::string& queue, const std::string& name) {
 // Start-time fair queueing: it stands where the one before it with the same key and priority ends, but not before what
 // is served now.
 void Model::place(Execution& execution, std::int64_t ms, std::int64_t priority) {
+  execution.sorted_out = false;
   const auto queue = execution.queue(), name = execution.line();
   bool front = ms == kFront;
   auto step = lane(queue).step;
@@ -153,20 +160,12 @@ void Model::place(Execution& execution, std::int64_t ms, std::int64_t priority) 
   execution.service = service;
   if (!name.empty()) {
     auto& lines = lines_[queue];
-    lines.routes[name] = execution.requirements;
+    lines.routes[name] = name == kCommonLine ? kCommonText : execution.requirements;
     auto rank_now = rank(execution);
     auto open = lines.open.emplace(name, rank_now).first;
     open->second = std::min(open->second, rank_now);
   }
 }
-
-struct Model::Line {
-  std::string name, requirements;
-  bool patient = false, limited = false, waits = false, touched = false;
-  std::optional<std::int64_t> rank;  // Of its first, as far as was looked.
-  std::int64_t opened = 0;
-  Line(std::string n, std::string r) : name(std::move(n)), requirements(std::move(r)) {}
-};
 
 void Model::start(Execution& execution, const Claim& claim, Reply& reply) {
   auto ready_at = execution.timer;
@@ -213,8 +212,7 @@ void Model::take_from(Line& line, const std::string& queue, const Claim& claim, 
 
 void Model::note_lacking(const Claim& claim, const std::string& queue, const Line& line) {
   auto waiting = in_line(queue, line.name).size();
-  const auto most = std::clamp<std::int64_t>(claim.want, kLackingMin, kLackingMax);
-  if (std::int64_t(claim.lacking.size()) >= most || (waiting == 0 && !line.touched)) return;
+  if (std::int64_t(claim.lacking.size()) >= claim.lacking_max() || (waiting == 0 && !line.touched)) return;
   handoffs_.erase(route_of(queue, line.name));
   counters_.count("allowance lacking");
   claim.lacking.push_back(std::to_string(std::max<std::size_t>(1, waiting)) + " " + line.requirements);
@@ -245,6 +243,11 @@ std::vector<Model::Line> Model::lines_for(const std::string& queue, const Claim&
     line.patient = !ff::core::satisfies_all(has, required.prefers);
     line.limited = required.limited;
     line.rank = line.opened = rank;
+    line.common = name == kCommonLine;
+    if (line.common) {
+      line.limited = false;  // What waits there is looked at one by one.
+      for (const auto* execution : in_line(queue, name)) line.entries.push_back(execution->id);
+    }
     if (!line.limited || claim.allowed[line.requirements] > 0) found.push_back(line);
     else note_lacking(claim, queue, line);
   }
@@ -277,12 +280,18 @@ Model::Taken Model::take_lines(const std::string& queue, const Claim& claim, std
       if (may) limit = std::min(limit, *other.rank);
     }
     auto most = std::min(room - taken.count, room_of(*line)), left = most;
-    take_from(*line, queue, claim, left, limit, reply);
+    if (line->common) take_common(*line, queue, claim, left, limit, reply);
+    else take_from(*line, queue, claim, left, limit, reply);
     line->touched = true;
     taken.count += most - left;
   }
   if (auto* line = best()) taken.head = line->rank;
   for (std::size_t i = 1; i < lines.size(); ++i) {
+    if (lines[i].common) {
+      if (lines[i].touched) settle_common(queue, lines[i], alone);
+      if (lines[i].more) ++taken.left;
+      continue;
+    }
     if (lines[i].touched) settle(queue, lines[i], alone);
     if (!lines[i].rank || lines[i].waits) continue;
     if (room_of(lines[i]) > 0) ++taken.left;
@@ -510,6 +519,7 @@ std::vector<Model::Eligible> Model::eligible(const Claim& claim) const {
     Eligible one;
     one.queue = queue;
     one.line = route_of(queue, execution.line());
+    if (execution.line() == kCommonLine) one.line += execution.requirements;  // Each class has an order of its own.
     one.id = id;
     if (required.limited) one.requirements = execution.requirements;
     one.rank = rank(execution);

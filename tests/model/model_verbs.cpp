@@ -192,19 +192,20 @@ void Model::hand_over(Execution& execution, std::int64_t ready_at, Reply& reply)
     out.push_back(field);
   }
   rare_rows_ = rare_rows_ || execution.has_satellites() || execution.generation > 0 || execution.failures > 0 ||
-               execution.attempt_ms() > 0 || execution.deadline || !execution.requirements.empty() ||
-               !execution.content_type.empty();
+               execution.attempt_ms() > 0 || execution.deadline || !execution.content_type.empty();
+  required_rows_ = required_rows_ || !execution.requirements.empty();
 }
 
-// Rare fields travel with all rows of an answer or with none.
+// Rare fields travel with all rows of an answer or with none; requirements also alone.
 void Model::narrow(std::size_t slot, std::size_t rows, Reply& reply) {
-  reply.fields[slot] = rare_rows_ ? "511" : "0";
+  reply.fields[slot] = rare_rows_ ? "511" : required_rows_ ? "16" : "0";
   if (rare_rows_) return;
-  counters_.count("rows without rare fields");
+  counters_.count(required_rows_ ? "rows with requirements only" : "rows without rare fields");
   auto& fields = reply.fields;
   auto to = rows;
   for (auto from = rows; from < fields.size(); ++from) {
-    if ((from - rows) % kRowFields < kRowFieldsAlways) fields[to++] = fields[from];
+    const auto field = (from - rows) % kRowFields;
+    if (field < kRowFieldsAlways || (required_rows_ && field == kRowRequirements)) fields[to++] = fields[from];
   }
   fields.resize(to);
 }
@@ -213,7 +214,11 @@ void Model::Claim::read_abilities(Args& args) {
   capabilities = joined(args.names());
   for (const auto& allowance : args.names()) {
     auto space = allowance.find(' ');
-    allowed[allowance.substr(space + 1)] += std::stoll(allowance.substr(0, space));
+    const auto text = allowance.substr(space + 1);
+    const auto count = std::stoll(allowance.substr(0, space));
+    allowed[text] += count;
+    if (count == 0) refused.insert(text);
+    if (is_common(text)) unspent += count;
   }
 }
 
@@ -238,7 +243,7 @@ void Model::do_claim(const Claim& claim, Reply& reply) {
   bool wrote = committed_ || (first_due && *first_due <= now_);
   std::map<std::string, std::int64_t> fired;
   do_due(kDueOfAClaim, fired);
-  rare_rows_ = false;
+  rare_rows_ = required_rows_ = false;
   const auto rows = reply.fields.size();
   if (claim.again) {
     auto active = in_state(State::active);

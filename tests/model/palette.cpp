@@ -169,7 +169,8 @@ const std::vector<ff::core::LanePolicy>& lane_policies() {
 const std::vector<std::string>& requirement_texts() {
   static const std::vector<std::string> all = {
       "+gpu", "+cuda>=12.2", "+cuda<12.10 +gpu", "+region=eu", "~ssd", "+gpu ~cuda>12 ~ssd", "#mail", "$team?tokens=3",
-      "#calls +gpu ~ssd", "+a-capability-with-a-long-name +another-one>=2.10 +cuda>=12 +region=eu ~ssd"};
+      "#calls", "#calls #mail", "#calls +gpu ~ssd",
+      "+a-capability-with-a-long-name +another-one>=2.10 +cuda>=12 +region=eu ~ssd"};
   return all;
 }
 

@@ -23,6 +23,7 @@ using std::string_view;
 constexpr std::int64_t kDefaultRetentionMs = 24LL * 3600 * 1000;
 constexpr std::int64_t kStrictStep = std::int64_t(1) << 39, kDefaultStepMs = 60'000, kRankEpochMs = 1735689600000;
 constexpr std::int64_t kPriorityMax = 9000;
+constexpr std::size_t kUlidChars = 26;
 constexpr std::size_t kFieldBytes = 64, kPayloadBytes = 256, kHistoryMax = 64, kEventsAbout = 4096, kEventsSlack = 256;
 
 // The fields of a core in the order of their enumerators.
@@ -532,14 +533,16 @@ void Checker::queue_index(const StoredKey& key) {
   auto rest = rest_after(key.rest, 2);
   auto queue = rest.substr(0, rest.find('|'));
   auto name = rest.substr(std::min(queue.size() + 1, rest.size()));
-  bool own = rest.size() == queue.size(), keyed = name.ends_with('|');
+  bool own = rest.size() == queue.size(), keyed = name.ends_with('|'), common = name == "*";
   if (lanes_.count(queue) == 0) complain({}, key.rest, "its queue in lanes", "not there");
   auto values = snapshot_.values(key);
   for (std::size_t i = 0; i < values.size(); i += 2) {
-    auto* execution = member(key, values[i]);
+    auto ulid = common ? values[i].substr(0, kUlidChars) : values[i];
+    auto* execution = member(key, ulid);
     if (execution == nullptr || !execution->readable) continue;
     bool here = execution->state == ff::core::State::ready && execution->core[q] == queue &&
         execution->has(fk) == keyed && execution->has(rq) == (name.size() > (keyed ? 1u : 0u));
+    if (common) here = here && execution->core[rq] == values[i].substr(ulid.size());
     if (!here) {
       complain(values[i], key.rest, "only ready executions of this queue",
                string(execution->core[s]) + " in " + string(execution->core[q]));

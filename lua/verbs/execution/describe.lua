@@ -43,7 +43,7 @@ ff.verb({
   local core = ff.load_in(at, a.namespace, a.id)
   if not core then return ff.refused("not_found") end
   local position, text, policy, tags, progress, history = -1, "", "", "", {}, {}
-  if core.s == "ready" then position = redis.call("ZRANK", at.tag .. ff.line_index(core), a.id) or -1 end
+  if core.s == "ready" then position = ff.place_in_line(at, a.id, core) or -1 end
   if core.j then
     local found = redis.call("MGET", ff.key(at, a.id, "x"), ff.key(at, a.id, "y"), ff.key(at, a.id, "t"))
     text, policy, tags = found[1] or "", found[2] or "", found[3] or ""

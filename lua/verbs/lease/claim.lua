@@ -35,13 +35,15 @@ ff.verb({
     { "again", "bool", "1: the reply of a call with this lease id was lost; what it was given is returned" },
     { "queues", "names", "in order of preference" },
     { "capabilities", "some", "of the worker, in order: words and key=value" },
-    { "allowances", "some", "<count> <requirements>: how many with just these limits it may take" },
+    { "allowances", "some", "<count> <requirements>: how many with just these limits it may take; 0: none for some "
+      .. "time, so that what waits for it is put aside" },
   },
   ok = {
     { "left", "int", "ready executions left that the caller can take; at least, where routes are used" },
     { "head", "int", "rank of the first of them, or else of what it lacks an allowance for, -1: none" },
     { "check_in_ms", "int", "look again after this time even if not woken; 0: there is more now" },
-    { "lacking", "words", "<waiting> <requirements> of what it could take with an allowance; 4 to 64, as `want`" },
+    { "lacking", "words", "<waiting> <requirements> of what it could take with an allowance: up to 64, by `want`; at "
+      .. "least so many wait" },
   },
   rows = ff.claim_rows,
   refusals = {},

@@ -326,7 +326,7 @@ struct Claim {
     bool again = false;  // 1: the reply of a call with this lease id was lost; what it was given is returned
     std::vector<std::string> queues;  // in order of preference
     std::vector<std::string> capabilities;  // of the worker, in order: words and key=value
-    std::vector<std::string> allowances;  // <count> <requirements>: how many with just these limits it may take
+    std::vector<std::string> allowances;  // <count> <requirements>: how many with just these limits it may take; 0: none for some time, so that what waits for it is put aside
     Args() = default;
   };
   struct Row {
@@ -354,7 +354,7 @@ struct Claim {
     std::int64_t left = 0;  // ready executions left that the caller can take; at least, where routes are used
     std::int64_t head = 0;  // rank of the first of them, or else of what it lacks an allowance for, -1: none
     std::int64_t check_in_ms = 0;  // look again after this time even if not woken; 0: there is more now
-    std::vector<std::string> lacking;  // <waiting> <requirements> of what it could take with an allowance; 4 to 64, as `want`
+    std::vector<std::string> lacking;  // <waiting> <requirements> of what it could take with an allowance: up to 64, by `want`; at least so many wait
     std::vector<Row> rows;
     Ok() = default;
   };

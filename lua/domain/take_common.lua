@@ -1,0 +1,177 @@
+-- A claim from the common line: what waits there needs nothing but allowances, these or those, and its entry says
+-- which. Many are looked at by one command; those that the caller has an allowance for are read by another one and
+-- taken, of the others it is told.
+
+local spare, page, passed_max, sorted_max = 4, 64, 256, 64
+
+-- What an execution requires (ff.requirements), which also carries what this claim has to do with it.
+local function class_of(line, c, entry)
+  local class = ff.requirements(string.sub(entry, 27)) -- Behind the ULID.
+  if class.claim ~= c.number then
+    class.claim, class.charged, class.seen = c.number, ff.charged(line.lane, class.text), 0
+  end
+  return class
+end
+
+-- Counts one that the caller has no allowance for; the first of a class is told, and how many were seen at the end.
+local function lacks(at, line, c, class, rank)
+  class.seen = class.seen + 1
+  if class.seen > 1 or #c.lacking >= c.lacking_max then return end
+  ff.tell_lacking(at, c, line.queue, ff.common_line, 1, class.charged, rank)
+  class.slot, line.told[#line.told + 1] = #c.lacking, class
+end
+
+local function tell_counts(line, c)
+  for i = 1, #line.told do
+    local class = line.told[i]
+    if class.seen > 1 then c.lacking[class.slot] = class.seen .. " " .. class.charged end
+  end
+end
+
+-- Plans that the entry at `place` of the line leaves it: those at its beginning go by one short command.
+local function leave(at, line, place, entry)
+  if line.gone == place - 1 then line.gone = place else ff.remove(at, line.index, entry) end
+end
+
+-- What the caller can get no allowance for goes where it is in nobody's way.
+local function sort_out(at, line, class, place, entry, rank)
+  local index = ff.queue_index(line.queue) .. "|" .. class.class
+  redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
+  line.sorted = line.sorted + 1
+  leave(at, line, place, entry)
+  ff.add(at, index, string.sub(entry, 1, 26), rank)
+  ff.open_line(at, line.queue, class.class, class, rank)
+  if not line.lane.lines[class.class] then
+    line.lane.lines_read = 0
+    ff.forget_lane(at, line.queue)
+  end
+end
+
+local function stays(line, rank)
+  line.stays = math.min(line.stays or rank, rank)
+end
+
+-- Chooses up to `room` of a page of the line, as far as `limit` (a rank): { index in the page, rank, class, … }.
+-- Returns how many, and whether it stopped before the end of the page. line.next: rank of the first entry not looked
+-- at, or a lower one; line.more: whether some were seen that could be taken if there were room.
+local function choose(at, line, c, heads, room, limit, chosen)
+  local allowed, count = c.allowed, 0
+  for i = 1, #heads, 2 do
+    local entry, rank = heads[i], tonumber(heads[i + 1])
+    line.next = rank
+    if rank > limit or line.passed >= passed_max then return count, true end
+    local class = class_of(line, c, entry)
+    local left = allowed[class.charged] or 0
+    line.looked = line.looked + 1
+    if left > 0 and count < room then
+      allowed[class.charged], c.unspent = left - 1, c.unspent - 1
+      chosen[3 * count + 1], chosen[3 * count + 2], chosen[3 * count + 3] = i, rank, class
+      count = count + 1
+    elseif left > 0 then
+      line.more = true
+      stays(line, rank)
+    elseif c.refused[class.charged] and line.sorted < sorted_max then
+      line.passed = line.passed + 1
+      sort_out(at, line, class, line.looked, entry, rank)
+    else
+      line.passed = line.passed + 1
+      stays(line, rank)
+      lacks(at, line, c, class, rank)
+    end
+  end
+  return count, false
+end
+
+-- One that was chosen is not taken.
+local function give_back(c, class)
+  c.allowed[class.charged], c.unspent = c.allowed[class.charged] + 1, c.unspent + 1
+end
+
+-- Reads a ready execution behind its entry, and what ff.prepare makes ready; nil: there is none.
+local function fetch(at, line, class, ulid, text)
+  local core = ff.load(at, ulid, text)
+  if not core or core.s ~= "ready" or core.q ~= line.queue or core.rq ~= class.text or core.fk then return nil, core end
+  return core, ff.prepare(at, ulid, core)
+end
+
+-- Plans the claim of one that was chosen. An entry without anything behind it goes, what can't be read is put off.
+-- Returns whether it was taken.
+local function take(at, line, c, place, entry, ulid, rank, class, text, rows)
+  local readable, core, payload, policy, tags, resumption = pcall(fetch, at, line, class, ulid, text)
+  leave(at, line, place, entry)
+  if readable and core then
+    ff.hand_over(at, ulid, core, c, line.lane, rank, class.charged, rows, payload, policy, tags, resumption)
+    ff.remove(at, ":waiting:" .. line.queue, ulid)
+    return true
+  end
+  give_back(c, class)
+  if not readable then ff.set_aside(at, ":delayed", ulid, core) end
+  local elsewhere = readable and payload and payload.s == "ready" and payload.q == line.queue
+  if not elsewhere then ff.remove(at, ":waiting:" .. line.queue, ulid) end
+  return false
+end
+
+-- Takes the `count` that were chosen from a page whose first has the place `first`. Returns how many it took.
+local function take_chosen(at, line, c, heads, first, chosen, count, rows)
+  local keys, ulids, base, taken = {}, {}, at.tag .. ":e:", 0
+  for k = 1, count do
+    ulids[k] = string.sub(heads[chosen[3 * k - 2]], 1, 26)
+    keys[k] = base .. ulids[k]
+  end
+  local texts = redis.call("MGET", unpack(keys))
+  for k = 1, count do
+    local i, rank, class = chosen[3 * k - 2], chosen[3 * k - 1], chosen[3 * k]
+    if ff.answer_full(c) then
+      give_back(c, class)
+      line.more = true
+      stays(line, rank)
+    elseif take(at, line, c, first + (i - 1) / 2, heads[i], ulids[k], rank, class, texts[k], rows) then
+      taken = taken + 1
+    end
+  end
+  return taken
+end
+
+-- Tells of what comes next, so that the caller can bring allowances for that.
+local function look_ahead(at, line, c, count)
+  local entries = redis.call("ZRANGE", at.tag .. line.index, line.looked, line.looked + count - 1)
+  for i = 1, #entries do
+    local class = class_of(line, c, entries[i])
+    if (c.allowed[class.charged] or 0) > 0 then line.more = true else lacks(at, line, c, class, line.next) end
+  end
+end
+
+-- Claims up to `room` from the line, as far as `limit` (a rank). Returns how many; line.rank: of the first that was not
+-- looked at or a lower one, nil: all were, or as many as one claim passes over.
+function ff.take_common(at, line, c, room, limit, rows)
+  local taken = 0
+  local stopped, useless
+  c.lacking_max = ff.lacking_max(c)
+  repeat
+    local count, told, chosen, first = math.min(room - taken + spare, page), #c.lacking, {}, line.looked + 1
+    local heads = redis.call("ZRANGE", at.tag .. line.index, first - 1, first + count - 2, "WITHSCORES")
+    local some
+    some, stopped = choose(at, line, c, heads, room - taken, limit, chosen)
+    if some > 0 then taken = taken + take_chosen(at, line, c, heads, first, chosen, some, rows) end
+    if not stopped and #heads < 2 * count then line.next = nil end
+    useless = some == 0 and #c.lacking == told and c.unspent <= 0 -- Most likely, all that follows is the same.
+  until stopped or useless or not line.next or taken == room or ff.answer_full(c)
+  if line.next and not stopped and taken == room and #c.lacking < c.lacking_max then
+    look_ahead(at, line, c, math.min(room, page))
+  end
+  tell_counts(line, c)
+  line.rank = (taken == room or stopped and line.passed < passed_max) and line.next or nil
+  return taken
+end
+
+-- What a claim leaves of the line. Returns in how many lines there is more for the caller: here, 1 or 0.
+function ff.settle_common(at, line)
+  if line.gone > 0 then ff.remove_first(at, line.index, line.gone) end
+  local first = line.stays or line.next
+  if not first then
+    ff.remove_last(at, ":open:" .. line.queue, line.name)
+  elseif line.lane.line_count > 1 and first ~= line.opened then
+    ff.add(at, ":open:" .. line.queue, line.name, first)
+  end
+  return line.more and 1 or 0
+end
