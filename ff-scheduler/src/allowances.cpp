@@ -136,11 +136,13 @@ void Allowances::put_back(Class& of, std::size_t count, bool unused) {
 // 0: there may be work, but it is not known that there is.
 void Allowances::note_waiting(Class& of, Partition partition, std::int64_t count) {
   of.waiting[partition] = count;
+  of.told.insert(partition);
   here_[partition].insert(of.requirements);
 }
 
 void Allowances::forget_waiting(Class& of, Partition partition) {
   of.waiting.erase(partition);
+  of.told.erase(partition);
   const auto here = here_.find(partition);
   if (here != here_.end() && here->second.erase(of.requirements) > 0 && here->second.empty()) here_.erase(here);
   for (const auto& share : of.shares) touched_.insert(share.limit->name);
@@ -175,7 +177,9 @@ std::vector<Allowance> Allowances::offer(Partition partition, std::size_t want, 
     const auto count = std::min(possible(of, now), room);
     const auto known = of.waiting.find(partition);
     if (count <= 0) {
-      if (known != of.waiting.end() && refused(of, now)) offered.emplace_back(0, of.requirements);
+      if (known == of.waiting.end() || !refused(of, now)) return;
+      offered.emplace_back(0, of.requirements);
+      of.told.erase(partition);
       return;
     }
     expected += std::min(count, known == of.waiting.end() ? 1 : std::max<std::int64_t>(1, known->second));
@@ -301,6 +305,7 @@ std::vector<Partition> Allowances::ready(SteadyTime now) {
     const auto found = classes_.find(requirements);
     if (found == classes_.end()) continue;
     auto count = possible(found->second, now);
+    if (count <= 0 && refused(found->second, now)) partitions.merge(std::exchange(found->second.told, {}));
     for (const auto& [partition, waiting] : found->second.waiting) {
       if (count <= 0) break;
       partitions.insert(partition);
@@ -352,7 +357,9 @@ void Allowances::plan(Class& of, SteadyTime now, std::int64_t room) {
   if (count == 0) return;
   for (const auto& share : of.shares) {
     const bool none = free_units(*share.limit, share.unit, now) == 0 || free_starts(*share.limit, now) == 0;
-    if (none && share.limit->blocked_until > now) return give_back_others(of, *share.limit);
+    if (!none || share.limit->blocked_until <= now) continue;
+    if (!of.told.empty()) to_advise_.insert(of.requirements);
+    return give_back_others(of, *share.limit);
   }
   for (const auto& share : of.shares) {
     if (!request(share, now, count, room)) return;

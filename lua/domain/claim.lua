@@ -253,7 +253,7 @@ function ff.claim(at, c, rows)
     if rank and (head < 0 or rank < head) then head = rank end
   end
   local check_in_ms = 0
-  if taken < want and head < 0 then check_in_ms = register_idle(at, c, want - taken) end
+  if taken < want and head < 0 and not c.go_on then check_in_ms = register_idle(at, c, want - taken) end
   ff.commit(at)
   if head < 0 then head = c.lacking_head or head end
   return left, head, check_in_ms, c.lacking and table.concat(c.lacking, ",") or "", c.columns

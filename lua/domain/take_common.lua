@@ -59,7 +59,7 @@ local function choose(at, line, c, heads, room, limit, chosen)
   for i = 1, #heads, 2 do
     local entry, rank = heads[i], tonumber(heads[i + 1])
     line.next = rank
-    if rank > limit or line.passed >= passed_max then return count, true end
+    if rank > limit or line.passed >= passed_max or line.sorted >= sorted_max then return count, true end
     local class = class_of(line, c, entry)
     local left = allowed[class.charged] or 0
     line.looked = line.looked + 1
@@ -70,7 +70,7 @@ local function choose(at, line, c, heads, room, limit, chosen)
     elseif left > 0 then
       line.more = true
       stays(line, rank)
-    elseif c.refused[class.charged] and line.sorted < sorted_max then
+    elseif c.refused[class.charged] then
       line.passed = line.passed + 1
       sort_out(at, line, class, line.looked, entry, rank)
     else
@@ -149,18 +149,22 @@ function ff.take_common(at, line, c, room, limit, rows)
   c.lacking_max = ff.lacking_max(c)
   repeat
     local count, told, chosen, first = math.min(room - taken + spare, page), #c.lacking, {}, line.looked + 1
+    local sorted = line.sorted
     local heads = redis.call("ZRANGE", at.tag .. line.index, first - 1, first + count - 2, "WITHSCORES")
     local some
     some, stopped = choose(at, line, c, heads, room - taken, limit, chosen)
     if some > 0 then taken = taken + take_chosen(at, line, c, heads, first, chosen, some, rows) end
     if not stopped and #heads < 2 * count then line.next = nil end
-    useless = some == 0 and #c.lacking == told and c.unspent <= 0 -- Most likely, all that follows is the same.
+    -- Most likely, all that follows is the same.
+    useless = some == 0 and #c.lacking == told and line.sorted == sorted and c.unspent <= 0
   until stopped or useless or not line.next or taken == room or ff.answer_full(c)
   if line.next and not stopped and taken == room and #c.lacking < c.lacking_max then
     look_ahead(at, line, c, math.min(room, page))
   end
   tell_counts(line, c)
-  line.rank = (taken == room or stopped and line.passed < passed_max) and line.next or nil
+  if line.sorted > 0 and line.next and taken < room then c.go_on = true end -- Something else may be behind.
+  local ended = line.passed >= passed_max or line.sorted >= sorted_max
+  line.rank = (taken == room or stopped and not ended) and line.next or nil
   return taken
 end
 

@@ -73,7 +73,7 @@ local function allowed(at, c, own, name, required, rank)
   if not required.limited and not own.lane.cap then return math.huge end
   local text = ff.charged(own.lane, required.text)
   local count = c.allowed[text] or 0
-  if count == 0 then note_lacking(at, c, own.queue, name, text, 0, rank) end
+  if count == 0 and not c.refused[text] then note_lacking(at, c, own.queue, name, text, 0, rank) end
   return count
 end
 

@@ -122,6 +122,22 @@ TEST_CASE("what is under no limit, or another one, does not wait for a full quot
   REQUIRE(setup.until([&] { return count.ended == 60; }, 3s));  // Told, not found by looking.
 }
 
+TEST_CASE("thousands that wait for a full quota are put aside: what came behind them does not wait") {
+  LimitSetup setup;
+  setup.set_quota("full", slots(0));
+  setup.set_quota("free", slots(2));
+  for (int i = 0; i < 20; ++i) setup.submit_under(under({"full"}), 200);
+  setup.submit_under(under({"free"}), 20);
+  Count count;
+  auto worker = setup.worker(worker_options(4), [&](sdk::Worker& w) {
+    w.handle_async("work", counted(setup.context, count, core::Millis(1)));
+  });
+
+  REQUIRE(setup.until([&] { return count.ended == 20; }, 20s));  // Not the minute until an idle worker looks again.
+  setup.set_quota("full", slots(50));
+  REQUIRE(setup.until([&] { return count.ended >= 520; }));
+}
+
 TEST_CASE("an execution under several quotas runs when each has room") {
   const auto store = GENERATE(Store::standalone, Store::cluster);
   LimitSetup setup(store);

@@ -37,7 +37,7 @@ bool Model::take_page(Line& line, const std::string& queue, const Claim& claim, 
     const auto rank_now = rank(execution);
     const auto text = execution.requirements;
     line.next = rank_now;
-    if (rank_now > limit || line.passed >= kPassedMax) return true;
+    if (rank_now > limit || line.passed >= kPassedMax || line.sorted >= kSortedMax) return true;
     ++line.looked;
     auto& left = claim.allowed[text];
     if (left > 0 && room > 0) {
@@ -49,7 +49,7 @@ bool Model::take_page(Line& line, const std::string& queue, const Claim& claim, 
     } else if (left > 0) {
       line.more = true;
       lower(line.stays, rank_now);
-    } else if (claim.refused.count(text) != 0 && line.sorted < kSortedMax) {
+    } else if (claim.refused.count(text) != 0) {
       ++line.passed;
       ++line.sorted;
       counters_.count("sorted out of the common line");
@@ -75,9 +75,11 @@ void Model::take_common(Line& line, const std::string& queue, const Claim& claim
     const auto count = std::min<std::size_t>(std::size_t(room) + kSpare, kPage);
     const auto told = claim.lacking.size(), first = line.looked;
     const auto room_before = room;
+    const auto sorted_before = line.sorted;
     stopped = take_page(line, queue, claim, count, room, limit, reply);
     if (!stopped && line.entries.size() - std::min(first, line.entries.size()) < count) line.next.reset();
-    useless = room == room_before && claim.lacking.size() == told && claim.unspent <= 0;
+    useless = room == room_before && claim.lacking.size() == told && line.sorted == sorted_before &&
+              claim.unspent <= 0;
   } while (!stopped && !useless && line.next && room > 0);
   const bool ahead = line.next && !stopped && room == 0 &&
                      std::int64_t(claim.lacking.size()) < claim.lacking_max();
@@ -90,8 +92,10 @@ void Model::take_common(Line& line, const std::string& queue, const Claim& claim
     }
   }
   for (const auto& [text, slot] : line.slots) claim.lacking[slot] = std::to_string(line.seen[text]) + " " + text;
+  if (line.sorted > 0 && line.next && room > 0) claim.go_on = true;
+  const bool ended = line.passed >= kPassedMax || line.sorted >= kSortedMax;
   line.rank.reset();
-  if (room == 0 || (stopped && line.passed < kPassedMax)) line.rank = line.next;
+  if (room == 0 || (stopped && !ended)) line.rank = line.next;
 }
 
 void Model::settle_common(const std::string& queue, const Line& line, bool alone) {

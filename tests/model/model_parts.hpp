@@ -106,6 +106,7 @@ struct Model::Claim {
   mutable std::map<std::string, std::int64_t> allowed;
   std::set<std::string> refused;
   mutable std::int64_t unspent = 0;  // Of the allowances for what waits in common lines.
+  mutable bool go_on = false;        // There may be more behind what was sorted out.
   mutable std::vector<std::string> lacking;
   mutable std::optional<std::int64_t> lacking_head;
   std::size_t slot = 0;  // Of `left` in the reply; `head`, `check_in_ms` and `lacking` follow.

@@ -249,7 +249,7 @@ std::vector<Model::Line> Model::lines_for(const std::string& queue, const Claim&
       for (const auto* execution : in_line(queue, name)) line.entries.push_back(execution->id);
     }
     if (!line.limited || claim.allowed[line.requirements] > 0) found.push_back(line);
-    else note_lacking(claim, queue, line);
+    else if (claim.refused.count(line.requirements) == 0) note_lacking(claim, queue, line);
   }
   return found;
 }

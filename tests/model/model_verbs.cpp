@@ -272,7 +272,7 @@ void Model::do_claim(const Claim& claim, Reply& reply) {
   check_claim(claim, before, rows, reply);
   narrow(claim.slot + 4, rows, reply);
   std::int64_t check = 0;
-  if (taken < claim.want && head < 0) check = check_in(claim, claim.want - taken, next, reply);
+  if (taken < claim.want && head < 0 && !claim.go_on) check = check_in(claim, claim.want - taken, next, reply);
   reply.fields[claim.slot] = text(left);
   reply.fields[claim.slot + 1] = text(head < 0 ? claim.lacking_head.value_or(head) : head);
   reply.fields[claim.slot + 2] = text(check);

@@ -81,6 +81,25 @@ TEST_CASE("what waits is reserved for, as much as there is room, and offered whe
   CHECK(allowances.offer(3, 16, t0).size() == 1);  // It waits there still.
 }
 
+TEST_CASE("where work that was refused an allowance may be in the way, a claim is made to put it aside, once") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(100, "#q"), false);
+  const auto calls = allowances.calls(t0, 16);
+  allowances.answered(calls[0], {grant(0)}, t0, t0);
+
+  CHECK(allowances.ready(t0) == std::vector<Partition>{3});
+  auto offered = allowances.offer(3, 16, t0);
+  REQUIRE(offered.size() == 1);
+  CHECK(offered[0].count == 0);
+  allowances.claimed(3, offered, {}, {}, false);
+  CHECK(allowances.calls(t0, 16).empty());
+  CHECK(allowances.ready(t0).empty());
+
+  allowances.claimed(4, {}, {}, waiting(1, "#q"), false);  // Told of it elsewhere, while it is refused still.
+  CHECK(allowances.calls(t0, 16).empty());
+  CHECK(allowances.ready(t0) == std::vector<Partition>{4});
+}
+
 TEST_CASE("what ended is used again without a call, and goes back when nothing waits for it") {
   auto allowances = make();
   allowances.claimed(3, {}, {}, waiting(2, "#q"), false);

@@ -36,7 +36,7 @@ ff.verb({
     { "queues", "names", "in order of preference" },
     { "capabilities", "some", "of the worker, in order: words and key=value" },
     { "allowances", "some", "<count> <requirements>: how many with just these limits it may take; 0: none for some "
-      .. "time, so that what waits for it is put aside" },
+      .. "time, so that what waits for it is put aside, some by each claim" },
   },
   ok = {
     { "left", "int", "ready executions left that the caller can take; at least, where routes are used" },

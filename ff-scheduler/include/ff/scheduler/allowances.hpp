@@ -98,7 +98,8 @@ class Allowances {
   // An execution begins or ends to use an allowance, `reported` of its budget counted as used already.
   void begun(const std::string& requirements, const Reported& reported = {});
   void ended(const std::string& requirements, const Reported& reported = {});
-  // Partitions with waiting work that there is an allowance for now.
+  // Partitions with waiting work that there is an allowance for now, and those where work that was refused one may be
+  // in the way of other work.
   std::vector<core::Partition> ready(core::SteadyTime now);
 
   // ---- reservations
@@ -157,6 +158,7 @@ class Allowances {
     std::vector<Share> shares;                       // Of the limits named, and of their parents behind them.
     std::size_t in_use = 0;
     std::map<core::Partition, std::int64_t> waiting;
+    std::set<core::Partition> told;                  // Of these, where no claim has said yet that it was refused.
   };
   struct Abandoned {
     core::SteadyTime until;
