@@ -102,8 +102,9 @@ std::int64_t Allowances::possible(const Class& of, SteadyTime now) const {
 }
 
 bool Allowances::refused(const Class& of, SteadyTime now) {
+  static const auto cap = core::cap_quota("");  // Refused by its cap, nothing of a lane is in the way of anything.
   return std::any_of(of.shares.begin(), of.shares.end(), [now](const Share& share) {
-    return share.limit->blocked_until > now + kIdle;
+    return share.limit->blocked_until > now && !share.limit->name.name.starts_with(cap);
   });
 }
 
@@ -135,8 +136,7 @@ void Allowances::put_back(Class& of, std::size_t count, bool unused) {
 
 // 0: there may be work, but it is not known that there is.
 void Allowances::note_waiting(Class& of, Partition partition, std::int64_t count) {
-  of.waiting[partition] = count;
-  of.told.insert(partition);
+  if (of.waiting.insert_or_assign(partition, count).second) of.told.insert(partition);
   here_[partition].insert(of.requirements);
 }
 
@@ -172,12 +172,14 @@ void Allowances::drop_unused(Limit& limit) {
 std::vector<Allowance> Allowances::offer(Partition partition, std::size_t want, SteadyTime now) {
   std::vector<Allowance> offered;
   std::int64_t expected = 0;  // What these will yield: each class costs the claim something.
+  std::size_t refusals = 0;
   const auto room = static_cast<std::int64_t>(want);
   const auto give = [&](Class& of) {
     const auto count = std::min(possible(of, now), room);
     const auto known = of.waiting.find(partition);
     if (count <= 0) {
-      if (known == of.waiting.end() || !refused(of, now)) return;
+      if (refusals == kRefusalsPerClaim || known == of.waiting.end() || !refused(of, now)) return;
+      ++refusals;
       offered.emplace_back(0, of.requirements);
       of.told.erase(partition);
       return;
@@ -191,8 +193,8 @@ std::vector<Allowance> Allowances::offer(Partition partition, std::size_t want, 
     // In turn, so that with many classes each is offered some time.
     auto& last = offered_last_[partition];
     auto next = here->second.upper_bound(last);
-    const auto most = std::min(here->second.size(), kClassesPerClaim);
-    for (std::size_t i = 0; i < most && expected < room; ++i, ++next) {
+    const auto most = std::min(here->second.size(), kClassesLookedAt);
+    for (std::size_t i = 0; i < most && expected < room && offered.size() < kClassesPerClaim + refusals; ++i, ++next) {
       if (next == here->second.end()) next = here->second.begin();
       give(classes_.at(*next));
       last = *next;
@@ -245,7 +247,13 @@ void Allowances::claimed(Partition partition, const std::vector<Allowance>& offe
   }
   judge_guesses(partition, offered, counts);
   for (const auto& one : offered) {
-    if (one.count == 0) continue;  // It still waits.
+    if (one.count == 0) {  // It still waits: at least one, whatever was told.
+      const auto of = classes_.find(one.requirements);
+      if (of == classes_.end()) continue;
+      const auto known = of->second.waiting.find(partition);
+      if (known != of->second.waiting.end()) known->second = std::max<std::int64_t>(1, known->second);
+      continue;
+    }
     auto& count = counts[one.requirements];
     const auto taken = std::min(count, one.count);
     count -= taken;
@@ -269,7 +277,9 @@ void Allowances::claimed(Partition partition, const std::vector<Allowance>& offe
 }
 
 void Allowances::withdrawn(const std::vector<Allowance>& offered) {
-  for (const auto& one : offered) put_back(class_of(one.requirements), one.count, true);
+  for (const auto& one : offered) {
+    if (one.count > 0) put_back(class_of(one.requirements), one.count, true);
+  }
 }
 
 void Allowances::abandoned(const std::vector<Allowance>& offered, SteadyTime until) {
@@ -473,6 +483,12 @@ void Allowances::take_grant(Limit& limit, const Ask& asked, const Grant& grant, 
   limit.keep = grant.keep;
   limit.roomy = grant.roomy;
   const bool refused = grant.granted < asked.count || (limit.rated && limit.starts < asked.starts);
+  if (refused && !limit.rated && !limit.refusing) {  // From now on it may be in the way, wherever it waits.
+    for (auto* of : limit.classes) {
+      for (const auto& [partition, count] : of->waiting) of->told.insert(partition);
+    }
+  }
+  limit.refusing = refused;
   if (asked.grows()) limit.blocked_until = SteadyTime();
   if (refused || grant.keep >= 0) {  // What it gives back is not asked for at once: others are to have it.
     const auto again = grant.retry_in.count() > 0 ? std::min(grant.retry_in, renew_every_) : renew_every_;

@@ -99,6 +99,7 @@ bool ClaimPlanner::gathers(core::SteadyTime now, std::size_t room) const {
 }
 
 std::optional<ClaimPlan> ClaimPlanner::next(core::SteadyTime now, std::size_t room) {
+  gather_until_.reset();
   while (!waiting_.empty() && waiting_.begin()->first <= now) open(waiting_.begin()->second, kUnknown);
   if (room == 0) return std::nullopt;
   if (!trying_ && !suspects_.empty() && suspects_.begin()->first <= now) {
@@ -107,7 +108,6 @@ std::optional<ClaimPlan> ClaimPlanner::next(core::SteadyTime now, std::size_t ro
     return ClaimPlan(suspect, 1);
   }
   if (heads_.empty() || calling_ >= kCallsAtOnce) return std::nullopt;
-  gather_until_.reset();
   const auto partition = next_in_turn();
   // Known work gets all the room; looks into the unknown share it, so that they can go out at once. Where only its turn
   // was due, one is taken from a partition whose head is worse.
@@ -146,7 +146,7 @@ void ClaimPlanner::answered(core::Partition partition, const ClaimAnswer& answer
   taken_ += answer.taken;
   entries_[partition].stint += answer.taken;
   const bool reopened = std::exchange(entries_[partition].reopened, false);
-  if (answer.left > 0 || (entries_[partition].freed && answer.head >= 0)) {
+  if (answer.left > 0 || entries_[partition].freed) {
     open(partition, answer.head);
   } else if (reopened) {
     open(partition, kUnknown);

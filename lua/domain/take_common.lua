@@ -137,7 +137,11 @@ local function look_ahead(at, line, c, count)
   local entries = redis.call("ZRANGE", at.tag .. line.index, line.looked, line.looked + count - 1)
   for i = 1, #entries do
     local class = class_of(line, c, entries[i])
-    if (c.allowed[class.charged] or 0) > 0 then line.more = true else lacks(at, line, c, class, line.next) end
+    if (c.allowed[class.charged] or 0) > 0 then
+      line.more = true
+    elseif not c.refused[class.charged] then
+      lacks(at, line, c, class, line.next)
+    end
   end
 end
 

@@ -37,6 +37,7 @@ end
 
 -- rank: of the first that is left in the line; nil: not known.
 local function note_lacking(at, c, queue, name, requirements, gone, rank)
+  if c.refused[requirements] then return end -- It knows.
   local waiting = #c.lacking < ff.lacking_max(c) and ff.line_length(at, queue, name) or 0
   if waiting == 0 then return end
   rank = rank or tonumber(redis.call("ZRANGE", at.tag .. ":waiting:" .. queue, 0, 0, "WITHSCORES")[2]) or 0
@@ -49,7 +50,8 @@ local words, word_count, words_max, claims = {}, 0, 8192, 0
 local function read_word(word)
   local count, text = string.match(word, "^(%d+) (.*)$")
   if word_count == words_max then words, word_count = {}, 0 end
-  local common = text and ff.requirements(text).common
+  local required = text and ff.requirements(text)
+  local common = required and required.limited and not required.needs[1] and not required.prefers[1]
   words[word], word_count = { count = tonumber(count or 0), text = text or "", common = common }, word_count + 1
   return words[word]
 end
@@ -66,6 +68,9 @@ local function read_allowances(c)
     if word.common then c.unspent = c.unspent + word.count end
     allowed[word.text] = (allowed[word.text] or 0) + word.count
   end
+  for text in pairs(c.refused) do
+    if allowed[text] > 0 then c.refused[text] = nil end
+  end
 end
 
 -- How many of the line the caller may take; notes what it has no allowance for.
@@ -73,7 +78,7 @@ local function allowed(at, c, own, name, required, rank)
   if not required.limited and not own.lane.cap then return math.huge end
   local text = ff.charged(own.lane, required.text)
   local count = c.allowed[text] or 0
-  if count == 0 and not c.refused[text] then note_lacking(at, c, own.queue, name, text, 0, rank) end
+  if count == 0 then note_lacking(at, c, own.queue, name, text, 0, rank) end
   return count
 end
 
@@ -257,7 +262,8 @@ local function sweep(at, own)
       local since = not open[i] and (lane.idle_since[name] or at.now) or nil
       lane.idle_since[name] = since
       if since and at.now - since >= forget_ms then
-        ff.write_last(at, { "HDEL", at.tag .. ":routes:" .. own.queue, name })
+        local opened = at.opened and at.opened[own.queue .. "|" .. name] -- By this very claim.
+        if not opened then ff.write_last(at, { "HDEL", at.tag .. ":routes:" .. own.queue, name }) end
         lane.idle_since[name] = nil
         ff.forget_lane(at, own.queue)
       end
@@ -300,7 +306,6 @@ end
 -- Claims up to `room` from all lines of own.lane that the caller may take from. Returns how many, and in how many lines
 -- there is more, its own left out where that is not limited; own.best is the rank of the best of all that is left.
 function ff.take_lines(at, own, c, room, rows)
-  sweep(at, own)
   read_allowances(c)
   claims = claims + 1
   c.number = claims -- What classes carry is of this claim and this lane.
@@ -331,5 +336,6 @@ function ff.take_lines(at, own, c, room, rows)
   if by_name then look_for_lacking(at, own, c, taken < room) end
   local best = best_of(c)
   own.best = best and best.rank
+  sweep(at, own)
   return taken, settle_lines(at, own, c)
 end

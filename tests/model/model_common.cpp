@@ -88,7 +88,7 @@ void Model::take_common(Line& line, const std::string& queue, const Claim& claim
     for (auto i = line.looked; i < end; ++i) {
       const auto text = executions_.at(line.entries[i]).requirements;
       if (claim.allowed[text] > 0) line.more = true;
-      else lacks(line, queue, claim, text, *line.next);
+      else if (claim.refused.count(text) == 0) lacks(line, queue, claim, text, *line.next);
     }
   }
   for (const auto& [text, slot] : line.slots) claim.lacking[slot] = std::to_string(line.seen[text]) + " " + text;

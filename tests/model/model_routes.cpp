@@ -211,6 +211,7 @@ void Model::take_from(Line& line, const std::string& queue, const Claim& claim, 
 }
 
 void Model::note_lacking(const Claim& claim, const std::string& queue, const Line& line) {
+  if (claim.refused.count(line.requirements) != 0) return;
   auto waiting = in_line(queue, line.name).size();
   if (std::int64_t(claim.lacking.size()) >= claim.lacking_max() || (waiting == 0 && !line.touched)) return;
   handoffs_.erase(route_of(queue, line.name));
@@ -249,7 +250,7 @@ std::vector<Model::Line> Model::lines_for(const std::string& queue, const Claim&
       for (const auto* execution : in_line(queue, name)) line.entries.push_back(execution->id);
     }
     if (!line.limited || claim.allowed[line.requirements] > 0) found.push_back(line);
-    else if (claim.refused.count(line.requirements) == 0) note_lacking(claim, queue, line);
+    else note_lacking(claim, queue, line);
   }
   return found;
 }
@@ -298,7 +299,9 @@ Model::Taken Model::take_lines(const std::string& queue, const Claim& claim, std
     else note_lacking(claim, queue, lines[i]);
   }
   if (lines[0].rank) taken.left += std::int64_t(in_queue(queue).size());
-  for (const auto& name : forgotten) lines_[queue].routes.erase(name);
+  for (const auto& name : forgotten) {
+    if (lines_[queue].open.count(name) == 0) lines_[queue].routes.erase(name);
+  }
   return taken;
 }
 

@@ -218,8 +218,10 @@ void Model::Claim::read_abilities(Args& args) {
     const auto count = std::stoll(allowance.substr(0, space));
     allowed[text] += count;
     if (count == 0) refused.insert(text);
-    if (is_common(text)) unspent += count;
+    const Required required(text);
+    if (required.limited && required.needs.empty() && required.prefers.empty()) unspent += count;
   }
+  std::erase_if(refused, [this](const std::string& text) { return allowed[text] > 0; });
 }
 
 Reply Model::claim(Args& args) {

@@ -281,6 +281,10 @@ TEST_CASE("a small room waits for what is under way while that is for more than 
   CHECK_FALSE(planner.next(t0, 5));
   CHECK(planner.next_look() == t0 + ClaimPlanner::kGather);
 
+  SECTION("what was waited for is forgotten, also where nothing can be claimed") {
+    CHECK_FALSE(planner.next(t0 + ClaimPlanner::kGather, 0));
+    CHECK_FALSE(planner.next_look());
+  }
   SECTION("as many as half are not held up") { CHECK(planner.next(t0, 6)); }
   SECTION("nor are fewer when the call has lasted") { CHECK(planner.next(t0 + ClaimPlanner::kGather, 5)); }
   SECTION("nor after its answer") {

@@ -73,7 +73,7 @@ struct Grant {
 class Allowances {
  public:
   static constexpr core::Millis kIdle{200}, kIdleRoomy{5000}, kAskAgain{500};
-  static constexpr std::size_t kClassesPerClaim = 64;
+  static constexpr std::size_t kClassesPerClaim = 64, kRefusalsPerClaim = 32, kClassesLookedAt = 256;
   static constexpr std::size_t kItemsPerCall = 256, kRecent = 64;
   static constexpr std::size_t kParentsMax = 8;  // Of one budget.
 
@@ -137,6 +137,7 @@ class Allowances {
     bool calling = false, used = false;        // used: since the last renewal.
     bool give_back = false;                    // All that is not in use, with the next call.
     bool roomy = false;                        // Grant::roomy.
+    bool refusing = false;                     // The last answer was less than was asked for.
     bool told = false;                         // While a call is under way: its answer may be older than that.
     std::int64_t keep = -1;                    // Grant::keep: what is held beyond it goes back, and is not used again.
     core::Amounts unit;                        // To be asked for: count units, and starts.
