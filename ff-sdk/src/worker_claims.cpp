@@ -102,7 +102,7 @@ void Worker::Impl::make_claims() {
 void Worker::Impl::arm_look() {
   auto at = planner_.next_look();
   if (const auto look = allowances_.next_look(); look && (!at || *look < *at)) at = look;
-  if (!at || (*at == look_.expiry() && *at > steady_clock::now())) return;
+  if (!at || *at == look_.expiry()) return;
   look_.expires_at(*at);
   std::weak_ptr<Impl> weak = shared_from_this();
   look_.async_wait([weak](boost::system::error_code error) {

@@ -36,7 +36,8 @@ function ff.requirements(text)
     end
   end
   if text ~= "" then found.field = #text <= in_core_max and text or "@" .. found.class end
-  found.common = found.limited and not found.needs[1] and not found.prefers[1] and #text <= in_core_max
+  found.only_limited = found.limited and not found.needs[1] and not found.prefers[1]
+  found.common = found.only_limited and #text <= in_core_max
   known[text], known_count = found, known_count + 1
   return found
 end

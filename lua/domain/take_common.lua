@@ -150,7 +150,6 @@ end
 function ff.take_common(at, line, c, room, limit, rows)
   local taken = 0
   local stopped, useless
-  c.lacking_max = ff.lacking_max(c)
   repeat
     local count, told, chosen, first = math.min(room - taken + spare, page), #c.lacking, {}, line.looked + 1
     local sorted = line.sorted

@@ -22,11 +22,6 @@ local function fit(lane, set, name, required)
   return found
 end
 
--- How many lines a claim tells of that it has no allowance for.
-function ff.lacking_max(c)
-  return math.max(4, math.min(2 * c.want, c.want + 8, 64))
-end
-
 -- The caller knows now that there is work, and comes back with an allowance: nobody else need be woken for it.
 function ff.tell_lacking(at, c, queue, name, waiting, requirements, rank)
   c.lacking_head = math.min(c.lacking_head or rank, rank)
@@ -38,7 +33,7 @@ end
 -- rank: of the first that is left in the line; nil: not known.
 local function note_lacking(at, c, queue, name, requirements, gone, rank)
   if c.refused[requirements] then return end -- It knows.
-  local waiting = #c.lacking < ff.lacking_max(c) and ff.line_length(at, queue, name) or 0
+  local waiting = #c.lacking < c.lacking_max and ff.line_length(at, queue, name) or 0
   if waiting == 0 then return end
   rank = rank or tonumber(redis.call("ZRANGE", at.tag .. ":waiting:" .. queue, 0, 0, "WITHSCORES")[2]) or 0
   ff.tell_lacking(at, c, queue, name, math.max(1, waiting - gone), requirements, rank)
@@ -50,17 +45,17 @@ local words, word_count, words_max, claims = {}, 0, 8192, 0
 local function read_word(word)
   local count, text = string.match(word, "^(%d+) (.*)$")
   if word_count == words_max then words, word_count = {}, 0 end
-  local required = text and ff.requirements(text)
-  local common = required and required.limited and not required.needs[1] and not required.prefers[1]
+  local common = text and ff.requirements(text).only_limited
   words[word], word_count = { count = tonumber(count or 0), text = text or "", common = common }, word_count + 1
   return words[word]
 end
 
--- The allowances of a claim, by their requirements; what it can get none for (refused), and how many of them are for
--- what waits in the common line (unspent).
+-- The allowances of a claim, by their requirements; what it can get none for (refused), how many of them are for what
+-- waits in the common line (unspent), and of how many lines it is told that it has none for (lacking_max).
 local function read_allowances(c)
   if c.allowed then return end
   c.allowed, c.refused, c.lacking, c.unspent = {}, {}, {}, 0
+  c.lacking_max = math.max(4, math.min(2 * c.want, c.want + 8, 64))
   local allowed = c.allowed
   for i = 1, c.allowances and #c.allowances or 0 do
     local word = words[c.allowances[i]] or read_word(c.allowances[i])
@@ -201,7 +196,7 @@ end
 -- more, as many as can be told. How many wait there is not counted, one is told: a caller with one allowance hears of
 -- the others when it has used that, or that there was none.
 local function look_for_lacking(at, own, c, more)
-  local lane, index, seen, most = own.lane, at.tag .. ":open:" .. own.queue, 0, ff.lacking_max(c)
+  local lane, index, seen, most = own.lane, at.tag .. ":open:" .. own.queue, 0, c.lacking_max
   local count, first = most + spare + (c.allowances and #c.allowances or 0), nil
   while #c.lacking < most do
     local open = redis.call("ZRANGE", index, seen, seen + count - 1)

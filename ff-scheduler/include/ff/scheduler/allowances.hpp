@@ -98,8 +98,8 @@ class Allowances {
   // An execution begins or ends to use an allowance, `reported` of its budget counted as used already.
   void begun(const std::string& requirements, const Reported& reported = {});
   void ended(const std::string& requirements, const Reported& reported = {});
-  // Partitions with waiting work that there is an allowance for now, and those where work that was refused one may be
-  // in the way of other work.
+  // Partitions to claim from now: there is an allowance for work that waits there; or work was refused one and stands
+  // before what else waits, and the claim puts it aside. Each of the latter is given once.
   std::vector<core::Partition> ready(core::SteadyTime now);
 
   // ---- reservations

@@ -44,14 +44,15 @@ struct ClaimAnswer {
 // elsewhere comes before all others, so nobody waits behind more than that (and what is under way), and a head that got
 // better unseen is found; while its known head is worse, one is taken there, so that order suffers little. Within a
 // stint the partition of finished executions is kept (keep_at), which saves a round trip, unless another must be looked
-// at or has a head better by that minute. Thread safety: none.
+// at or has a head better by that minute; the results of a turn's first claim take one more along even where another is
+// only overdue. Thread safety: none.
 class ClaimPlanner {
  public:
   static constexpr std::size_t kStint = 32;         // Executions taken from one before the next one's turn.
   static constexpr std::size_t kQuantum = 256;      // Executions taken before what is known of others is old.
   // Claim calls under way; the room is split among them. One more tries a suspect.
   static constexpr std::size_t kCallsAtOnce = 8;
-  static constexpr core::Millis kGather{5};
+  static constexpr core::Millis kGather{5};         // How long a small room waits for the newest call under way.
   static constexpr std::size_t kWantMax = 256;      // Of one call: core::limits::kBatchItems.
 
   // All partitions begin as waiting, to be looked at by `first_look` at the latest; opened() as their channel is heard.
