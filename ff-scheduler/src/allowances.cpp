@@ -222,7 +222,12 @@ void Allowances::judge_guesses(Partition partition, const std::vector<Allowance>
     guessed = true;
     right = right || given.count(one.requirements) > 0;
   }
-  if (guessed) guesses_ = right ? std::min(kRecent, 2 * guesses_) : std::max<std::size_t>(1, guesses_ / 2);
+  if (guessed) {
+    guesses_ = right ? std::min(kRecent, 2 * guesses_) : guesses_ / 2;
+  } else if (guesses_ == 0 && ++unguessed_ == kGuessEvery) {
+    guesses_ = 1;
+  }
+  if (guesses_ > 0) unguessed_ = 0;
 }
 
 // What a claim has left of a class that it was offered for.

@@ -12,9 +12,9 @@ bool is_number(std::string_view text) {
   return !text.empty() && text.size() <= 16 && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
-// "<score> <ulid>", perhaps behind a '+', as the verb makes it.
+// "<score> <ulid>", perhaps behind a '*' or '+', as the verb makes it.
 bool is_inner(std::string_view text) {
-  if (text.starts_with('+')) text.remove_prefix(1);
+  if (text.starts_with('*') || text.starts_with('+')) text.remove_prefix(1);
   const std::size_t space = text.find(' ');
   if (space == std::string_view::npos) return false;
   return is_number(text.substr(0, space)) && core::Ulid::parse(text.substr(space + 1)).has_value();

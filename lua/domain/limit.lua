@@ -46,7 +46,9 @@ function ff.limit(at, id)
   at.limits = loaded
   if loaded[id] then return loaded[id] end
   local flat = redis.call("HGETALL", at.tag .. ":" .. id)
-  local l = { id = id, f = {}, changed = {}, gone = {} }
+  -- How many wait; raises now, not half-way, if their index is no sorted set.
+  local waiters = redis.call("ZCARD", at.tag .. ":" .. id .. ":w")
+  local l = { id = id, f = {}, changed = {}, gone = {}, waiters = waiters }
   for i = 1, #flat, 2 do l.f[flat[i]] = flat[i + 1] end
   loaded[id] = l
   loaded.order[#loaded.order + 1] = l
@@ -150,6 +152,7 @@ local told_at_once, unblock_ms = 16, 1000
 -- Tells those who wait longest that there is room for what they want. One that is told waits no more; should it not
 -- come, a timer tells the next.
 local function unblock(at, l)
+  if l.waiters == 0 then return end
   local index = ":" .. l.id .. ":w"
   local waiting = redis.call("ZRANGE", at.tag .. index, 0, 63)
   local told, promised = 0, {}
@@ -183,6 +186,17 @@ function ff.tell_holders(at, l)
   end
 end
 
+local function check_list(at)
+  redis.call("ZCARD", at.tag .. ":limits") -- Raises if it is no sorted set: it is written without being read.
+end
+
+-- The limit is defined from now on.
+function ff.list_limit(at, l)
+  check_list(at)
+  if not l.f.d then ff.put(l, "d", at.now) end
+  ff.add(at, ":limits", l.id, 0)
+end
+
 -- What is reserved still counts, should it be defined again.
 function ff.drop_limit(at, l)
   for field in pairs(l.f) do
@@ -190,6 +204,7 @@ function ff.drop_limit(at, l)
     if first ~= "@" and first ~= "r" then ff.put(l, field, nil) end
   end
   ff.unlink(at, at.tag .. ":" .. l.id .. ":z")
+  check_list(at)
   ff.remove(at, ":limits", l.id)
   ff.remove(at, ":limits_due", "r " .. l.id)
   ff.tell_holders(at, l)
@@ -227,10 +242,8 @@ function ff.save_limits(at)
   local loaded = at.limits
   if not loaded then return end
   redis.call("ZCARD", at.tag .. ":limits_due") -- Raises now, not half-way, if it is no sorted set.
-  redis.call("ZCARD", at.tag .. ":limits")
   for i = 1, #loaded.order do
     local l = loaded.order[i]
-    redis.call("ZCARD", at.tag .. ":" .. l.id .. ":w")
     if next(l.changed) or next(l.gone) or l.freed then save(at, l) end
   end
   at.limits = nil
@@ -254,7 +267,7 @@ local function grant(at, l, name, h, item)
   if waits then
     h.want = unit
     ff.write(at, { "ZADD", at.tag .. ":" .. l.id .. ":w", "NX", at.now, name })
-  else
+  elseif l.waiters > 0 then
     ff.remove(at, ":" .. l.id .. ":w", name)
   end
   ff.set_holder(at, l, name, h)
@@ -307,7 +320,6 @@ local function fire(at, what, id, holder)
   elseif what == "r" then
     return "budget_reset" -- Loading it did that.
   end
-  redis.call("ZCARD", at.tag .. ":" .. id .. ":w")
   ff.remove(at, ":" .. id .. ":w", holder)
   if l.f["@" .. holder] then ff.set_holder(at, l, holder, nil) end
   return string.sub(id, 1, 1) == "u" and "quota_reconciler" or "budget_reconciler"

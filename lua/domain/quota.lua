@@ -10,9 +10,8 @@
 
 -- Defines how many slots it has, -1: any number. Who holds or waits asks again.
 function ff.set_slots(at, l, slots)
-  if not l.f.d then ff.put(l, "d", at.now) end
+  ff.list_limit(at, l)
   ff.put(l, "h.slots", slots >= 0 and slots or nil)
-  ff.add(at, ":limits", l.id, 0)
   ff.tell_holders(at, l)
   l.freed = true
 end
@@ -88,6 +87,7 @@ end
 
 -- The share of a holder while others have nothing at all.
 local function fair_share(at, l, mine, hard)
+  if l.waiters == 0 then return -1 end
   local waiting = redis.call("ZRANGE", at.tag .. ":" .. l.id .. ":w", 0, 63)
   local starving = 0
   for i = 1, #waiting do

@@ -1,11 +1,13 @@
 -- A lane whose steps of priority are worth something else now: all that waits gets the place it would have had.
 
-local function plan(at, queue, from, to, ulid, rank)
+-- Plans the new score of an entry of `index`, nil: of the line that the execution waits in. Returns the index and the
+-- rank.
+local function plan(at, queue, from, to, index, entry, rank)
+  local ulid = string.sub(entry, 1, 26)
   local readable, core = pcall(ff.load, at, ulid)
   if not readable or not core then core = { q = queue, c = at.now } end -- A claim finds out.
-  local priority, index = core.p or 0, ff.line_index(core)
-  local sorted, entry = ff.sorted_index(core), ff.line_entry(ulid, core)
-  if sorted and redis.call("ZSCORE", at.tag .. sorted, ulid) then index, entry = sorted, ulid end
+  index = index or ff.sorted_index(core) or ff.line_index(core)
+  local priority = core.p or 0
   local ready_at = ff.ready_at(from, priority, rank)
   local again = ff.rank(to, priority, ready_at > 0 and ready_at or nil, core.c)
   local score = again
@@ -19,14 +21,17 @@ local function plan(at, queue, from, to, ulid, rank)
 end
 
 function ff.rank_anew(at, queue, from, to)
-  local own = redis.call("ZRANGE", at.tag .. ff.queue_index(queue), 0, -1, "WITHSCORES")
-  for i = 1, #own, 2 do plan(at, queue, from, to, own[i], tonumber(own[i + 1])) end
-  local routed = redis.call("ZRANGE", at.tag .. ":waiting:" .. queue, 0, -1, "WITHSCORES")
   local lowest = {}
-  for i = 1, #routed, 2 do
-    local index, rank = plan(at, queue, from, to, routed[i], tonumber(routed[i + 1]))
-    ff.add(at, ":waiting:" .. queue, routed[i], rank)
-    lowest[index] = math.min(lowest[index] or rank, rank)
+  local function plan_all(entries, index)
+    for i = 1, #entries, 2 do
+      local line, rank = plan(at, queue, from, to, index, entries[i], tonumber(entries[i + 1]))
+      if line ~= ff.queue_index(queue) then lowest[line] = math.min(lowest[line] or rank, rank) end
+      if not index then ff.add(at, ":waiting:" .. queue, entries[i], rank) end
+    end
   end
-  for index, rank in pairs(lowest) do ff.add(at, ":open:" .. queue, string.sub(index, 5 + #queue), rank) end
+  for _, index in ipairs({ ff.queue_index(queue), ff.common_index(queue) }) do
+    plan_all(redis.call("ZRANGE", at.tag .. index, 0, -1, "WITHSCORES"), index)
+  end
+  plan_all(redis.call("ZRANGE", at.tag .. ":waiting:" .. queue, 0, -1, "WITHSCORES"), nil)
+  for line, rank in pairs(lowest) do ff.add(at, ":open:" .. queue, string.sub(line, 5 + #queue), rank) end
 end

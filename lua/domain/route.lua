@@ -11,11 +11,15 @@
 --   fair:<queue>|<name>  where the next execution of each fairness key and priority will stand in that order
 --   open:<queue>         lines that have something waiting, by the rank of their first (or a lower one)
 --   routes:<queue>       what each line requires
---   waiting:<queue>      all that wait in these lines, by rank
+--   waiting:<queue>      all that wait in the other ones, by rank
 local known, known_count = {}, 0
 
 local in_core_max = 64 -- Bytes; longer ones are a satellite.
 ff.common_line, ff.common_text = "*", "#*" -- Its name, and what it has for requirements: some allowance.
+
+function ff.common_index(queue)
+  return ff.queue_index(queue) .. "|" .. ff.common_line
+end
 
 -- "+cuda>=12 ~ssd #tenant:acme", ready to be asked, with what the core has of it (field). Kept in memory: a lane has
 -- few different ones.
@@ -71,7 +75,7 @@ function ff.line_index(core)
   local index = ff.queue_index(core.q)
   if not core.rq and not core.fk then return index end
   local required = in_core(core)
-  if required and required.common and not core.fk then return index .. "|" .. ff.common_line end
+  if required and required.common and not core.fk then return ff.common_index(core.q) end
   return index .. "|" .. (required and required.class or string.sub(core.rq, 2)) .. (core.fk and "|" or "")
 end
 
@@ -91,6 +95,7 @@ local function leave_sorted(at, ulid, core)
   local index = ff.sorted_index(core)
   if not index then return end
   redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
+  ff.remove(at, ":waiting:" .. core.q, ulid)
   ff.remove(at, index, ulid)
 end
 
@@ -103,9 +108,9 @@ end
 
 -- The rank of a ready execution, nil when it stands nowhere.
 function ff.stored_rank(at, ulid, core)
-  local plain = not core.rq and not core.fk
-  local index = plain and ff.queue_index(core.q) or ":waiting:" .. core.q
-  return tonumber(redis.call("ZSCORE", at.tag .. index, ulid) or nil)
+  local plain, common = not core.rq and not core.fk, ff.sorted_index(core)
+  local rank = (plain or common) and redis.call("ZSCORE", at.tag .. ff.line_index(core), ff.line_entry(ulid, core))
+  return tonumber(rank or not plain and redis.call("ZSCORE", at.tag .. ":waiting:" .. core.q, ulid) or nil)
 end
 
 -- Start-time fair queueing: an execution with a fairness key gets a start tag when it begins to wait: where the one
@@ -191,7 +196,7 @@ local function enter_line(at, lane, ulid, core, ms)
   redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
   local score = core.fk and fair_score(at, lane, core, index, core.q .. "|" .. name, not ms) or rank
   ff.add(at, index, ff.line_entry(ulid, core), score)
-  ff.add(at, ":waiting:" .. core.q, ulid, rank)
+  if name ~= ff.common_line then ff.add(at, ":waiting:" .. core.q, ulid, rank) end
   ff.open_line(at, core.q, name, required, rank)
   if not lane.lines[name] then
     lane.lines_read = 0
@@ -230,8 +235,9 @@ function ff.dequeue(at, ulid, core)
   local index = ff.line_index(core)
   if core.rq or core.fk then
     redis.call("ZCARD", at.tag .. index)
-    ff.remove(at, ":waiting:" .. core.q, ulid) -- First: a claim that meets an entry too many in the line drops both.
     leave_sorted(at, ulid, core)
+    -- First: a claim that meets an entry too many in the line drops both.
+    if not ff.sorted_index(core) then ff.remove(at, ":waiting:" .. core.q, ulid) end
   end
   ff.remove(at, index, ff.line_entry(ulid, core))
 end

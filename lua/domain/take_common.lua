@@ -4,27 +4,34 @@
 
 local spare, page, passed_max, sorted_max = 4, 64, 256, 64
 
--- What an execution requires (ff.requirements), which also carries what this claim has to do with it.
+-- What an execution requires (ff.requirements), which also carries what this claim has to do with it, and the word by
+-- which one of it is told.
 local function class_of(line, c, entry)
   local class = ff.requirements(string.sub(entry, 27)) -- Behind the ULID.
-  if class.claim ~= c.number then
-    class.claim, class.charged, class.seen = c.number, ff.charged(line.lane, class.text), 0
+  if class.claim == c.number then return class end
+  class.claim, class.seen, class.slot, class.met = c.number, 0, nil, false
+  if class.cap ~= line.cap then
+    class.cap, class.charged = line.cap, ff.charged(line.lane, class.text)
+    class.word = "1 " .. class.charged
   end
   return class
 end
 
 -- Counts one that the caller has no allowance for; the first of a class is told, and how many were seen at the end.
 local function lacks(at, line, c, class, rank)
-  class.seen = class.seen + 1
-  if class.seen > 1 or #c.lacking >= c.lacking_max then return end
-  ff.tell_lacking(at, c, line.queue, ff.common_line, 1, class.charged, rank)
-  class.slot, line.told[#line.told + 1] = #c.lacking, class
+  local seen, lacking = class.seen + 1, c.lacking
+  class.seen = seen
+  if seen == 2 and class.slot then line.repeated[#line.repeated + 1] = class end
+  local slot = #lacking + 1
+  if seen > 1 or slot > c.lacking_max then return end
+  if not line.told then ff.meet_lacking(at, c, line.queue, ff.common_line, rank) end
+  lacking[slot], class.slot, line.told = class.word, slot, true
 end
 
 local function tell_counts(line, c)
-  for i = 1, #line.told do
-    local class = line.told[i]
-    if class.seen > 1 then c.lacking[class.slot] = class.seen .. " " .. class.charged end
+  for i = 1, #line.repeated do
+    local class = line.repeated[i]
+    c.lacking[class.slot] = class.seen .. " " .. class.charged
   end
 end
 
@@ -36,10 +43,12 @@ end
 -- What the caller can get no allowance for goes where it is in nobody's way.
 local function sort_out(at, line, class, place, entry, rank)
   local index = ff.queue_index(line.queue) .. "|" .. class.class
+  local ulid = string.sub(entry, 1, 26)
   redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
   line.sorted = line.sorted + 1
   leave(at, line, place, entry)
-  ff.add(at, index, string.sub(entry, 1, 26), rank)
+  ff.add(at, index, ulid, rank)
+  ff.add(at, line.waiting, ulid, rank)
   ff.open_line(at, line.queue, class.class, class, rank)
   if not line.lane.lines[class.class] then
     line.lane.lines_read = 0
@@ -64,7 +73,8 @@ local function choose(at, line, c, heads, room, limit, chosen)
     local left = allowed[class.charged] or 0
     line.looked = line.looked + 1
     if left > 0 and count < room then
-      allowed[class.charged], c.unspent = left - 1, c.unspent - 1
+      allowed[class.charged] = left - 1
+      if not class.met then class.met, c.unmet = true, c.unmet - 1 end
       chosen[3 * count + 1], chosen[3 * count + 2], chosen[3 * count + 3] = i, rank, class
       count = count + 1
     elseif left > 0 then
@@ -84,13 +94,13 @@ end
 
 -- One that was chosen is not taken.
 local function give_back(c, class)
-  c.allowed[class.charged], c.unspent = c.allowed[class.charged] + 1, c.unspent + 1
+  c.allowed[class.charged] = c.allowed[class.charged] + 1
 end
 
 -- Reads a ready execution behind its entry, and what ff.prepare makes ready; nil: there is none.
 local function fetch(at, line, class, ulid, text)
   local core = ff.load(at, ulid, text)
-  if not core or core.s ~= "ready" or core.q ~= line.queue or core.rq ~= class.text or core.fk then return nil, core end
+  if not core or core.s ~= "ready" or core.q ~= line.queue or core.rq ~= class.text or core.fk then return nil end
   return core, ff.prepare(at, ulid, core)
 end
 
@@ -101,13 +111,10 @@ local function take(at, line, c, place, entry, ulid, rank, class, text, rows)
   leave(at, line, place, entry)
   if readable and core then
     ff.hand_over(at, ulid, core, c, line.lane, rank, class.charged, rows, payload, policy, tags, resumption)
-    ff.remove(at, ":waiting:" .. line.queue, ulid)
     return true
   end
   give_back(c, class)
   if not readable then ff.set_aside(at, ":delayed", ulid, core) end
-  local elsewhere = readable and payload and payload.s == "ready" and payload.q == line.queue
-  if not elsewhere then ff.remove(at, ":waiting:" .. line.queue, ulid) end
   return false
 end
 
@@ -151,7 +158,8 @@ function ff.take_common(at, line, c, room, limit, rows)
   local taken = 0
   local stopped, useless
   repeat
-    local count, told, chosen, first = math.min(room - taken + spare, page), #c.lacking, {}, line.looked + 1
+    local count = math.min(math.max(room - taken + spare, line.looked), page) -- A search goes in growing steps.
+    local told, chosen, first = #c.lacking, {}, line.looked + 1
     local sorted = line.sorted
     local heads = redis.call("ZRANGE", at.tag .. line.index, first - 1, first + count - 2, "WITHSCORES")
     local some
@@ -159,7 +167,7 @@ function ff.take_common(at, line, c, room, limit, rows)
     if some > 0 then taken = taken + take_chosen(at, line, c, heads, first, chosen, some, rows) end
     if not stopped and #heads < 2 * count then line.next = nil end
     -- Most likely, all that follows is the same.
-    useless = some == 0 and #c.lacking == told and line.sorted == sorted and c.unspent <= 0
+    useless = some == 0 and #c.lacking == told and line.sorted == sorted and c.unmet <= 0
   until stopped or useless or not line.next or taken == room or ff.answer_full(c)
   if line.next and not stopped and taken == room and #c.lacking < c.lacking_max then
     look_ahead(at, line, c, math.min(room, page))

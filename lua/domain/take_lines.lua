@@ -23,10 +23,14 @@ local function fit(lane, set, name, required)
 end
 
 -- The caller knows now that there is work, and comes back with an allowance: nobody else need be woken for it.
-function ff.tell_lacking(at, c, queue, name, waiting, requirements, rank)
+function ff.meet_lacking(at, c, queue, name, rank)
   c.lacking_head = math.min(c.lacking_head or rank, rank)
   if not c.handoffs then c.handoffs = redis.call("ZCARD", at.tag .. ":handoffs") end
   if c.handoffs > 0 then ff.remove(at, ":handoffs", ff.handoff(queue, name)) end
+end
+
+local function tell_lacking(at, c, queue, name, waiting, requirements, rank)
+  ff.meet_lacking(at, c, queue, name, rank)
   c.lacking[#c.lacking + 1] = waiting .. " " .. requirements
 end
 
@@ -36,7 +40,7 @@ local function note_lacking(at, c, queue, name, requirements, gone, rank)
   local waiting = #c.lacking < c.lacking_max and ff.line_length(at, queue, name) or 0
   if waiting == 0 then return end
   rank = rank or tonumber(redis.call("ZRANGE", at.tag .. ":waiting:" .. queue, 0, 0, "WITHSCORES")[2]) or 0
-  ff.tell_lacking(at, c, queue, name, math.max(1, waiting - gone), requirements, rank)
+  tell_lacking(at, c, queue, name, math.max(1, waiting - gone), requirements, rank)
 end
 
 -- Allowances as they were read: workers bring the same ones again and again.
@@ -50,17 +54,17 @@ local function read_word(word)
   return words[word]
 end
 
--- The allowances of a claim, by their requirements; what it can get none for (refused), how many of them are for what
--- waits in the common line (unspent), and of how many lines it is told that it has none for (lacking_max).
+-- The allowances of a claim, by their requirements; what it can get none for (refused), for how many of them,
+-- of the common line, nothing was met yet (unmet), and of how many lines it is told that it has none for (lacking_max).
 local function read_allowances(c)
   if c.allowed then return end
-  c.allowed, c.refused, c.lacking, c.unspent = {}, {}, {}, 0
+  c.allowed, c.refused, c.lacking, c.unmet = {}, {}, {}, 0
   c.lacking_max = math.max(4, math.min(2 * c.want, c.want + 8, 64))
   local allowed = c.allowed
   for i = 1, c.allowances and #c.allowances or 0 do
     local word = words[c.allowances[i]] or read_word(c.allowances[i])
     if word.count == 0 then c.refused[word.text] = true end
-    if word.common then c.unspent = c.unspent + word.count end
+    if word.common and word.count > 0 then c.unmet = c.unmet + 1 end
     allowed[word.text] = (allowed[word.text] or 0) + word.count
   end
   for text in pairs(c.refused) do
@@ -123,7 +127,7 @@ local function add_view(own, name, rank, patient)
   line.common = name == ff.common_line
   if line.common then
     line.limited, line.looked, line.passed, line.more, line.stays, line.next = nil, 0, 0, false, nil, rank
-    line.sorted, line.told = 0, {}
+    line.sorted, line.told, line.repeated, line.cap = 0, false, {}, lane.cap or ""
   end
   add(line)
 end
@@ -206,7 +210,7 @@ local function look_for_lacking(at, own, c, more)
       if text and not c.allowed[text] and fit(lane, own.set, open[i], required) then
         if #c.lacking >= most then return end
         first = first or tonumber(redis.call("ZSCORE", index, open[i]))
-        ff.tell_lacking(at, c, own.queue, open[i], 1, text, first)
+        tell_lacking(at, c, own.queue, open[i], 1, text, first)
       end
     end
     seen = seen + count

@@ -160,6 +160,7 @@ end
 function ff.waiting(at, queue, lane)
   local count = redis.call("ZCARD", at.tag .. ff.queue_index(queue))
   if lane.line_count > 0 then count = count + redis.call("ZCARD", at.tag .. ":waiting:" .. queue) end
+  if lane.lines[ff.common_line] then count = count + redis.call("ZCARD", at.tag .. ff.common_index(queue)) end
   return count
 end
 

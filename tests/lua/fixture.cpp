@@ -354,6 +354,8 @@ std::vector<std::string> lost_of(const Keys& all, Model<Keys>& model) {
     if (model.aside.count(id)) continue;
     for (const auto& index : belongs_to(fields)) {
       if (index == "waitpoints" || index == "awaits") continue;
+      const bool waits = index.starts_with("waiting:") && fields.count("rq");
+      if (waits && model.indexes["q:" + fields.at("q") + "|*"].count(id + fields.at("rq"))) continue;
       if (!model.indexes[index].count(id)) found.push_back(id + " is not in " + index);
     }
     for (const char* satellite : {":x", ":y", ":t", ":o", ":h", ":n", ":f", ":s"}) {

@@ -25,7 +25,7 @@ bool StateCompare::lane_key(const Key& key) {
     return sorted(key, std::move(expected)), true;
   }
   if (kind == "waiting") {
-    for (const auto* one : model_->in_lines(queue)) expected.emplace_back(model_->rank(*one), one->id);
+    for (const auto* one : model_->in_waiting(queue)) expected.emplace_back(model_->rank(*one), one->id);
     return sorted(key, std::move(expected)), true;
   }
   if (kind == "lane") return equal(key, values.empty() ? "" : values[0], model_->lane(queue).record), true;
@@ -52,7 +52,7 @@ std::size_t StateCompare::lane_keys() const {
     if (have.state != State::ready) continue;
     const auto name = have.line(), queue = have.queue();
     lines.insert(route_of(queue, name));
-    if (!name.empty()) queues.insert(queue);
+    if (!name.empty() && name != kCommonLine) queues.insert(queue);
   }
   auto due = lines.size() + queues.size() + model_->records().size();
   for (const auto& [_, have] : model_->lines()) {

@@ -340,7 +340,7 @@ Generator::Words Generator::list(const Model& model) {
     if (found != model.executions().end()) {
       const auto& have = found->second;
       auto score = have.state == State::ready ? model.rank(have) : have.timer;
-      if (have.state == State::ready && !have.line().empty()) cursor = "+";
+      if (have.state == State::ready && !have.line().empty()) cursor = have.line() == kCommonLine ? "*" : "+";
       cursor += std::to_string(score + (rng_.chance(0.8) ? 0 : 1)) + " " + have.id;
       if (rng_.chance(0.7)) state = std::string(ff::core::to_string(have.state));
     }

@@ -215,6 +215,7 @@ class Model {
   std::vector<const Execution*> in_queue(const std::string& queue) const;
   std::vector<const Execution*> in_line(const std::string& queue, const std::string& name) const;
   std::vector<const Execution*> in_lines(const std::string& queue) const;  // All but the lane's own, by rank.
+  std::vector<const Execution*> in_waiting(const std::string& queue) const;  // All but that and the common one.
   std::int64_t rank(const Execution& execution) const;
   const Lane& lane(const std::string& queue) const;
   const std::map<std::string, Lane>& records() const noexcept { return records_; }

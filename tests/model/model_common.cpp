@@ -42,7 +42,7 @@ bool Model::take_page(Line& line, const std::string& queue, const Claim& claim, 
     auto& left = claim.allowed[text];
     if (left > 0 && room > 0) {
       --left;
-      --claim.unspent;
+      if (line.met.insert(text).second) --claim.unmet;
       --room;
       counters_.count("taken from the common line");
       start(execution, claim, reply);
@@ -72,14 +72,14 @@ void Model::take_common(Line& line, const std::string& queue, const Claim& claim
   const auto wanted = room;
   bool stopped = false, useless = false;
   do {
-    const auto count = std::min<std::size_t>(std::size_t(room) + kSpare, kPage);
+    const auto count = std::min<std::size_t>(std::max(std::size_t(room) + kSpare, line.looked), kPage);
     const auto told = claim.lacking.size(), first = line.looked;
     const auto room_before = room;
     const auto sorted_before = line.sorted;
     stopped = take_page(line, queue, claim, count, room, limit, reply);
     if (!stopped && line.entries.size() - std::min(first, line.entries.size()) < count) line.next.reset();
     useless = room == room_before && claim.lacking.size() == told && line.sorted == sorted_before &&
-              claim.unspent <= 0;
+              claim.unmet <= 0;
   } while (!stopped && !useless && line.next && room > 0);
   const bool ahead = line.next && !stopped && room == 0 &&
                      std::int64_t(claim.lacking.size()) < claim.lacking_max();

@@ -112,6 +112,12 @@ std::vector<const Execution*> Model::in_lines(const std::string& queue) const {
   return all;
 }
 
+std::vector<const Execution*> Model::in_waiting(const std::string& queue) const {
+  auto all = in_lines(queue);
+  std::erase_if(all, [](const Execution* one) { return one->line() == kCommonLine; });
+  return all;
+}
+
 // The tag that a line serves now: as remembered, else that of the first that waits.
 std::int64_t Model::serving(const std::string& queue, const std::string& name) {
   auto& services = remembered_[queue].services;

@@ -219,7 +219,7 @@ void Model::Claim::read_abilities(Args& args) {
     allowed[text] += count;
     if (count == 0) refused.insert(text);
     const Required required(text);
-    if (required.limited && required.needs.empty() && required.prefers.empty()) unspent += count;
+    if (count > 0 && required.limited && required.needs.empty() && required.prefers.empty()) ++unmet;
   }
   std::erase_if(refused, [this](const std::string& text) { return allowed[text] > 0; });
 }
@@ -634,14 +634,17 @@ Reply Model::list(Args& args) {
   if (ready && lane.empty()) return refused("lane_needed");
   auto space = cursor.find(' ');
   if (!cursor.empty() && space == std::string::npos) return refused("bad_cursor");
-  // After the lane's own line all others together.
+  // After the lane's own line the common one, then all others together.
   const auto queue = ns + "/" + lane;
-  bool second = ready && cursor[0] == '+';
-  if (!second && cursor[0] == '+') return refused("bad_cursor");
-  std::string mark = second ? "+" : "";
+  bool common = cursor[0] == '*', others = cursor[0] == '+';
+  if (!ready && (common || others)) return refused("bad_cursor");
+  std::string mark = common ? "*" : others ? "+" : "";
   cursor.erase(0, mark.size());
   space -= mark.size();
-  auto all = !ready ? in_state(*known) : second ? in_lines(queue) : in_queue(queue);
+  auto all = !ready  ? in_state(*known)
+             : common ? in_line(queue, kCommonLine)
+             : others ? in_waiting(queue)
+                      : in_queue(queue);
   auto score = [&](const Execution& execution) { return ready ? rank(execution) : execution.timer; };
   std::size_t first = 0;
   if (!cursor.empty()) {
@@ -672,8 +675,8 @@ Reply Model::list(Args& args) {
     }
   }
   auto routed = lines_.find(queue);
-  bool more = ready && !second && routed != lines_.end() && !routed->second.routes.empty();
-  if (more) reply.fields[1] = "+0 00000000000000000000000000";
+  bool more = ready && !others && routed != lines_.end() && !routed->second.routes.empty();
+  if (more) reply.fields[1] = std::string(common ? "+" : "*") + "0 00000000000000000000000000";
   return reply;
 }
 

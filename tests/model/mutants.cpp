@@ -132,10 +132,10 @@ const std::vector<Mutant>& of_limits() {
 // Of routes, fair shares and lanes.
 const std::vector<Mutant>& of_lanes() {
   static const std::vector<Mutant> all = {
-      {"what is sorted out stays in the common line", "  leave(at, line, place, entry)\n  ff.add(at, index, string.sub",
-       "  ff.add(at, index, string.sub"},
-      {"an allowance of the common line is used twice", "allowed[class.charged], c.unspent = left - 1,",
-       "allowed[class.charged], c.unspent = left,"},
+      {"what is sorted out stays in the common line", "  leave(at, line, place, entry)\n  ff.add(at, index, ulid",
+       "  ff.add(at, index, ulid"},
+      {"an allowance of the common line is used twice", "allowed[class.charged] = left - 1",
+       "allowed[class.charged] = left"},
       {"the common line keeps what was taken",
        "if line.gone > 0 then ff.remove_first(at, line.index, line.gone) end\n  local first", "local first"},
       {"what stays in the common line closes it", "local first = line.stays or line.next", "local first = line.next"},

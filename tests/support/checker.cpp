@@ -90,7 +90,7 @@ struct Execution {
   string_view policy;
   bool more_satellites = false, payload = false, result = false, history = false, progress = false, text = false;
   bool frames = false, stream = false;
-  std::size_t in_its_index = 0, in_timeouts = 0, in_deadlines = 0, in_waiting = 0;
+  std::size_t in_its_index = 0, in_timeouts = 0, in_deadlines = 0, in_waiting = 0, in_common = 0;
   std::unordered_map<std::int64_t, Step> steps;
   bool readable = true;
   Execution() = default;
@@ -549,6 +549,7 @@ void Checker::queue_index(const StoredKey& key) {
       continue;
     }
     ++execution->in_its_index;
+    if (common) ++execution->in_common;
     if (!keyed) check_rank(key, *execution, queue, values[i + 1]);
     if (own) continue;
     auto rank = keyed ? std::int64_t(0) : whole_number(values[i + 1]).value_or(0);
@@ -718,7 +719,8 @@ void Checker::check_membership(const Execution& execution) {
   };
   bool ready = execution.state == ff::core::State::ready;
   count(execution.in_its_index, 1, ready ? "q:" + string(execution.core[q]) : string(execution.core[s]));
-  count(execution.in_waiting, ready && execution.routed() ? 1 : 0, "waiting:" + string(execution.core[q]));
+  bool waits = ready && execution.routed() && execution.in_common == 0;
+  count(execution.in_waiting, waits ? 1 : 0, "waiting:" + string(execution.core[q]));
   count(execution.in_timeouts, execution.active() && execution.timeout() > 0 ? 1 : 0, "timeouts");
   count(execution.in_deadlines, !execution.ended() && (execution.has(d) || execution.has(u)) ? 1 : 0, "deadlines");
 }

@@ -23,10 +23,8 @@ ff.verb({
   if not on_breach[a.on_breach] then return ff.refused("bad_policy") end
 
   local l = ff.limit(at, ff.limit_id("budget", a.namespace, a.name))
-  if not l.f.d then
-    ff.put(l, "d", at.now)
-    ff.put(l, "i", at.now)
-  end
+  if not l.f.d then ff.put(l, "i", at.now) end
+  ff.list_limit(at, l)
   ff.put(l, "a", a.parent ~= "" and a.parent or nil)
   ff.put(l, "y", a.on_breach)
   ff.put(l, "c", a.period ~= "" and a.period or nil)
@@ -41,7 +39,6 @@ ff.verb({
     if not l.f["u." .. dimension] then ff.put(l, "u." .. dimension, 0) end
   end
   ff.schedule_resets(at, l, a.resets)
-  ff.add(at, ":limits", l.id, 0)
   ff.tell_holders(at, l)
   l.freed = true
   ff.save_limits(at)

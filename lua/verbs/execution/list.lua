@@ -5,23 +5,26 @@ local states = {
 local looked_at_most, page_least = 4000, 100
 
 -- Where the page begins: behind the cursor "<score> <ulid>", wherever its execution is now.
-local function first_rank(key, cursor)
+local function first_rank(at, key, mark, cursor)
   if cursor == "" then return 0 end
   local score, ulid = string.match(cursor, "^(%d+) (%w+)$")
   if not score then return nil end
-  local here = redis.call("ZSCORE", key, ulid)
-  if here and string.format("%d", here) == score then return redis.call("ZRANK", key, ulid) + 1 end
+  local core = mark == "*" and ff.load(at, ulid)
+  local entry = core and ff.line_entry(ulid, core) or ulid
+  local here = redis.call("ZSCORE", key, entry)
+  if here and string.format("%d", here) == score then return redis.call("ZRANK", key, entry) + 1 end
   return redis.call("ZCOUNT", key, "-inf", "(" .. score)
 end
 
--- Ready executions stand in the lane's own line, and those of its other lines together in a second index, whose cursors
--- begin with a +.
-local begin_second = "+0 00000000000000000000000000"
+-- Ready executions stand in the lane's own line, those of its common line there, and all others together in an index
+-- of their own. The cursors of these begin with a * and a +; behind the last of one, the next one begins.
+local next_mark, begin = { [""] = "*", ["*"] = "+" }, "0 00000000000000000000000000"
 
 local function index_of(a, queue)
   if a.state ~= "ready" then return ":" .. a.state, a.cursor, "" end
-  if string.sub(a.cursor, 1, 1) == "+" then return ":waiting:" .. queue, string.sub(a.cursor, 2), "+" end
-  return ff.queue_index(queue), a.cursor, ""
+  local mark = string.match(a.cursor, "^[*+]") or ""
+  local index = mark == "" and ff.queue_index(queue) or mark == "*" and ff.common_index(queue) or ":waiting:" .. queue
+  return index, string.sub(a.cursor, #mark + 1), mark
 end
 
 local function append(reply, ulid, core, timer_at)
@@ -51,7 +54,7 @@ ff.verb({
   local ready, queue = a.state == "ready", a.namespace .. "/" .. a.lane
   local index, behind, mark = index_of(a, queue)
   local key = at.tag .. index
-  local first = first_rank(key, behind)
+  local first = first_rank(at, key, mark, behind)
   if not first then return ff.refused("bad_cursor") end
 
   local reply, looked, cursor, limit, more = { "ok", "" }, 0, "", math.max(1, a.limit), true
@@ -64,7 +67,7 @@ ff.verb({
         reply[2] = cursor
         return reply
       end
-      local ulid, score = page[i], tonumber(page[i + 1])
+      local ulid, score = string.sub(page[i], 1, 26), tonumber(page[i + 1])
       cursor = mark .. string.format("%d", score) .. " " .. ulid
       local core = ff.load_in(at, a.namespace, ulid)
       if core and core.s == a.state and (a.lane == "" or core.q == queue) then
@@ -78,8 +81,8 @@ ff.verb({
   end
   if more then
     reply[2] = cursor
-  elseif ready and mark == "" and ff.lane(at, queue).line_count > 0 then
-    reply[2] = begin_second
+  elseif ready and next_mark[mark] and ff.lane(at, queue).line_count > 0 then
+    reply[2] = next_mark[mark] .. begin
   end
   return reply
 end)

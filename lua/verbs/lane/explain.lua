@@ -10,12 +10,13 @@ end
 local function position_of(at, ulid, core, lane)
   local index = ff.line_index(core)
   if lane.line_count == 0 then return redis.call("ZRANK", at.tag .. index, ulid) or -1 end
-  local plain = not core.rq and not core.fk
-  local rank = redis.call("ZSCORE", at.tag .. (plain and index or ":waiting:" .. core.q), ulid)
+  local rank = ff.stored_rank(at, ulid, core)
   if not rank then return -1 end
-  local ahead = redis.call("ZCOUNT", at.tag .. ff.queue_index(core.q), "-inf", "(" .. rank)
+  local before = string.format("(%d", rank)
+  local ahead = redis.call("ZCOUNT", at.tag .. ff.queue_index(core.q), "-inf", before)
+  ahead = ahead + redis.call("ZCOUNT", at.tag .. ff.common_index(core.q), "-inf", before)
   if core.fk then return ahead + (redis.call("ZRANK", at.tag .. index, ulid) or 0) end
-  return ahead + redis.call("ZCOUNT", at.tag .. ":waiting:" .. core.q, "-inf", "(" .. rank)
+  return ahead + redis.call("ZCOUNT", at.tag .. ":waiting:" .. core.q, "-inf", before)
 end
 
 local reasons = { delayed = "delayed", active = "running", suspended = "suspended", blocked = "blocked" }

@@ -24,7 +24,7 @@ ff.verb({
   if not l.f.d then return ff.refused("not_found") end
   local function number(field) return ff.limit_number(at, l, field) end
   local reply = {
-    "ok", number("d"), ff.count_holders(at, l), redis.call("ZCARD", at.tag .. ":" .. l.id .. ":w"),
+    "ok", number("d"), ff.count_holders(at, l), l.waiters,
     number("n"), number("w"), number("b"), ff.paused_ms(at, l), l.f.a or "", l.f.y or "", l.f.c or "",
     number("i"), number("z"), l.f.c and number("f") or -1, at.now,
   }

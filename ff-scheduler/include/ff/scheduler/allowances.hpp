@@ -74,7 +74,7 @@ class Allowances {
  public:
   static constexpr core::Millis kIdle{200}, kIdleRoomy{5000}, kAskAgain{500};
   static constexpr std::size_t kClassesPerClaim = 64, kRefusalsPerClaim = 32, kClassesLookedAt = 256;
-  static constexpr std::size_t kItemsPerCall = 256, kRecent = 64;
+  static constexpr std::size_t kItemsPerCall = 256, kRecent = 64, kGuessEvery = 32;
   static constexpr std::size_t kParentsMax = 8;  // Of one budget.
 
   using Reported = std::map<core::LimitName, core::Amounts>;
@@ -204,7 +204,7 @@ class Allowances {
   std::map<core::Partition, std::set<std::string>> here_;  // Classes whose work waits in a partition.
   std::map<core::Partition, std::string> offered_last_;    // Where the next offer there goes on.
   std::deque<std::string> recent_;                         // Classes given lately, for partitions where none is known.
-  std::size_t guesses_ = kRecent;                          // How many of them are tried.
+  std::size_t guesses_ = kRecent, unguessed_ = 0;          // How many of them are tried; claims without, at 0.
   std::set<std::string> to_plan_, to_advise_;
   std::set<core::LimitName> touched_;
   std::set<std::pair<core::SteadyTime, core::LimitName>> looks_;
