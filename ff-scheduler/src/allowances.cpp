@@ -344,9 +344,18 @@ void Allowances::give_back_others(const Class& of, const Limit& refusing) {
   }
 }
 
+// How many rounds of starts are asked for at once: more where the last ones were used up in no time, so that the next
+// claim need not wait for an answer. What is not used goes back soon, but a rate that is short has none to wait with.
+void Allowances::look_ahead(Limit& limit, SteadyTime now) {
+  const bool brisk = now < limit.asked_starts_at + kBrisk && limit.blocked_until == SteadyTime();
+  limit.rounds = brisk ? std::min(2 * limit.rounds, kRoundsMax) : 1;
+  limit.asked_starts_at = now;
+}
+
 // Asks for what is missing of one limit, once that is more than half. Whether there is something of it now.
-bool Allowances::request(const Share& share, SteadyTime now, std::int64_t count, std::int64_t room) {
+bool Allowances::request(const Share& share, SteadyTime now, std::int64_t waiting, std::int64_t room) {
   auto& limit = *share.limit;
+  const auto count = std::min(waiting, room);
   const auto units = free_units(limit, share.unit, now), starts = free_starts(limit, now);
   const bool some = units > 0 && starts > 0;
   if (2 * std::min(units, starts) >= count || limit.calling || limit.blocked_until > now) return some;
@@ -355,7 +364,10 @@ bool Allowances::request(const Share& share, SteadyTime now, std::int64_t count,
   auto missing = std::max<std::int64_t>(0, count - units);
   if (missing > 0 && limit.roomy && !limit.rated) missing = std::max(missing, kRoomyAsk);
   limit.count = std::min(limit.count + missing, std::max<std::int64_t>(0, room - units));
-  if (starts < count) limit.want_starts = std::min(limit.want_starts + count, room);
+  if (starts < count) {
+    if (limit.rated && limit.want_starts == 0) look_ahead(limit, now);
+    limit.want_starts = std::min(limit.want_starts + waiting, room * limit.rounds);
+  }
   touched_.insert(limit.name);
   return some;
 }
@@ -368,8 +380,7 @@ bool Allowances::roomy(const Class& of) {
 void Allowances::plan(Class& of, SteadyTime now, std::int64_t room) {
   std::int64_t waiting = 0;
   for (const auto& [partition, count] : of.waiting) waiting += count;
-  const auto count = std::min(waiting, room);
-  if (count == 0) return;
+  if (waiting == 0 || room == 0) return;
   for (const auto& share : of.shares) {
     const bool none = free_units(*share.limit, share.unit, now) == 0 || free_starts(*share.limit, now) == 0;
     if (!none || share.limit->blocked_until <= now) continue;
@@ -377,7 +388,7 @@ void Allowances::plan(Class& of, SteadyTime now, std::int64_t room) {
     return give_back_others(of, *share.limit);
   }
   for (const auto& share : of.shares) {
-    if (!request(share, now, count, room)) return;
+    if (!request(share, now, waiting, room)) return;
   }
   to_advise_.insert(of.requirements);
 }

@@ -268,11 +268,44 @@ TEST_CASE("starts are asked for with each batch, and those not used go back with
   allowances.claimed(3, offered, {"#q", "#q", "#q"}, waiting(5, "#q"), false);
   allowances.ended("#q");
 
-  const auto ask = only(allowances.calls(t0 + 1ms, 3));
+  const auto ask = only(allowances.calls(t0 + Allowances::kBrisk, 3));
 
   CHECK(ask.starts == 3);
   CHECK(ask.spare == 1);
   CHECK(ask.count == 1);
+}
+
+TEST_CASE("of starts that are used up in no time more are asked for at once, unless the rate is short of them") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(1000, "#rate"), false);
+  auto now = t0;
+  const auto round = [&](std::int64_t granted) {
+    const auto calls = allowances.calls(now, 4);
+    const auto asked = only(calls).starts;
+    allowances.answered(calls[0], {grant(only(calls).count, std::min(granted, asked))}, now, now);
+    for (auto left = std::min(granted, asked); left > 0; left -= 4) {
+      const auto offered = allowances.offer(3, 4, now);
+      const std::vector<std::string> given(offered.at(0).count, "#rate");
+      allowances.claimed(3, offered, given, waiting(1000, "#rate"), true);
+      for (const auto& one : given) allowances.ended(one);
+    }
+    now += 1ms;
+    return asked;
+  };
+
+  CHECK(round(1000) == 4);
+  CHECK(round(1000) == 8);
+  CHECK(round(1000) == 16);
+  CHECK(round(1000) == 16);
+  SECTION("not when they lasted for longer") {
+    now += Allowances::kBrisk;
+    CHECK(round(1000) == 4);
+  }
+  SECTION("not after it has refused some") {
+    CHECK(round(8) == 16);
+    now += kRenew;
+    CHECK(round(1000) == 4);
+  }
 }
 
 TEST_CASE("starts are not kept: what is not used soon goes back") {

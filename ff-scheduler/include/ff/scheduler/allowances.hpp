@@ -59,10 +59,11 @@ struct Grant {
 
 // Executions with the same limited requirements are a class. A class is reserved for only while claims report that its
 // work waits for an allowance. What an execution frees is used again by the next claim; what no class has work for goes
-// back after kIdle (kIdleRoomy where the quota says that it is roomy, so that thousands of quotas with a trickle of
-// work each are not asked for every execution), what was not used between two renewals with the second of them, what
-// the quota asks back (Grant::keep) at once. More is asked for when what is left of it suffices for less than half of
-// what waits.
+// back after kIdle (starts, too; kIdleRoomy where the quota says that it is roomy, so that thousands of quotas with a
+// trickle of work each are not asked for every execution), what was not used between two renewals with the second of
+// them, what the quota asks back (Grant::keep) at once. More is asked for when what is left of it suffices for less
+// than half of what waits; and of starts for up to kRoundsMax rounds at once, while each round was used up within
+// kBrisk and none was refused.
 //
 // A class with several limits asks for them in the order of their names, for the next one once there is something of
 // the one before, and gives back what it cannot use when one refuses: so nobody waits with what another one needs.
@@ -72,10 +73,11 @@ struct Grant {
 // out of reach, but nothing new begins. Thread safety: none.
 class Allowances {
  public:
-  static constexpr core::Millis kIdle{200}, kIdleRoomy{5000}, kAskAgain{500};
+  static constexpr core::Millis kIdle{200}, kIdleRoomy{5000}, kAskAgain{500}, kBrisk{20};
   static constexpr std::size_t kClassesPerClaim = 64, kRefusalsPerClaim = 32, kClassesLookedAt = 256;
   static constexpr std::size_t kItemsPerCall = 256, kRecent = 64, kGuessEvery = 32;
   static constexpr std::size_t kParentsMax = 8;  // Of one budget.
+  static constexpr std::int64_t kRoundsMax = 4;  // Of starts asked for at once.
 
   using Reported = std::map<core::LimitName, core::Amounts>;
   using Home = std::function<core::Partition(const core::LimitName&)>;
@@ -142,6 +144,8 @@ class Allowances {
     std::int64_t keep = -1;                    // Grant::keep: what is held beyond it goes back, and is not used again.
     core::Amounts unit;                        // To be asked for: count units, and starts.
     std::int64_t count = 0, want_starts = 0;
+    std::int64_t rounds = 1;                   // Of starts at once.
+    core::SteadyTime asked_starts_at{};
     core::SteadyTime blocked_until{};          // It has refused.
     core::SteadyTime valid_until{}, starts_until{};
     core::SteadyTime renew_at = core::SteadyTime::max(), idle_since = core::SteadyTime::max();
@@ -188,7 +192,8 @@ class Allowances {
   void drop_unused(Limit& limit);
 
   void plan(Class& of, core::SteadyTime now, std::int64_t room);
-  bool request(const Share& share, core::SteadyTime now, std::int64_t count, std::int64_t room);
+  bool request(const Share& share, core::SteadyTime now, std::int64_t waiting, std::int64_t room);
+  static void look_ahead(Limit& limit, core::SteadyTime now);
   void give_back_others(const Class& of, const Limit& refusing);
   core::Amounts returnable(const Limit& limit, core::SteadyTime now) const;
   std::optional<Ask> ask(Limit& limit, core::SteadyTime now);
