@@ -344,10 +344,10 @@ void Allowances::give_back_others(const Class& of, const Limit& refusing) {
   }
 }
 
-// How many rounds of starts are asked for at once: more where the last ones were used up in no time, so that the next
+// How many rounds of starts are asked for at once: more while one ask follows the other in no time, so that the next
 // claim need not wait for an answer. What is not used goes back soon, but a rate that is short has none to wait with.
 void Allowances::look_ahead(Limit& limit, SteadyTime now) {
-  const bool brisk = now < limit.asked_starts_at + kBrisk && limit.blocked_until == SteadyTime();
+  const bool brisk = now < limit.asked_starts_at + kBrisk && !limit.short_of_starts;
   limit.rounds = brisk ? std::min(2 * limit.rounds, kRoundsMax) : 1;
   limit.asked_starts_at = now;
 }
@@ -411,7 +411,7 @@ Amounts Allowances::returnable(const Limit& limit, SteadyTime now) const {
 std::optional<Ask> Allowances::ask(Limit& limit, SteadyTime now) {
   if (limit.calling) return std::nullopt;
   const auto back = returnable(limit, now);
-  const bool old_starts = limit.starts > 0 && limit.starts_until <= now;
+  const bool old_starts = limit.starts > 0 && (limit.starts_until <= now || draining_ || limit.give_back);
   const bool grows = !draining_ && (limit.count > 0 || limit.want_starts > 0);
   const bool renews = now >= limit.renew_at;
   limit.give_back = false;
@@ -495,6 +495,7 @@ void Allowances::take_grant(Limit& limit, const Ask& asked, const Grant& grant, 
   if (asked.starts > 0) {
     limit.starts = std::max<std::int64_t>(0, grant.starts);
     limit.starts_until = now + kIdle;
+    limit.short_of_starts = limit.starts < asked.starts;
   }
   limit.keep = grant.keep;
   limit.roomy = grant.roomy;

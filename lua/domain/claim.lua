@@ -16,29 +16,24 @@ local function read_heads(at, heads, i, count)
   return redis.call("MGET", unpack(keys))
 end
 
--- The epoch of executions whose last one is in the past: the time, in microseconds.
-local function epoch_now(at)
-  if not at.epoch then at.epoch = string.format("%d", at.now_us) end
-  return at.epoch
-end
-
--- Reads the rest of a ready execution that a claim needs, and counts its attempt and its epoch on. Returns payload,
--- policy, tags, resumption; raises when it cannot.
-function ff.prepare(at, ulid, core)
-  local epoch, number = tonumber(core.e or 0), type(core.a or 0) == "number" and type(core.p or 0) == "number"
-  if not epoch or not number or type(core.t or 0) ~= "number" then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
-  core.a, core.e = (core.a or 0) + 1, epoch < at.now_us and epoch_now(at) or string.format("%d", epoch + 1)
+-- Reads the rest of a ready execution that the claim needs, counts its attempt and gives it the claim's lease. Returns
+-- payload, policy, tags, resumption; raises when it cannot.
+function ff.prepare(at, ulid, core, c)
+  local number = type(core.a or 0) == "number" and type(core.p or 0) == "number" and type(core.t or 0) == "number"
+  if not number then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
+  core.a = (core.a or 0) + 1
+  ff.grant_lease(at, core, c)
   local payload = ff.payload_of(at, ulid, core)
   if not core.j then return payload, "", "", "" end
   return payload, satellites(at, ulid, core)
 end
 
 -- The same for one that waits in this line, behind its core; nil when it does not.
-local function fetch(at, ulid, line, text)
+local function fetch(at, ulid, line, c, text)
   local core = ff.load(at, ulid, text)
   if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
   if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
-  return core, ff.prepare(at, ulid, core)
+  return core, ff.prepare(at, ulid, core, c)
 end
 
 -- Rows have nine fields, with requirements only ten, with all rare ones eighteen.
@@ -71,7 +66,7 @@ local function append_row(c, rows, ulid, core, ready_at, required, payload, poli
   local n = #rows
   c.rows = c.rows + 1
   rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = ulid, core.q, core.k, core.p or 0
-  rows[n + 5], rows[n + 6], rows[n + 7], rows[n + 8], rows[n + 9] = core.a, core.e, core.c, ready_at, payload
+  rows[n + 5], rows[n + 6], rows[n + 7], rows[n + 8], rows[n + 9] = core.a, c.epoch, core.c, ready_at, payload
   if c.columns == no_columns then return end
   if c.columns == required_column then
     rows[n + 10] = required
@@ -92,7 +87,6 @@ end
 
 -- The caller takes the execution out of its line.
 local function begin_attempt(at, ulid, core, c, lane)
-  core.l, core.w, core.b = c.lease, c.worker, at.now
   if core.o then core.o = nil end -- It was the holder's before.
   local timeout
   if core.t or core.tl or lane.policy.attempt_timeout_ms then timeout = attempt_timeout(core, lane) end
@@ -142,7 +136,7 @@ function ff.take_queue(at, line, c, room, limit, rows)
   while rank and taken < room and rank <= limit and c.bytes < answer_bytes_max do
     local ulid = heads[i]
     if next_text > read_at_once then texts, next_text = read_heads(at, heads, i, room - taken), 1 end
-    local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, line, texts[next_text])
+    local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, line, c, texts[next_text])
     if readable and core then
       if line.patient and not may_go(at, line, core, rank) then break end
       if line.fair then served = math.max(served, ff.tag_of(lane, core.p or 0, tonumber(heads[i + 1]))) end
@@ -168,7 +162,10 @@ local function given_before(at, c, rows)
   local found = 0
   for i = 1, #held do
     local readable, core = pcall(ff.load, at, held[i])
-    if readable and core and core.l == c.lease and core.s == "active" then
+    local id, epoch
+    if readable and core and core.s == "active" then id, epoch = ff.last_lease(core) end
+    if id == c.lease then
+      c.epoch = epoch
       local required = ff.charged(ff.lane(at, core.q), ff.requirements_of(at, held[i], core).text)
       append_row(c, rows, held[i], core, 0, required, ff.payload_of(at, held[i], core), satellites(at, held[i], core))
       found = found + 1

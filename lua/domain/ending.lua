@@ -13,8 +13,9 @@ end
 
 -- Takes the lease away: nothing its holder sends counts from now on. The holder is told, so that it stops early.
 function ff.revoke(at, ulid, core, why)
-  ff.tell(at, ":w:" .. core.w, why .. " " .. ulid .. " " .. core.e)
-  core.l, core.o = nil, nil
+  local _, epoch, _, worker = ff.last_lease(core)
+  ff.tell(at, ":w:" .. worker, why .. " " .. ulid .. " " .. epoch)
+  ff.drop_lease(core)
 end
 
 -- Writes down the text of a failure or of a cancel.

@@ -99,9 +99,10 @@ end
 
 -- An ended attempt as history remembers it.
 function ff.attempt_entry(core, event)
+  local id, epoch, began, worker = ff.last_lease(core)
   return {
-    event = event, generation = core.g or 0, attempt = core.a or 0, epoch = core.e, lease = core.l, worker = core.w,
-    began = core.b or 0,
+    event = event, generation = core.g or 0, attempt = core.a or 0, epoch = epoch, lease = id ~= "-" and id or nil,
+    worker = worker, began = began or 0,
   }
 end
 

@@ -1,10 +1,65 @@
--- The fence. A write whose lease id or epoch is not the current one changes nothing and answers stale_lease.
+-- Leases, and the fence: a write whose lease id or epoch is not the current one changes nothing and answers
+-- stale_lease. A core has its last lease as one text, "<id> <epoch> <began, ms> <worker>", with - for the id when it
+-- counts no longer: most executions of a claim share it, and a core of fewer fields is cheaper to read and to write.
+
+-- Returns id, epoch (which has more digits than Lua's numbers), when it began and the worker; nil: never claimed.
+function ff.last_lease(core)
+  if not core.l then return nil end
+  local id, epoch, began, worker = string.match(tostring(core.l), "^(%S+) (%d+) (%d+) (.*)$")
+  if not id then ff.corrupt("the lease of a core: " .. tostring(core.l)) end
+  return id, epoch, tonumber(began), worker
+end
+
+function ff.last_worker(core)
+  local _, _, _, worker = ff.last_lease(core)
+  return worker
+end
+
+local function print_lease(id, epoch, began, worker)
+  return string.format("%s %s %d %s", id, epoch, began, worker)
+end
+
+-- The caller of the claim `c` gets the execution. Its epoch (c.epoch) is the time in microseconds, or one more than the
+-- last one.
+function ff.grant_lease(at, core, c)
+  local _, epoch = ff.last_lease(core)
+  local last = tonumber(epoch or 0)
+  if last >= at.now_us then
+    c.epoch = string.format("%d", last + 1)
+    core.l = print_lease(c.lease, c.epoch, at.now, c.worker)
+    return
+  end
+  if not c.usual_lease then
+    c.usual_epoch = string.format("%d", at.now_us)
+    c.usual_lease = print_lease(c.lease, c.usual_epoch, at.now, c.worker)
+  end
+  c.epoch, core.l = c.usual_epoch, c.usual_lease
+end
+
+-- The last lease counts no longer.
+function ff.drop_lease(core)
+  local _, epoch, began, worker = ff.last_lease(core)
+  core.l, core.o = epoch and print_lease("-", epoch, began, worker), nil
+end
+
+local asked_id, asked_epoch, found -- Items of one call mostly have the same.
+
+-- Whether the last lease is this one and still counts, also when the attempt is over.
+function ff.was_given(core, id, epoch)
+  local last = core.l
+  if not last then return false end
+  if last == found and id == asked_id and epoch == asked_epoch then return true end
+  local start = id .. " " .. epoch .. " "
+  if string.sub(tostring(last), 1, #start) ~= start then return false end
+  asked_id, asked_epoch, found = id, epoch, last
+  return true
+end
 
 -- Returns "held"; or "repeated", the outcome that this very holder reported before and, when only the history knows it
 -- still, its entry there; or "stale".
 function ff.fence(at, ulid, core, lease, epoch)
   if not core then return "stale" end
-  if core.l == lease and core.e == epoch then
+  if ff.was_given(core, lease, epoch) then
     if core.s == "active" then return "held" end
     if core.o then return "repeated", core.o end
     return "stale"

@@ -267,6 +267,7 @@ local function grant(at, l, name, h, item)
   if waits then
     h.want = unit
     ff.write(at, { "ZADD", at.tag .. ":" .. l.id .. ":w", "NX", at.now, name })
+    l.waiters = l.waiters + 1 -- Or it was one of them.
   elseif l.waiters > 0 then
     ff.remove(at, ":" .. l.id .. ":w", name)
   end

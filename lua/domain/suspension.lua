@@ -307,7 +307,7 @@ local function retry_suspended(at, ulid, core, step, doc, text)
   ff.unlink(at, step_key(at, ulid, "m", step))
   disarm_step(at, ulid, doc)
   ff.fail_attempt(at, ulid, core, { class = "timeout", text = text, retry_after_ms = -1 })
-  core.o, core.l = nil, nil
+  ff.drop_lease(core)
 end
 
 local function time_is_over(at, ulid, core, doc, text)

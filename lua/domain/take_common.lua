@@ -9,7 +9,7 @@ local spare, page, passed_max, sorted_max = 4, 64, 256, 64
 local function class_of(line, c, entry)
   local class = ff.requirements(string.sub(entry, 27)) -- Behind the ULID.
   if class.claim == c.number then return class end
-  class.claim, class.seen, class.slot, class.met = c.number, 0, nil, false
+  class.claim, class.seen, class.slot = c.number, 0, nil
   if class.cap ~= line.cap then
     class.cap, class.charged = line.cap, ff.charged(line.lane, class.text)
     class.word = "1 " .. class.charged
@@ -74,7 +74,7 @@ local function choose(at, line, c, heads, room, limit, chosen)
     line.looked = line.looked + 1
     if left > 0 and count < room then
       allowed[class.charged] = left - 1
-      if not class.met then class.met, c.unmet = true, c.unmet - 1 end
+      if class.met ~= c.serial then class.met, c.unmet = c.serial, c.unmet - 1 end
       chosen[3 * count + 1], chosen[3 * count + 2], chosen[3 * count + 3] = i, rank, class
       count = count + 1
     elseif left > 0 then
@@ -95,19 +95,20 @@ end
 -- One that was chosen is not taken.
 local function give_back(c, class)
   c.allowed[class.charged] = c.allowed[class.charged] + 1
+  class.met, c.unmet = nil, c.unmet + 1
 end
 
 -- Reads a ready execution behind its entry, and what ff.prepare makes ready; nil: there is none.
-local function fetch(at, line, class, ulid, text)
+local function fetch(at, line, c, class, ulid, text)
   local core = ff.load(at, ulid, text)
   if not core or core.s ~= "ready" or core.q ~= line.queue or core.rq ~= class.text or core.fk then return nil end
-  return core, ff.prepare(at, ulid, core)
+  return core, ff.prepare(at, ulid, core, c)
 end
 
 -- Plans the claim of one that was chosen. An entry without anything behind it goes, what can't be read is put off.
 -- Returns whether it was taken.
 local function take(at, line, c, place, entry, ulid, rank, class, text, rows)
-  local readable, core, payload, policy, tags, resumption = pcall(fetch, at, line, class, ulid, text)
+  local readable, core, payload, policy, tags, resumption = pcall(fetch, at, line, c, class, ulid, text)
   leave(at, line, place, entry)
   if readable and core then
     ff.hand_over(at, ulid, core, c, line.lane, rank, class.charged, rows, payload, policy, tags, resumption)
@@ -155,10 +156,11 @@ end
 -- Claims up to `room` from the line, as far as `limit` (a rank). Returns how many; line.rank: of the first that was not
 -- looked at or a lower one, nil: all were, or as many as one claim passes over.
 function ff.take_common(at, line, c, room, limit, rows)
-  local taken = 0
+  local taken, begun = 0, line.looked
   local stopped, useless
   repeat
-    local count = math.min(math.max(room - taken + spare, line.looked), page) -- A search goes in growing steps.
+    -- A search goes in growing steps.
+    local count = math.min(math.max(room - taken + spare, line.looked - begun), page)
     local told, chosen, first = #c.lacking, {}, line.looked + 1
     local sorted = line.sorted
     local heads = redis.call("ZRANGE", at.tag .. line.index, first - 1, first + count - 2, "WITHSCORES")

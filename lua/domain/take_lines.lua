@@ -44,21 +44,25 @@ local function note_lacking(at, c, queue, name, requirements, gone, rank)
 end
 
 -- Allowances as they were read: workers bring the same ones again and again.
-local words, word_count, words_max, claims = {}, 0, 8192, 0
+local words, word_count, words_max = {}, 0, 8192
+local claims = 0 -- And lanes that were claimed from.
 
 local function read_word(word)
   local count, text = string.match(word, "^(%d+) (.*)$")
   if word_count == words_max then words, word_count = {}, 0 end
-  local common = text and ff.requirements(text).only_limited
+  local common = text and ff.requirements(text).common
   words[word], word_count = { count = tonumber(count or 0), text = text or "", common = common }, word_count + 1
   return words[word]
 end
 
--- The allowances of a claim, by their requirements; what it can get none for (refused), for how many of them,
--- of the common line, nothing was met yet (unmet), and of how many lines it is told that it has none for (lacking_max).
+-- The allowances of a claim, by their requirements; what it can get none for (refused), of how many of them, for what
+-- waits in common lines, nothing was met yet (unmet; met ones carry c.serial), and of how many lines it is told that it
+-- has none for (lacking_max).
 local function read_allowances(c)
   if c.allowed then return end
   c.allowed, c.refused, c.lacking, c.unmet = {}, {}, {}, 0
+  claims = claims + 1
+  c.serial = claims
   c.lacking_max = math.max(4, math.min(2 * c.want, c.want + 8, 64))
   local allowed = c.allowed
   for i = 1, c.allowances and #c.allowances or 0 do

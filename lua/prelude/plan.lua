@@ -123,13 +123,30 @@ end
 -- Lua hands at most 8000 values to one call.
 local at_once = 4000
 
-local function write_index(at, command, plan)
-  for i = 1, plan.count do
-    local key, list, size = at.tag .. plan.indexes[i], plan.lists[i], plan.sizes[i]
-    for first = 1, size, at_once do
-      redis.call(command, key, unpack(list, first, math.min(first + at_once - 1, size)))
-    end
+local function write_index(at, command, plan, i)
+  local key, list, size = at.tag .. plan.indexes[i], plan.lists[i], plan.sizes[i]
+  for first = 1, size, at_once do
+    redis.call(command, key, unpack(list, first, math.min(first + at_once - 1, size)))
   end
+end
+
+local function is_of_all_lines(index)
+  return string.sub(index, 1, 9) == ":waiting:"
+end
+
+-- The index of what waits after the lines: an entry too many there is met only by a claim that meets it in its line.
+local function add_entries(at)
+  local late = false
+  for i = 1, added.count do
+    if is_of_all_lines(added.indexes[i]) then late = true else write_index(at, "ZADD", added, i) end
+  end
+  for i = 1, late and added.count or 0 do
+    if is_of_all_lines(added.indexes[i]) then write_index(at, "ZADD", added, i) end
+  end
+end
+
+local function remove_entries(at)
+  for i = 1, removed.count do write_index(at, "ZREM", removed, i) end
 end
 
 local function remove_heads(at, list)
@@ -236,11 +253,11 @@ function ff.commit(at)
   if at.writes then write_each(at.writes) end
   if at.strings then write_strings(at.strings) end
   if at.lanes then ff.write_lanes(at) end
-  write_index(at, "ZADD", added)
+  add_entries(at)
   write_cores(at)
   if at.last_writes then write_each(at.last_writes) end
   if at.gone then delete(at.gone) end
-  write_index(at, "ZREM", removed)
+  remove_entries(at)
   if at.heads then remove_heads(at, at.heads) end
   if at.closed then remove_closed(at, at.closed) end
   write_events(at)

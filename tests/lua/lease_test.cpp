@@ -264,5 +264,18 @@ TEST_CASE("progress under a stale lease is refused and changes nothing") {
   CHECK(lua.changes(before) == "");
 }
 
+TEST_CASE("what stands for a lease that was taken away is no lease that a call could name") {
+  LuaFixture lua;
+  auto lease = lua.held();
+  lua.make_due("active", lease.id);
+  lua.run_due();
+
+  lease.lease = "-";
+  CHECK(lua.command(lua.words<Renew>(renewal({lease}))).is_error());
+  auto args = LuaFixture::claim_args(1);
+  args.lease = "-";
+  CHECK(lua.command(lua.words<script::Claim>(args)).is_error());
+}
+
 }  // namespace
 }  // namespace ff::test

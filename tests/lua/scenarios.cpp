@@ -205,6 +205,35 @@ Words claim_routes(LuaFixture& lua) {
   return lua.words<script::Claim>(args);
 }
 
+// Of the common line; `refused` is what the claim can get no allowance for.
+script::Claim::Args sorting_out() {
+  auto args = LuaFixture::claim_args(5);
+  args.allowances = {"0 #a", "0 #b"};
+  return args;
+}
+
+std::vector<script::Submit::Item> common() {
+  std::vector<script::Submit::Item> items;
+  for (const char* requirements : {"#a", "#b", "#a", "#c"}) {
+    items.push_back(rich());
+    items.back().requirements = requirements;
+  }
+  return items;
+}
+
+Words claim_sorting_out(LuaFixture& lua) {
+  lua.submit(common());
+  return lua.words<script::Claim>(sorting_out());
+}
+
+// The id of one that was sorted out of the common line.
+std::string sorted_out(LuaFixture& lua) {
+  const auto items = common();
+  lua.submit(items);
+  lua.ok<script::Claim>(sorting_out());
+  return items[0].id;
+}
+
 Words submit_routes(LuaFixture& lua) {
   script::Submit::Args args;
   args.ns = "ns";
@@ -749,6 +778,13 @@ std::vector<Scenario> make() {
   add("claim again", "claim", claim_again);
   add("submit routes", "submit", submit_routes);
   add("claim routes", "claim", claim_routes);
+  add("claim that sorts out", "claim", claim_sorting_out);
+  add("cancel of one sorted out", "cancel", [](LuaFixture& lua) { return cancel(lua, sorted_out(lua), 0); });
+  add("change_priority of one sorted out", "change_priority", [](LuaFixture& lua) {
+    auto args = of<script::ChangePriority::Args>(sorted_out(lua));
+    args.priority = 9;
+    return lua.words<script::ChangePriority>(args);
+  });
   add("cancel in a line", "cancel", [](LuaFixture& lua) { return cancel(lua, lua.submit(routed()), 0); });
   add("change_priority of a key", "change_priority", [](LuaFixture& lua) {
     const auto items = routed();

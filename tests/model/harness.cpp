@@ -274,7 +274,7 @@ Harness::Harness() { connect(); }
 void Harness::connect() {
   commands_ = std::make_unique<RespClient>(server_.client());
   listener_ = std::make_unique<RespClient>(server_.client());
-  dump_sha_ = ask(*commands_, {"SCRIPT", "LOAD", std::string(ff::test::kDumpScript)}).text;
+  dump_sha_ = ask(*commands_, {"SCRIPT", "LOAD", ff::test::kDumpScript}).text;
 }
 
 void Harness::load(const std::string& library) {

@@ -42,7 +42,7 @@ bool Model::take_page(Line& line, const std::string& queue, const Claim& claim, 
     auto& left = claim.allowed[text];
     if (left > 0 && room > 0) {
       --left;
-      if (line.met.insert(text).second) --claim.unmet;
+      if (claim.met.insert(text).second) --claim.unmet;
       --room;
       counters_.count("taken from the common line");
       start(execution, claim, reply);
@@ -70,9 +70,10 @@ bool Model::take_page(Line& line, const std::string& queue, const Claim& claim, 
 void Model::take_common(Line& line, const std::string& queue, const Claim& claim, std::int64_t& room,
                         std::int64_t limit, Reply& reply) {
   const auto wanted = room;
+  const auto begun = line.looked;
   bool stopped = false, useless = false;
   do {
-    const auto count = std::min<std::size_t>(std::max(std::size_t(room) + kSpare, line.looked), kPage);
+    const auto count = std::min<std::size_t>(std::max(std::size_t(room) + kSpare, line.looked - begun), kPage);
     const auto told = claim.lacking.size(), first = line.looked;
     const auto room_before = room;
     const auto sorted_before = line.sorted;

@@ -106,6 +106,7 @@ struct Model::Claim {
   mutable std::map<std::string, std::int64_t> allowed;
   std::set<std::string> refused;
   mutable std::int64_t unmet = 0;  // Allowances for what waits in common lines, of which none was met yet.
+  mutable std::set<std::string> met;
   mutable bool go_on = false;      // There may be more behind what was sorted out.
   mutable std::vector<std::string> lacking;
   mutable std::optional<std::int64_t> lacking_head;
@@ -128,13 +129,11 @@ struct Model::Line {
   std::optional<std::int64_t> rank;  // Of its first, as far as was looked.
   std::int64_t opened = 0;
   // Of the common line: what waits there, how many of it were looked at, passed over and sorted out, the rank of the
-  // first that stays and of the next one, whether there is more to be had, which classes were taken from, and which
-  // were told where.
+  // first that stays and of the next one, whether there is more to be had, and which classes were told where.
   bool common = false, more = false;
   std::vector<std::string> entries;
   std::size_t looked = 0, passed = 0, sorted = 0;
   std::optional<std::int64_t> stays, next;
-  std::set<std::string> met;
   std::map<std::string, std::size_t> seen, slots;
   Line(std::string n, std::string r) : name(std::move(n)), requirements(std::move(r)) {}
 };

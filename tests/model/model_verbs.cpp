@@ -218,8 +218,7 @@ void Model::Claim::read_abilities(Args& args) {
     const auto count = std::stoll(allowance.substr(0, space));
     allowed[text] += count;
     if (count == 0) refused.insert(text);
-    const Required required(text);
-    if (count > 0 && required.limited && required.needs.empty() && required.prefers.empty()) ++unmet;
+    if (count > 0 && is_common(text)) ++unmet;
   }
   std::erase_if(refused, [this](const std::string& text) { return allowed[text] > 0; });
 }
@@ -674,9 +673,9 @@ Reply Model::list(Args& args) {
       reply.fields.push_back(field);
     }
   }
-  auto routed = lines_.find(queue);
-  bool more = ready && !others && routed != lines_.end() && !routed->second.routes.empty();
-  if (more) reply.fields[1] = std::string(common ? "+" : "*") + "0 00000000000000000000000000";
+  const bool more_common = ready && mark.empty() && !in_line(queue, kCommonLine).empty();
+  const bool more = more_common || (ready && !others && !in_waiting(queue).empty());
+  if (more) reply.fields[1] = std::string(more_common ? "*" : "+") + "0 00000000000000000000000000";
   return reply;
 }
 

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "support/stored_core.hpp"
+
 namespace ff::test {
 namespace {
 
@@ -144,7 +146,7 @@ std::optional<std::int64_t> whole_number(std::string_view text) {
   return value;
 }
 
-const std::string_view kDumpScript = R"(
+const std::string kDumpScript = std::string(kLeaseOfCore) + R"(
 local call = redis.call
 local tag, histories, events = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local strings, quick = ARGV[4] == '1', ARGV[5] == '1'
@@ -160,6 +162,7 @@ end
 function read.core(key)
   local okay, core = pcall(cmsgpack.unpack, call('GET', key))
   if not okay or type(core) ~= 'table' then return '', {} end
+  open_lease(core)
   local values = {}
   for field, value in pairs(core) do
     values[#values + 1] = tostring(field)

@@ -63,7 +63,7 @@ class Snapshot {
 
 // The Lua script behind it all, for EVAL with no keys: dumps every key under a tag, in one reply. Only for the small
 // databases of tests, because it uses KEYS. Arguments: dump_arguments().
-extern const std::string_view kDumpScript;
+extern const std::string kDumpScript;
 std::vector<std::string> dump_arguments(const std::string& tag, const SnapshotScope& scope);
 
 // Everything under one tag, by SCAN and pipelined reads: no single call is long, so what changes meanwhile may show

@@ -279,17 +279,19 @@ TEST_CASE("of starts that are used up in no time more are asked for at once, unl
   auto allowances = make();
   allowances.claimed(3, {}, {}, waiting(1000, "#rate"), false);
   auto now = t0;
-  const auto round = [&](std::int64_t granted) {
+  const auto round = [&](std::int64_t granted, core::Millis retry_in = 0ms) {
     const auto calls = allowances.calls(now, 4);
     const auto asked = only(calls).starts;
-    allowances.answered(calls[0], {grant(only(calls).count, std::min(granted, asked))}, now, now);
+    auto given_now = grant(only(calls).count, std::min(granted, asked));
+    given_now.retry_in = retry_in;
+    allowances.answered(calls[0], {given_now}, now, now);
     for (auto left = std::min(granted, asked); left > 0; left -= 4) {
       const auto offered = allowances.offer(3, 4, now);
       const std::vector<std::string> given(offered.at(0).count, "#rate");
       allowances.claimed(3, offered, given, waiting(1000, "#rate"), true);
       for (const auto& one : given) allowances.ended(one);
     }
-    now += 1ms;
+    now += 2ms;
     return asked;
   };
 
@@ -302,10 +304,21 @@ TEST_CASE("of starts that are used up in no time more are asked for at once, unl
     CHECK(round(1000) == 4);
   }
   SECTION("not after it has refused some") {
-    CHECK(round(8) == 16);
-    now += kRenew;
+    CHECK(round(8, 1ms) == 16);
     CHECK(round(1000) == 4);
+    CHECK(round(1000) == 8);
   }
+}
+
+TEST_CASE("starts that were not used go back as the worker ends") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(4, "#q"), false);
+  const auto calls = allowances.calls(t0, 4);
+  allowances.answered(calls[0], {grant(4, 4)}, t0, t0);
+
+  allowances.drain();
+
+  CHECK(only(allowances.calls(t0 + 1ms, 0)).spare == 4);
 }
 
 TEST_CASE("starts are not kept: what is not used soon goes back") {

@@ -18,7 +18,8 @@ bool refused(std::string_view text, std::size_t partitions = 64) {
 
 TEST_CASE("a cursor reads back as it was written") {
   for (const auto& cursor : {ListCursor(0, ""), ListCursor(63, ""), ListCursor(10, "1760000000000 " + kUlid),
-                             ListCursor(0, "0 " + kUlid), ListCursor(7, "4947802324992000 " + kUlid)}) {
+                             ListCursor(0, "0 " + kUlid), ListCursor(1, "*0 " + kUlid), ListCursor(1, "+17 " + kUlid),
+                             ListCursor(7, "4947802324992000 " + kUlid)}) {
     const auto back = ListCursor::parse(cursor.str(), 64);
     REQUIRE(back.has_value());
     CHECK(back->partition == cursor.partition);
@@ -45,6 +46,10 @@ TEST_CASE("everything else is refused") {
   CHECK(refused("1 ~"));
   CHECK(refused("99999999999999999999999~"));
   CHECK(refused("1~ "));
+  CHECK(refused("1~*"));
+  CHECK(refused("1~**5 " + kUlid));
+  CHECK(refused("1~*+5 " + kUlid));
+  CHECK(refused("1~#5 " + kUlid));
   CHECK(refused("1~5"));
   CHECK(refused("1~5 "));
   CHECK(refused("1~ " + kUlid));

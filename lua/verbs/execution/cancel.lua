@@ -34,6 +34,7 @@ end)
 -- The first request sets the end of the grace; a later one can only bring it nearer.
 ask_to_end = function(at, a, core)
   local until_ms = at.now + a.grace_ms
+  local _, epoch, _, worker = ff.last_lease(core)
   local armed = redis.call("ZSCORE", at.tag .. ":deadlines", a.id)
   if armed then until_ms = math.min(until_ms, tonumber(armed)) end
   if not core.u then
@@ -44,7 +45,7 @@ ask_to_end = function(at, a, core)
   end
   ff.add(at, ":deadlines", a.id, until_ms)
   ff.arm(at, until_ms)
-  ff.tell(at, ":w:" .. core.w, "cancelling " .. a.id .. " " .. core.e .. " " .. string.format("%d", until_ms - at.now))
+  ff.tell(at, ":w:" .. worker, "cancelling " .. a.id .. " " .. epoch .. " " .. string.format("%d", until_ms - at.now))
   ff.commit(at)
   return { "ok", "active", until_ms }
 end

@@ -50,9 +50,10 @@ ff.verb({
     progress = redis.call("HMGET", ff.key(at, a.id, "o"), "percent", "message", "at")
     history = redis.call("LRANGE", ff.key(at, a.id, "h"), 0, -1)
   end
+  local _, epoch, began, worker = ff.last_lease(core)
   local reply = {
     "ok", core.s, core.q, core.k, core.p or 0, core.g or 0, core.a or 0, core.f or 0, core.n or 0,
-    core.e or "0", core.w or "", core.c, core.b or 0, core.z or 0, timer_of(at, a.id, core), position,
+    epoch or "0", worker or "", core.c, began or 0, core.z or 0, timer_of(at, a.id, core), position,
     core.d or 0, core.u or 0, core.t or 0, core.m or "record", core.x or "", text, core.ct or "", core.rt or "",
     policy, tags, progress[1] or "-1", progress[2] or "", progress[3] or "0", at.now,
     ff.requirements_of(at, a.id, core).text, core.fk or "", core.fw or 1,

@@ -9,22 +9,32 @@ local function first_rank(at, key, mark, cursor)
   if cursor == "" then return 0 end
   local score, ulid = string.match(cursor, "^(%d+) (%w+)$")
   if not score then return nil end
-  local core = mark == "*" and ff.load(at, ulid)
-  local entry = core and ff.line_entry(ulid, core) or ulid
+  local readable, core = pcall(ff.load, at, ulid)
+  local entry = mark == "*" and readable and core and ff.line_entry(ulid, core) or ulid
   local here = redis.call("ZSCORE", key, entry)
   if here and string.format("%d", here) == score then return redis.call("ZRANK", key, entry) + 1 end
   return redis.call("ZCOUNT", key, "-inf", "(" .. score)
 end
 
--- Ready executions stand in the lane's own line, those of its common line there, and all others together in an index
--- of their own. The cursors of these begin with a * and a +; behind the last of one, the next one begins.
-local next_mark, begin = { [""] = "*", ["*"] = "+" }, "0 00000000000000000000000000"
+-- Ready executions stand in the lane's own line, in its common line, or in the index of all others. The cursors of the
+-- last two begin with a mark.
+local function ready_index(queue, mark)
+  return mark == "" and ff.queue_index(queue) or mark == "*" and ff.common_index(queue) or ":waiting:" .. queue
+end
 
 local function index_of(a, queue)
   if a.state ~= "ready" then return ":" .. a.state, a.cursor, "" end
   local mark = string.match(a.cursor, "^[*+]") or ""
-  local index = mark == "" and ff.queue_index(queue) or mark == "*" and ff.common_index(queue) or ":waiting:" .. queue
-  return index, string.sub(a.cursor, #mark + 1), mark
+  return ready_index(queue, mark), string.sub(a.cursor, #mark + 1), mark
+end
+
+-- The cursor of the next of these with something in it; empty: there is none.
+local function begin_next(at, queue, mark)
+  for _, following in ipairs(mark == "" and { "*", "+" } or mark == "*" and { "+" } or {}) do
+    local count = redis.call("ZCARD", at.tag .. ready_index(queue, following))
+    if count > 0 then return following .. "0 00000000000000000000000000" end
+  end
+  return ""
 end
 
 local function append(reply, ulid, core, timer_at)
@@ -35,9 +45,9 @@ end
 
 ff.verb({
   name = "list", kind = "read",
-  doc = "Executions of one state in one partition, in the order of their index: ready by rank, others by "
-    .. "their time. Ready "
-    .. "ones are listed for one lane; for others a lane is a filter. One call looks at a bounded number of entries.",
+  doc = "Executions of one state in one partition, in the order of their index: ready by rank, others by their time. "
+    .. "Ready ones are listed for one lane; for others a lane is a filter. One call looks at a bounded number of "
+    .. "entries. What moves between two calls may be listed twice, or not.",
   args = {
     { "namespace", "bytes", "tenant" }, { "state", "bytes", "" }, { "lane", "bytes", "empty: all; needed for ready" },
     { "cursor", "bytes", "empty: from the start" }, { "limit", "int", "rows at the most, 1 to 1000" },
@@ -81,8 +91,8 @@ ff.verb({
   end
   if more then
     reply[2] = cursor
-  elseif ready and next_mark[mark] and ff.lane(at, queue).line_count > 0 then
-    reply[2] = next_mark[mark] .. begin
+  elseif ready then
+    reply[2] = begin_next(at, queue, mark)
   end
   return reply
 end)

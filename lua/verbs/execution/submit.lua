@@ -74,7 +74,7 @@ local function remember_key(at, item, key, seen)
 end
 
 local function new_core(at, item, queue, policy, lean)
-  local core = { s = nil, q = queue, k = item.kind, c = at.now } -- Room for the state.
+  local core = { s = nil, q = queue, k = item.kind, c = at.now, pl = nil } -- Room for the state and the payload.
   if lean then core.m = "lean" end
   if item.priority then core.p = item.priority end
   if item.content_type then core.ct = item.content_type end

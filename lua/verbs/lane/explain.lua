@@ -14,8 +14,8 @@ local function position_of(at, ulid, core, lane)
   if not rank then return -1 end
   local before = string.format("(%d", rank)
   local ahead = redis.call("ZCOUNT", at.tag .. ff.queue_index(core.q), "-inf", before)
-  ahead = ahead + redis.call("ZCOUNT", at.tag .. ff.common_index(core.q), "-inf", before)
   if core.fk then return ahead + (redis.call("ZRANK", at.tag .. index, ulid) or 0) end
+  ahead = ahead + redis.call("ZCOUNT", at.tag .. ff.common_index(core.q), "-inf", before)
   return ahead + redis.call("ZCOUNT", at.tag .. ":waiting:" .. core.q, "-inf", before)
 end
 

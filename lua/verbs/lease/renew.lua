@@ -14,7 +14,7 @@ ff.verb({
     local item = a.items[i]
     local core = ff.load(at, item.id, texts[i])
     local outcome, grace_ms = "stale_lease", 0
-    if core and core.s == "active" and core.l == item.lease and core.e == item.epoch then
+    if core and core.s == "active" and ff.was_given(core, item.lease, item.epoch) then
       outcome = "held"
       ff.add(at, ":active", item.id, at.now + a.lease_ms)
       ff.arm(at, at.now + a.lease_ms)

@@ -145,6 +145,7 @@ class Allowances {
     core::Amounts unit;                        // To be asked for: count units, and starts.
     std::int64_t count = 0, want_starts = 0;
     std::int64_t rounds = 1;                   // Of starts at once.
+    bool short_of_starts = false;              // The last ask for starts was not granted whole.
     core::SteadyTime asked_starts_at{};
     core::SteadyTime blocked_until{};          // It has refused.
     core::SteadyTime valid_until{}, starts_until{};
@@ -209,7 +210,7 @@ class Allowances {
   std::map<core::Partition, std::set<std::string>> here_;  // Classes whose work waits in a partition.
   std::map<core::Partition, std::string> offered_last_;    // Where the next offer there goes on.
   std::deque<std::string> recent_;                         // Classes given lately, for partitions where none is known.
-  std::size_t guesses_ = kRecent, unguessed_ = 0;          // How many of them are tried; claims without, at 0.
+  std::size_t guesses_ = kRecent, unguessed_ = 0;          // How many of them are tried; at 0, claims since.
   std::set<std::string> to_plan_, to_advise_;
   std::set<core::LimitName> touched_;
   std::set<std::pair<core::SteadyTime, core::LimitName>> looks_;

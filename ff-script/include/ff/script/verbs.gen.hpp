@@ -179,7 +179,7 @@ struct Watch {
 
 // Executions of one state in one partition, in the order of their index: ready by rank, others by
 // their time. Ready ones are listed for one lane; for others a lane is a filter. One call looks at
-// a bounded number of entries.
+// a bounded number of entries. What moves between two calls may be listed twice, or not.
 struct List {
   static constexpr std::string_view kFunction = "ff1_list";
   static constexpr bool kReadOnly = true;
