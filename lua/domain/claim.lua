@@ -240,6 +240,7 @@ end
 -- more, of what it has no allowance for; -1: none), check_in_ms (0: do not wait, there is more), lacking (what it has
 -- no allowance for) and columns (the rare fields of the rows).
 function ff.claim(at, c, rows)
+  if not string.find(c.lease, "^%w+$") then ff.bad_call("lease is not a ULID") end -- It is a word of the core's.
   ff.run_due_first(at)
   c.bytes, c.rows, c.columns = 0, 0, 0
   if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, "", c.columns end

@@ -273,8 +273,10 @@ TEST_CASE("what stands for a lease that was taken away is no lease that a call c
   lease.lease = "-";
   CHECK(lua.command(lua.words<Renew>(renewal({lease}))).is_error());
   auto args = LuaFixture::claim_args(1);
-  args.lease = "-";
-  CHECK(lua.command(lua.words<script::Claim>(args)).is_error());
+  for (const char* id : {"-", "01ARZ3NDEKTSV4RRFFQ69G5 AV"}) {
+    args.lease = id;
+    CHECK(lua.command(lua.words<script::Claim>(args)).is_error());
+  }
 }
 
 }  // namespace
