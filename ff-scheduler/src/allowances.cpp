@@ -162,7 +162,8 @@ void Allowances::drop_unused(Class& of) {
 }
 
 void Allowances::drop_unused(Limit& limit) {
-  if (limit.calling || !limit.classes.empty() || !limit.held.empty() || !limit.in_use.empty()) return;
+  const bool something = limit.starts > 0 || !limit.held.empty() || !limit.in_use.empty();
+  if (limit.calling || !limit.classes.empty() || something) return;
   looks_.erase({limit.look, limit.name});
   limits_.erase(LimitName(limit.name));
 }

@@ -22,7 +22,7 @@ function ff.prepare(at, ulid, core, c)
   local number = type(core.a or 0) == "number" and type(core.p or 0) == "number" and type(core.t or 0) == "number"
   if not number then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
   core.a = (core.a or 0) + 1
-  ff.grant_lease(at, core, c)
+  ff.grant_lease(at, ulid, core, c)
   local payload = ff.payload_of(at, ulid, core)
   if not core.j then return payload, "", "", "" end
   return payload, satellites(at, ulid, core)
@@ -30,6 +30,7 @@ end
 
 -- The same for one that waits in this line, behind its core; nil when it does not.
 local function fetch(at, ulid, line, c, text)
+  if c.taken and c.taken[ulid] then return nil end
   local core = ff.load(at, ulid, text)
   if not core or core.s ~= "ready" or core.q ~= line.queue then return nil end
   if core.rq ~= line.rq or (core.fk ~= nil) ~= (line.fair == true) then return nil end
@@ -104,6 +105,16 @@ function ff.hand_over(at, ulid, core, c, lane, rank, required, rows, payload, po
   c.bytes = c.bytes + #payload + #resumption
 end
 
+-- What is limited may be in two lines, after a commit that failed halfway (ff.take_common): it is given once.
+function ff.note_taken(c, ulid)
+  local taken = c.taken
+  if not taken then
+    taken = {}
+    c.taken = taken
+  end
+  taken[ulid] = true
+end
+
 -- One answer carries about this much payload at the most; what is left waits for the next call.
 local answer_bytes_max, claim_max = 4194304, 256
 
@@ -141,6 +152,7 @@ function ff.take_queue(at, line, c, room, limit, rows)
       if line.patient and not may_go(at, line, core, rank) then break end
       if line.fair then served = math.max(served, ff.tag_of(lane, core.p or 0, tonumber(heads[i + 1]))) end
       ff.hand_over(at, ulid, core, c, lane, rank, line.requires or "", rows, payload, policy, tags, resumption)
+      if line.limited then ff.note_taken(c, ulid) end
       taken = taken + 1
     elseif not readable then
       ff.set_aside(at, ":delayed", ulid, core)
@@ -156,15 +168,22 @@ function ff.take_queue(at, line, c, room, limit, rows)
   return taken
 end
 
+-- The execution and its epoch, if it is held under the caller's lease.
+local function held_by(at, ulid, c)
+  local core = ff.load(at, ulid)
+  if not core or core.s ~= "active" then return nil end
+  local id, epoch = ff.last_lease(at, ulid, core)
+  if id == c.lease then return core, epoch end
+  return nil
+end
+
 -- What an earlier call with the same lease id was given, when its reply was lost: looked for among the newest leases.
 local function given_before(at, c, rows)
   local held = redis.call("ZRANGE", at.tag .. ":active", "+inf", "-inf", "BYSCORE", "REV", "LIMIT", 0, 4096)
   local found = 0
   for i = 1, #held do
-    local readable, core = pcall(ff.load, at, held[i])
-    local id, epoch
-    if readable and core and core.s == "active" then id, epoch = ff.last_lease(core) end
-    if id == c.lease then
+    local readable, core, epoch = pcall(held_by, at, held[i], c)
+    if readable and core then
       c.epoch = epoch
       local required = ff.charged(ff.lane(at, core.q), ff.requirements_of(at, held[i], core).text)
       append_row(c, rows, held[i], core, 0, required, ff.payload_of(at, held[i], core), satellites(at, held[i], core))
@@ -235,12 +254,16 @@ local function take(at, queue, c, room, rows)
   return taken, left, own.best or own.rank
 end
 
+-- A lease that something is claimed under is a word of its core.
+function ff.check_lease(id)
+  if not string.find(id, "^%w+$") then ff.bad_call("lease is not a ULID") end
+end
+
 -- Claims up to c.want for c.worker under c.lease from c.queues, in their order, and commits. Appends the rows and
 -- returns left (how many stay ready that it could take), head (rank of the first of them; where it could take nothing
 -- more, of what it has no allowance for; -1: none), check_in_ms (0: do not wait, there is more), lacking (what it has
 -- no allowance for) and columns (the rare fields of the rows).
 function ff.claim(at, c, rows)
-  if not string.find(c.lease, "^%w+$") then ff.bad_call("lease is not a ULID") end -- It is a word of the core's.
   ff.run_due_first(at)
   c.bytes, c.rows, c.columns = 0, 0, 0
   if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, "", c.columns end

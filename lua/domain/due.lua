@@ -39,7 +39,7 @@ local function end_by_deadline(at, ulid, core)
   end
   local to = expired and "expired" or "cancelled"
   if core.s == "active" then
-    ff.remember(at, ulid, core, ff.attempt_entry(core, to))
+    ff.remember(at, ulid, core, ff.attempt_entry(at, ulid, core, to))
     ff.revoke(at, ulid, core, to == "cancelled" and "cancelled" or "lost")
   end
   ff.finish(at, ulid, core, to)

@@ -13,9 +13,9 @@ end
 
 -- Takes the lease away: nothing its holder sends counts from now on. The holder is told, so that it stops early.
 function ff.revoke(at, ulid, core, why)
-  local _, epoch, _, worker = ff.last_lease(core)
+  local worker, epoch = ff.holder_of(at, ulid, core)
   ff.tell(at, ":w:" .. worker, why .. " " .. ulid .. " " .. epoch)
-  ff.drop_lease(core)
+  ff.drop_lease(at, ulid, core)
 end
 
 -- Writes down the text of a failure or of a cancel.
@@ -40,7 +40,7 @@ end
 function ff.fail_attempt(at, ulid, core, failure)
   local failures = (core.f or 0) + 1
   local to, ms = after_failure(at, ulid, core, failure, failures)
-  local entry = ff.attempt_entry(core, "failed")
+  local entry = ff.attempt_entry(at, ulid, core, "failed")
   entry.class, entry.error = failure.class, ff.shorten(failure.text, 512)
   core.f, core.x = failures, failure.class
   if failure.by_holder then
@@ -59,7 +59,7 @@ end
 function ff.crash_attempt(at, ulid, core)
   local crashes = (core.n or 0) + 1
   local crash = ff.policy(at, ulid, core).crash
-  ff.remember(at, ulid, core, ff.attempt_entry(core, "lease_expired"))
+  ff.remember(at, ulid, core, ff.attempt_entry(at, ulid, core, "lease_expired"))
   ff.revoke(at, ulid, core, "lost")
   core.n, core.x = crashes, "crash"
 

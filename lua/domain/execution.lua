@@ -4,8 +4,8 @@ local history_max = 64
 ff.results_kept = 8 -- Of replayed generations.
 
 -- The core, or nil when there is none. It is one packed string: a hash of so few fields costs three times as much to
--- read and to write, and a batch reads and writes all of its cores by one command each. Numbers in it are numbers, but
--- for the epoch, which has more digits than Lua prints. `text`: what ff.read_cores has read.
+-- read and to write, and a batch reads and writes all of its cores by one command each. Numbers in it are numbers.
+-- `text`: what ff.read_cores has read.
 function ff.load(at, ulid, text)
   if not text then
     text = redis.call("GET", at.tag .. ":e:" .. ulid)
@@ -98,8 +98,8 @@ function ff.remember(at, ulid, core, entry)
 end
 
 -- An ended attempt as history remembers it.
-function ff.attempt_entry(core, event)
-  local id, epoch, began, worker = ff.last_lease(core)
+function ff.attempt_entry(at, ulid, core, event)
+  local id, epoch, began, worker = ff.last_lease(at, ulid, core)
   return {
     event = event, generation = core.g or 0, attempt = core.a or 0, epoch = epoch, lease = id ~= "-" and id or nil,
     worker = worker, began = began or 0,

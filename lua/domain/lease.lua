@@ -3,27 +3,37 @@
 -- counts no longer: most executions of a claim share it, and a core of fewer fields is cheaper to read and to write.
 
 -- Returns id, epoch (which has more digits than Lua's numbers), when it began and the worker; nil: never claimed.
-function ff.last_lease(core)
+function ff.last_lease(at, ulid, core)
   if not core.l then return nil end
   local id, epoch, began, worker = string.match(tostring(core.l), "^(%S+) (%d+) (%d+) (.*)$")
-  if not id then ff.corrupt("the lease of a core: " .. tostring(core.l)) end
+  if not id then ff.corrupt("lease in core " .. at.tag .. ":e:" .. ulid) end
   return id, epoch, tonumber(began), worker
 end
 
-function ff.last_worker(core)
-  local _, _, _, worker = ff.last_lease(core)
+function ff.last_worker(at, ulid, core)
+  local _, _, _, worker = ff.last_lease(at, ulid, core)
   return worker
+end
+
+-- The worker that holds an active execution, and its epoch.
+function ff.holder_of(at, ulid, core)
+  local _, epoch, _, worker = ff.last_lease(at, ulid, core)
+  if not worker then ff.corrupt("no lease in core " .. at.tag .. ":e:" .. ulid) end
+  return worker, epoch
 end
 
 local function print_lease(id, epoch, began, worker)
   return string.format("%s %s %d %s", id, epoch, began, worker)
 end
 
+local epoch_max = 9007199254740991 -- 2^53 - 1: the last one that has a next one.
+
 -- The caller of the claim `c` gets the execution. Its epoch (c.epoch) is the time in microseconds, or one more than the
 -- last one.
-function ff.grant_lease(at, core, c)
-  local _, epoch = ff.last_lease(core)
+function ff.grant_lease(at, ulid, core, c)
+  local _, epoch = ff.last_lease(at, ulid, core)
   local last = tonumber(epoch or 0)
+  if last >= epoch_max then ff.corrupt("epoch in core " .. at.tag .. ":e:" .. ulid) end
   if last >= at.now_us then
     c.epoch = string.format("%d", last + 1)
     core.l = print_lease(c.lease, c.epoch, at.now, c.worker)
@@ -37,8 +47,8 @@ function ff.grant_lease(at, core, c)
 end
 
 -- The last lease counts no longer.
-function ff.drop_lease(core)
-  local _, epoch, began, worker = ff.last_lease(core)
+function ff.drop_lease(at, ulid, core)
+  local _, epoch, began, worker = ff.last_lease(at, ulid, core)
   core.l, core.o = epoch and print_lease("-", epoch, began, worker), nil
 end
 
@@ -50,7 +60,7 @@ function ff.was_given(core, id, epoch)
   if not last then return false end
   if last == found and id == asked_id and epoch == asked_epoch then return true end
   local start = id .. " " .. epoch .. " "
-  if string.sub(tostring(last), 1, #start) ~= start then return false end
+  if string.sub(tostring(last), 1, #start) ~= start or string.find(epoch, "%D") then return false end
   asked_id, asked_epoch, found = id, epoch, last
   return true
 end

@@ -223,10 +223,10 @@ function ff.enqueue(at, ulid, core, ms)
   local lane = ff.lane(at, core.q)
   if not core.rq and not core.fk then
     place_in_own(at, lane, ulid, core, ms)
-    return ff.offer(at, core.q, "", 1, ff.last_worker(core))
+    return ff.offer(at, core.q, "", 1, ff.last_worker(at, ulid, core))
   end
   local name, required = enter_line(at, lane, ulid, core, ms)
-  ff.offer(at, core.q, name, 1, ff.last_worker(core), required)
+  ff.offer(at, core.q, name, 1, ff.last_worker(at, ulid, core), required)
 end
 
 -- Plans that a ready execution leaves its line. What becomes empty is found so by a claim.

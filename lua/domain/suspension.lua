@@ -254,7 +254,7 @@ end
 local function go_on(at, ulid, core, step, doc, by)
   doc.b, doc.r = by, at.now
   save_step(at, ulid, core, step, doc)
-  local entry = ff.attempt_entry(core, "suspended")
+  local entry = ff.attempt_entry(at, ulid, core, "suspended")
   entry.outcome, entry.step, entry.suspended, entry.by = "suspended", step, doc.z, by
   ff.remember(at, ulid, core, entry)
   core.a = core.a - 1
@@ -300,14 +300,14 @@ end
 
 -- The attempt has failed, and the retry policy decides. The next attempt is not told of the step.
 local function retry_suspended(at, ulid, core, step, doc, text)
-  local entry = ff.attempt_entry(core, "suspended")
+  local entry = ff.attempt_entry(at, ulid, core, "suspended")
   entry.outcome, entry.step, entry.suspended, entry.by = "suspended", step, doc.z, "timeout"
   ff.remember(at, ulid, core, entry)
   ff.unlink(at, step_key(at, ulid, "s", step))
   ff.unlink(at, step_key(at, ulid, "m", step))
   disarm_step(at, ulid, doc)
   ff.fail_attempt(at, ulid, core, { class = "timeout", text = text, retry_after_ms = -1 })
-  ff.drop_lease(core)
+  ff.drop_lease(at, ulid, core)
 end
 
 local function time_is_over(at, ulid, core, doc, text)

@@ -74,7 +74,6 @@ local function choose(at, line, c, heads, room, limit, chosen)
     line.looked = line.looked + 1
     if left > 0 and count < room then
       allowed[class.charged] = left - 1
-      if class.met ~= c.serial then class.met, c.unmet = c.serial, c.unmet - 1 end
       chosen[3 * count + 1], chosen[3 * count + 2], chosen[3 * count + 3] = i, rank, class
       count = count + 1
     elseif left > 0 then
@@ -95,11 +94,11 @@ end
 -- One that was chosen is not taken.
 local function give_back(c, class)
   c.allowed[class.charged] = c.allowed[class.charged] + 1
-  class.met, c.unmet = nil, c.unmet + 1
 end
 
 -- Reads a ready execution behind its entry, and what ff.prepare makes ready; nil: there is none.
 local function fetch(at, line, c, class, ulid, text)
+  if c.taken and c.taken[ulid] then return nil end
   local core = ff.load(at, ulid, text)
   if not core or core.s ~= "ready" or core.q ~= line.queue or core.rq ~= class.text or core.fk then return nil end
   return core, ff.prepare(at, ulid, core, c)
@@ -112,6 +111,8 @@ local function take(at, line, c, place, entry, ulid, rank, class, text, rows)
   leave(at, line, place, entry)
   if readable and core then
     ff.hand_over(at, ulid, core, c, line.lane, rank, class.charged, rows, payload, policy, tags, resumption)
+    ff.note_taken(c, ulid)
+    if class.met ~= c.serial then class.met, c.unmet = c.serial, c.unmet - 1 end
     return true
   end
   give_back(c, class)

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <set>
 
 #include "lua/fixture.hpp"
 #include "lua/scenarios.hpp"
@@ -101,7 +102,11 @@ void settle(LuaFixture& lua) {
   args.queues = {"ns/lane", "ns/other"};
   args.capabilities = {kLongCapability, "gpu"};
   args.allowances = {"100 #q +gpu", "9 #a", "9 #b", "9 #c"};
-  for (int i = 0; i < 2; ++i) lua.ok<script::Claim>(args);  // What one takes out of a line may be left in another.
+  std::set<std::string> given;
+  for (int i = 0; i < 2; ++i) {  // What one takes out of a line may be left in another.
+    for (const auto& row : lua.ok<script::Claim>(args).rows) CHECK(given.insert(row.id).second);
+    args.lease = LuaFixture::new_id();
+  }
 }
 
 // A submit's executions are all there with all they were given.

@@ -1,5 +1,6 @@
 // renew, release, progress, leave.
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "lua/fixture.hpp"
 
@@ -264,19 +265,82 @@ TEST_CASE("progress under a stale lease is refused and changes nothing") {
   CHECK(lua.changes(before) == "");
 }
 
-TEST_CASE("what stands for a lease that was taken away is no lease that a call could name") {
+TEST_CASE("what is claimed under a lease that is no ULID is refused before anything is done") {
   LuaFixture lua;
-  auto lease = lua.held();
-  lua.make_due("active", lease.id);
-  lua.run_due();
-
-  lease.lease = "-";
-  CHECK(lua.command(lua.words<Renew>(renewal({lease}))).is_error());
+  const auto held = lua.held();
+  lua.submit();
+  const auto before = lua.contents();
   auto args = LuaFixture::claim_args(1);
-  for (const char* id : {"-", "01ARZ3NDEKTSV4RRFFQ69G5 AV"}) {
-    args.lease = id;
-    CHECK(lua.command(lua.words<script::Claim>(args)).is_error());
+  args.lease = "01ARZ3NDEKTSV4RRFFQ69G5 AV";
+  CHECK(lua.command(lua.words<script::Claim>(args)).is_error());
+  script::Complete::Args complete;
+  complete.worker = "worker";
+  complete.next_lease = args.lease;
+  complete.lease_ms = 30'000;
+  complete.want = 1;
+  complete.queues = {"ns/lane"};
+  auto& item = complete.items.emplace_back();
+  item.id = held.id;
+  item.lease = held.lease;
+  item.epoch = held.epoch;
+  CHECK(lua.command(lua.words<script::Complete>(complete)).is_error());
+
+  CHECK(lua.changes(before) == "");
+}
+
+TEST_CASE("in one call the right lease of one execution does not stand for a wrong one") {
+  LuaFixture lua;
+  const auto one = lua.held(), other = lua.held();
+  auto wrong_epoch = one, wrong_lease = one, longer_epoch = one;
+  wrong_epoch.epoch = std::to_string(std::stoll(one.epoch) + 1);
+  longer_epoch.epoch = one.epoch + " " + lua.field(one.id, "b");
+  wrong_lease.lease = other.lease;
+  auto mixed = one;
+  mixed.id = other.id;
+
+  std::vector<std::string> outcomes;
+  for (const auto& row : lua.ok<Renew>(renewal({one, wrong_epoch, longer_epoch, wrong_lease, mixed, one})).rows) {
+    outcomes.push_back(row.outcome);
   }
+  const std::string stale = "stale_lease";
+  CHECK(outcomes == std::vector<std::string>{"held", stale, stale, stale, stale, "held"});
+}
+
+// Writes the field as it is, and nothing else.
+void damage_lease(LuaFixture& lua, const std::string& id, const std::string& text) {
+  lua.text({"EVAL",
+            "local core = cmsgpack.unpack(redis.call('GET', KEYS[1])) core.l = ARGV[1] "
+            "return redis.call('SET', KEYS[1], cmsgpack.pack(core))",
+            "1", lua.key("e:" + id), text});
+}
+
+TEST_CASE("a lease that cannot be read is refused by the name of its core and holds nobody else up") {
+  const std::string damage = GENERATE("", "junk", "7 8", "01ARZ3NDEKTSV4RRFFQ69G5FAV x 1 w");
+  INFO(damage);
+  LuaFixture lua;
+  const auto lost = lua.held();
+  const auto damaged = lua.held();
+  damage_lease(lua, damaged.id, damage);
+
+  // Its own calls.
+  CHECK(lua.complete(damaged) == "stale_lease");
+  CHECK(lua.ok<Renew>(renewal({damaged})).rows.at(0).outcome == "stale_lease");
+  script::Describe::Args describe;
+  describe.ns = "ns";
+  describe.id = damaged.id;
+  const auto described = lua.command(lua.words<script::Describe>(describe));
+  CHECK(described.is_error());
+  CHECK(described.text.find(damaged.id) != std::string::npos);
+  // Others: a claim whose reply was lost, a timer, a list.
+  auto again = LuaFixture::claim_args(1);
+  again.lease = lost.lease;
+  again.again = true;
+  CHECK(lua.ok<script::Claim>(again).rows.size() == 1);
+  lua.make_due("active", damaged.id);
+  lua.make_due("active", lost.id);
+  for (int i = 0; i < 2; ++i) lua.run_due();  // One puts aside what cannot be read.
+  CHECK(lua.state(lost.id) != "active");
+  CHECK(lua.score("active", damaged.id) > lua.now());
 }
 
 }  // namespace

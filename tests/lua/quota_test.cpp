@@ -443,6 +443,28 @@ TEST_CASE("what a caller can get no allowance for is put aside, and found again 
   CHECK(lua.violations() == "");
 }
 
+TEST_CASE("an answer that is full ends a claim in the middle of a page of the common line") {
+  LuaFixture lua;
+  for (int i = 0; i < 6; ++i) {
+    auto item = LuaFixture::item();
+    item.requirements = i == 0 ? "#other" : "#a";
+    item.payload = std::string(1 << 20, 'p');  // Four of them fill an answer.
+    lua.submit(item);
+  }
+  auto args = LuaFixture::claim_args(6);
+  args.allowances = {"6 #a"};
+
+  const auto first = lua.ok<script::Claim>(args);
+
+  CHECK(first.rows.size() == 4);
+  CHECK(first.left == 1);
+  CHECK(lua.violations() == "");
+  args.lease = LuaFixture::new_id();
+  args.allowances = {"6 #a", "6 #other"};
+  CHECK(lua.ok<script::Claim>(args).rows.size() == 2);
+  CHECK(lua.violations() == "");
+}
+
 TEST_CASE("a claim takes what it has allowances for, however many others wait, and is told what it lacks") {
   const int lines = GENERATE(3, 64, 65, 200);
   LuaFixture lua;

@@ -23,7 +23,7 @@ ff.verb({
 
   ff.explain(at, a.id, core, a.reason)
   if core.s == "active" then
-    ff.remember(at, a.id, core, ff.attempt_entry(core, "cancelled"))
+    ff.remember(at, a.id, core, ff.attempt_entry(at, a.id, core, "cancelled"))
     ff.revoke(at, a.id, core, "cancelled")
   end
   ff.finish(at, a.id, core, "cancelled")
@@ -34,7 +34,7 @@ end)
 -- The first request sets the end of the grace; a later one can only bring it nearer.
 ask_to_end = function(at, a, core)
   local until_ms = at.now + a.grace_ms
-  local _, epoch, _, worker = ff.last_lease(core)
+  local worker, epoch = ff.holder_of(at, a.id, core)
   local armed = redis.call("ZSCORE", at.tag .. ":deadlines", a.id)
   if armed then until_ms = math.min(until_ms, tonumber(armed)) end
   if not core.u then

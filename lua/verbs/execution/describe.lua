@@ -50,7 +50,7 @@ ff.verb({
     progress = redis.call("HMGET", ff.key(at, a.id, "o"), "percent", "message", "at")
     history = redis.call("LRANGE", ff.key(at, a.id, "h"), 0, -1)
   end
-  local _, epoch, began, worker = ff.last_lease(core)
+  local _, epoch, began, worker = ff.last_lease(at, a.id, core)
   local reply = {
     "ok", core.s, core.q, core.k, core.p or 0, core.g or 0, core.a or 0, core.f or 0, core.n or 0,
     epoch or "0", worker or "", core.c, began or 0, core.z or 0, timer_of(at, a.id, core), position,

@@ -9,8 +9,11 @@ local function first_rank(at, key, mark, cursor)
   if cursor == "" then return 0 end
   local score, ulid = string.match(cursor, "^(%d+) (%w+)$")
   if not score then return nil end
-  local readable, core = pcall(ff.load, at, ulid)
-  local entry = mark == "*" and readable and core and ff.line_entry(ulid, core) or ulid
+  local entry = ulid
+  if mark == "*" then
+    local readable, core = pcall(ff.load, at, ulid)
+    entry = readable and core and ff.line_entry(ulid, core) or ulid
+  end
   local here = redis.call("ZSCORE", key, entry)
   if here and string.format("%d", here) == score then return redis.call("ZRANK", key, entry) + 1 end
   return redis.call("ZCOUNT", key, "-inf", "(" .. score)
@@ -79,8 +82,8 @@ ff.verb({
       end
       local ulid, score = string.sub(page[i], 1, 26), tonumber(page[i + 1])
       cursor = mark .. string.format("%d", score) .. " " .. ulid
-      local core = ff.load_in(at, a.namespace, ulid)
-      if core and core.s == a.state and (a.lane == "" or core.q == queue) then
+      local readable, core = pcall(ff.load_in, at, a.namespace, ulid) -- What cannot be read may be another tenant's.
+      if readable and core and core.s == a.state and (a.lane == "" or core.q == queue) then
         local timer_at = score < ff.never and score or 0
         if ready then timer_at = ff.ready_at(ff.lane(at, queue), core.p or 0, score) end
         append(reply, ulid, core, timer_at)

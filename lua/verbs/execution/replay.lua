@@ -17,7 +17,7 @@ ff.verb({
   if not ff.terminal[core.s] then return ff.refused("not_finished") end
 
   local result = ff.key(at, a.id, "r")
-  local entry = ff.attempt_entry(core, "replayed")
+  local entry = ff.attempt_entry(at, a.id, core, "replayed")
   entry.state, entry.ended, entry.outcome = core.s, core.z, core.o
   entry.class, entry.content_type = core.x, core.rt
   ff.remember(at, a.id, core, entry)
@@ -25,7 +25,7 @@ ff.verb({
   if redis.call("EXISTS", result) == 1 then ff.write(at, { "RENAME", result, result .. generation }) end
   if generation >= ff.results_kept then ff.unlink(at, result .. generation - ff.results_kept) end
   ff.unlink(at, ff.key(at, a.id, "x"))
-  -- The receipt (l, e, o) stays, and in the history: a late repeat of the last complete still gets its first answer.
+  -- The receipt (l, o) stays, and in the history: a late repeat of the last complete still gets its first answer.
   core.g, core.a, core.f, core.n = generation + 1, 0, 0, 0
   core.z, core.x, core.d, core.u, core.rt = nil, nil, nil, nil, nil
   if core.h then ff.close_steps(at, a.id, core) end

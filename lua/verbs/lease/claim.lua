@@ -48,6 +48,7 @@ ff.verb({
   rows = ff.claim_rows,
   refusals = {},
 }, function(at, a)
+  ff.check_lease(a.lease)
   local rows = { "ok", 0, 0, 0, "", 0 }
   rows[2], rows[3], rows[4], rows[5], rows[6] = ff.claim(at, a, rows)
   return rows

@@ -23,6 +23,7 @@ ff.verb({
   rows = ff.claim_rows,
   refusals = {},
 }, function(at, a)
+  if a.want > 0 then ff.check_lease(a.next_lease) end
   local texts = ff.read_cores(at, a.items)
   local outcomes = ff.each_once(a.items, function(item, i) return complete_one(at, item, texts[i]) end)
   ff.commit(at)

@@ -26,7 +26,7 @@ local function give_back_unstarted(at, ulid, core)
 end
 
 local function give_back_started(at, ulid, core, a)
-  local entry = ff.attempt_entry(core, "released")
+  local entry = ff.attempt_entry(at, ulid, core, "released")
   entry.outcome, entry.reason = "released", a.reason
   core.o = "released"
   ff.remember(at, ulid, core, entry)
