@@ -458,12 +458,13 @@ void Allowances::fire_looks(SteadyTime now) {
 
 std::vector<AskCall> Allowances::calls(SteadyTime now, std::size_t room, std::size_t freeing) {
   fire_looks(now);
-  if (room > 0 && !draining_) {
-    const auto places = room > freeing ? room - freeing : 0;
+  const auto places = room > freeing ? room - freeing : 0;
+  const auto part = classes_.empty() ? 0 : (room - places) / classes_.size();  // For each that is roomy.
+  if (places + part > 0 && !draining_) {
     for (const auto& requirements : std::exchange(to_plan_, {})) {
       const auto found = classes_.find(requirements);
       if (found == classes_.end()) continue;
-      const auto for_it = places + (roomy(found->second) ? (room - places) / classes_.size() : 0);
+      const auto for_it = places + (roomy(found->second) ? part : 0);
       if (for_it == 0) to_plan_.insert(requirements);
       else plan(found->second, now, static_cast<std::int64_t>(for_it));
     }

@@ -111,7 +111,7 @@ local function take(at, line, c, place, entry, ulid, rank, class, text, rows)
   leave(at, line, place, entry)
   if readable and core then
     ff.hand_over(at, ulid, core, c, line.lane, rank, class.charged, rows, payload, policy, tags, resumption)
-    ff.note_taken(c, ulid)
+    if line.lane.line_count > 1 then ff.note_taken(c, ulid) end
     if class.met ~= c.serial then class.met, c.unmet = c.serial, c.unmet - 1 end
     return true
   end

@@ -62,8 +62,8 @@ struct Grant {
 // back after kIdle (starts, too; kIdleRoomy where the quota says that it is roomy, so that thousands of quotas with a
 // trickle of work each are not asked for every execution), what was not used between two renewals with the second of
 // them, what the quota asks back (Grant::keep) at once. More is asked for when what is left of it suffices for less
-// than half of what waits; and of starts for up to kRoundsMax rounds at once, while each round was used up within
-// kBrisk and none was refused.
+// than half of what waits; and of starts for up to kRoundsMax rounds at once, while one ask follows the other within
+// kBrisk and all of the last one was granted.
 //
 // A class with several limits asks for them in the order of their names, for the next one once there is something of
 // the one before, and gives back what it cannot use when one refuses: so nobody waits with what another one needs.
