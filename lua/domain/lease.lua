@@ -5,7 +5,7 @@
 -- Returns id, epoch (which has more digits than Lua's numbers), when it began and the worker; nil: never claimed.
 function ff.last_lease(at, ulid, core)
   if not core.l then return nil end
-  local id, epoch, began, worker = string.match(tostring(core.l), "^(%S+) (%d+) (%d+) (.*)$")
+  local id, epoch, began, worker = string.match(tostring(core.l), "^([^ ]+) (%d+) (%d+) (.*)$")
   if not id then ff.corrupt("lease in core " .. at.tag .. ":e:" .. ulid) end
   return id, epoch, tonumber(began), worker
 end
@@ -23,7 +23,7 @@ function ff.holder_of(at, ulid, core)
 end
 
 local function print_lease(id, epoch, began, worker)
-  return string.format("%s %s %d %s", id, epoch, began, worker)
+  return id .. " " .. epoch .. " " .. string.format("%d", began) .. " " .. worker
 end
 
 local epoch_max = 9007199254740991 -- 2^53 - 1: the last one that has a next one.
@@ -59,8 +59,10 @@ function ff.was_given(core, id, epoch)
   local last = core.l
   if not last then return false end
   if last == found and id == asked_id and epoch == asked_epoch then return true end
-  local start = id .. " " .. epoch .. " "
-  if string.sub(tostring(last), 1, #start) ~= start or string.find(epoch, "%D") then return false end
+  local text, size = tostring(last), #id
+  if string.find(text, id, 1, true) ~= 1 then return false end
+  if string.sub(text, size + 1, size + 2 + #epoch) ~= " " .. epoch .. " " then return false end
+  if string.find(epoch, " ", 1, true) then return false end -- More than the epoch.
   asked_id, asked_epoch, found = id, epoch, last
   return true
 end

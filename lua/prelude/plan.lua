@@ -131,7 +131,7 @@ local function write_index(at, command, plan, i)
 end
 
 local function is_of_all_lines(index)
-  return string.sub(index, 1, 9) == ":waiting:"
+  return string.byte(index, 2) == 119 -- w: `waiting:<queue>`, and `waitpoints`, which does not mind.
 end
 
 -- The index of what waits after the lines: an entry too many there is met only by a claim that meets it in its line.

@@ -8,9 +8,8 @@ namespace {
 
 const std::vector<Mutant>& of_executions() {
   static const std::vector<Mutant> all = {
-      {"the fence does not compare leases", "local start = id .. \" \"",
-       "local start = string.match(last, \"^%S+\") .. \" \""},
-      {"the fence does not compare epochs", "local start = id .. \" \" .. epoch .. \" \"", "local start = id .. \" \""},
+      {"the fence does not compare leases", "if string.find(text, id, 1, true) ~= 1 then return false end", ""},
+      {"the fence does not compare epochs", "if string.sub(text, size + 1, size + 2 + #epoch) ~=", "if \"\" =="},
       {"a lease stands for others of its epoch", "if last == found and id == asked_id and", "if last == found and"},
       {"a lease stands for its other epochs", "id == asked_id and epoch == asked_epoch then", "id == asked_id then"},
       {"a lease stands for that of any execution", "if last == found and id ==", "if id =="},
