@@ -40,8 +40,7 @@ function ff.requirements(text)
     end
   end
   if text ~= "" then found.field = #text <= in_core_max and text or "@" .. found.class end
-  found.only_limited = found.limited and not found.needs[1] and not found.prefers[1]
-  found.common = found.only_limited and #text <= in_core_max
+  found.common = found.limited and not found.needs[1] and not found.prefers[1] and #text <= in_core_max
   known[text], known_count = found, known_count + 1
   return found
 end
@@ -90,13 +89,14 @@ function ff.line_entry(ulid, core)
   return core.rq and ff.sorted_index(core) and ulid .. core.rq or ulid
 end
 
--- Plans that it leaves ff.sorted_index.
+-- Plans that it leaves ff.sorted_index, and what else it may be in when it was sorted out. Whether it can have been.
 local function leave_sorted(at, ulid, core)
   local index = ff.sorted_index(core)
-  if not index then return end
+  if not index then return false end
   redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
   ff.remove(at, ":waiting:" .. core.q, ulid)
   ff.remove(at, index, ulid)
+  return true
 end
 
 -- How many are before it in its line, nil when it is in none.
@@ -235,9 +235,8 @@ function ff.dequeue(at, ulid, core)
   local index = ff.line_index(core)
   if core.rq or core.fk then
     redis.call("ZCARD", at.tag .. index)
-    leave_sorted(at, ulid, core)
     -- First: a claim that meets an entry too many in the line drops both.
-    if not ff.sorted_index(core) then ff.remove(at, ":waiting:" .. core.q, ulid) end
+    if not leave_sorted(at, ulid, core) then ff.remove(at, ":waiting:" .. core.q, ulid) end
   end
   ff.remove(at, index, ff.line_entry(ulid, core))
 end

@@ -45,7 +45,7 @@ end
 
 -- Allowances as they were read: workers bring the same ones again and again.
 local words, word_count, words_max = {}, 0, 8192
-local claims = 0 -- And lanes that were claimed from.
+local claims = 0 -- Numbers claims, and each lane that one of them takes from.
 
 local function read_word(word)
   local count, text = string.match(word, "^(%d+) (.*)$")
