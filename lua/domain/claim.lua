@@ -16,14 +16,18 @@ local function read_heads(at, heads, i, count)
   return redis.call("MGET", unpack(keys))
 end
 
+local function check_numbers(at, ulid, core)
+  local number = type(core.a or 0) == "number" and type(core.p or 0) == "number" and type(core.t or 0) == "number"
+  if not number then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
+end
+
 -- Reads the rest of a ready execution that the claim needs, counts its attempt and gives it the claim's lease. Returns
 -- payload, policy, tags, resumption; raises when it cannot.
 function ff.prepare(at, ulid, core, c)
-  local number = type(core.a or 0) == "number" and type(core.p or 0) == "number" and type(core.t or 0) == "number"
-  if not number then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
+  if core.a or core.p or core.t then check_numbers(at, ulid, core) end
   core.a = (core.a or 0) + 1
   ff.grant_lease(at, ulid, core, c)
-  local payload = ff.payload_of(at, ulid, core)
+  local payload = core.pl or ff.payload_of(at, ulid, core)
   if not core.j then return payload, "", "", "" end
   return payload, satellites(at, ulid, core)
 end
@@ -86,8 +90,9 @@ local function attempt_timeout(core, lane)
   return core.tl
 end
 
--- The caller takes the execution out of its line.
-local function begin_attempt(at, ulid, core, c, lane)
+-- The caller gets the execution, which leaves its line: `required` is what there is an allowance for, the rest is what
+-- ff.prepare has read.
+function ff.hand_over(at, ulid, core, c, lane, rank, required, rows, payload, policy, tags, resumption)
   if core.o then core.o = nil end -- It was the holder's before.
   local timeout
   if core.t or core.tl or lane.policy.attempt_timeout_ms then timeout = attempt_timeout(core, lane) end
@@ -96,11 +101,6 @@ local function begin_attempt(at, ulid, core, c, lane)
     ff.add(at, ":timeouts", ulid, at.now + timeout)
     ff.arm(at, at.now + timeout)
   end
-end
-
--- The caller gets the execution: `required` is what it has an allowance for, the rest is what ff.prepare has read.
-function ff.hand_over(at, ulid, core, c, lane, rank, required, rows, payload, policy, tags, resumption)
-  begin_attempt(at, ulid, core, c, lane)
   append_row(c, rows, ulid, core, ff.ready_at(lane, core.p or 0, rank), required, payload, policy, tags, resumption)
   c.bytes = c.bytes + #payload + #resumption
 end

@@ -1,14 +1,11 @@
 -- How attempts and executions end: one routine for each way, shared by verbs and timers.
 
-local function purge_at(at, core)
-  if core.m == "lean" then return 0 end -- It goes at once.
-  return at.now + (core.r or ff.policy_at_end(at, core.q).retention_ms or ff.default_retention_ms)
-end
-
 -- Ends an execution in the terminal state `to`.
 function ff.finish(at, ulid, core, to)
+  if core.m == "lean" then return ff.move(at, ulid, core, to, 0) end -- It goes at once.
   core.z = at.now
-  ff.move(at, ulid, core, to, purge_at(at, core))
+  local retention = core.r or ff.policy_at_end(at, core.q).retention_ms or ff.default_retention_ms
+  ff.move(at, ulid, core, to, at.now + retention)
 end
 
 -- Takes the lease away: nothing its holder sends counts from now on. The holder is told, so that it stops early.

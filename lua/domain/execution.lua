@@ -49,11 +49,11 @@ function ff.key(at, ulid, satellite)
   return at.tag .. ":e:" .. ulid .. ":" .. satellite
 end
 
-local payload_in_core_max = 256
+ff.payload_in_core_max = 256
 
 -- A small payload travels in the core: a key of its own costs more, in time and in memory, than to write it thrice.
 function ff.set_payload(at, ulid, core, payload)
-  if #payload <= payload_in_core_max then
+  if #payload <= ff.payload_in_core_max then
     core.pl = payload
   else
     core.pk = 1

@@ -28,13 +28,18 @@ end
 
 local epoch_max = 9007199254740991 -- 2^53 - 1: the last one that has a next one.
 
+local function last_epoch(at, ulid, core)
+  local _, epoch = ff.last_lease(at, ulid, core)
+  epoch = tonumber(epoch)
+  if epoch >= epoch_max then ff.corrupt("epoch in core " .. at.tag .. ":e:" .. ulid) end
+  return epoch
+end
+
 -- The caller of the claim `c` gets the execution. Its epoch (c.epoch) is the time in microseconds, or one more than the
 -- last one.
 function ff.grant_lease(at, ulid, core, c)
-  local _, epoch = ff.last_lease(at, ulid, core)
-  local last = tonumber(epoch or 0)
-  if last >= epoch_max then ff.corrupt("epoch in core " .. at.tag .. ":e:" .. ulid) end
-  if last >= at.now_us then
+  local last = core.l and last_epoch(at, ulid, core)
+  if last and last >= at.now_us then
     c.epoch = string.format("%d", last + 1)
     core.l = print_lease(c.lease, c.epoch, at.now, c.worker)
     return

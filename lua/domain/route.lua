@@ -179,8 +179,14 @@ function ff.open_line(at, queue, name, required, rank)
   ff.write(at, opened[line])
 end
 
+-- Of a call, most become ready at one time with one priority.
 local function rank_of(lane, core, ms)
-  return ff.rank(lane, core.p or 0, ms, core.c)
+  local priority = core.p or 0
+  if not ms then return ff.rank(lane, priority, nil, core.c) end
+  if lane.ranked_ms ~= ms or lane.ranked_priority ~= priority then
+    lane.ranked_ms, lane.ranked_priority, lane.last_rank = ms, priority, ff.rank(lane, priority, ms, core.c)
+  end
+  return lane.last_rank
 end
 
 -- The name of the line and what it requires.
@@ -220,13 +226,13 @@ end
 
 -- Puts an execution that becomes ready into its line, and wakes a worker for it.
 function ff.enqueue(at, ulid, core, ms)
-  local lane = ff.lane(at, core.q)
+  local lane, last = ff.lane(at, core.q), core.l and ff.last_worker(at, ulid, core)
   if not core.rq and not core.fk then
     place_in_own(at, lane, ulid, core, ms)
-    return ff.offer(at, core.q, "", 1, ff.last_worker(at, ulid, core))
+    return ff.offer(at, core.q, "", 1, last)
   end
   local name, required = enter_line(at, lane, ulid, core, ms)
-  ff.offer(at, core.q, name, 1, ff.last_worker(at, ulid, core), required)
+  ff.offer(at, core.q, name, 1, last, required)
 end
 
 -- Plans that a ready execution leaves its line. What becomes empty is found so by a claim.

@@ -9,7 +9,7 @@
 
 local added = { count = 0, indexes = {}, lists = {}, sizes = {} }
 local removed = { count = 0, indexes = {}, lists = {}, sizes = {} }
-local cores = { count = 0 }
+local cores, texts = { count = 0 }, { count = 0 }
 local events = { count = 0 }
 
 -- The place of an index (its key without the tag) in `plan`. A call has to do with few of them.
@@ -74,6 +74,12 @@ function ff.keep(_, ulid, core)
   local n = cores.count
   if cores[n] == core and n > 0 then return end
   cores[n + 1], cores[n + 2], cores.count = ulid, core, n + 2
+end
+
+-- The same for a new core that is packed already; one that is not has been kept before.
+function ff.keep_text(_, ulid, text)
+  local n = texts.count
+  texts[n + 1], texts[n + 2], texts.count = ulid, text, n + 2
 end
 
 -- Sets fields of a hash, when the cores are stored: `fields` is { field, value, … }.
@@ -198,7 +204,7 @@ end
 
 function ff.clear_plan()
   ff.clear_offers()
-  added.count, removed.count, cores.count, events.count = 0, 0, 0, 0
+  added.count, removed.count, cores.count, texts.count, events.count = 0, 0, 0, 0, 0
 end
 
 -- Forgets the plan. What was not planned is not touched: to Lua, a field set to nil is a field.
@@ -231,9 +237,10 @@ end
 local function write_cores(at)
   if at.hdel then change_fields("HDEL", at.hdel) end
   if at.hset then change_fields("HSET", at.hset) end
-  if cores.count == 0 then return end
-  local list, base = {}, at.tag .. ":e:"
-  for i = 1, cores.count, 2 do list[i], list[i + 1] = base .. cores[i], cmsgpack.pack(cores[i + 1]) end
+  local list, base, count = {}, at.tag .. ":e:", cores.count
+  if count == 0 then return end
+  for i = 1, count, 2 do list[i], list[i + 1] = base .. cores[i], cmsgpack.pack(cores[i + 1]) end
+  for i = 1, texts.count, 2 do list[count + i], list[count + i + 1] = base .. texts[i], texts[i + 1] end
   write_strings(list)
 end
 

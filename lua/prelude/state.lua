@@ -29,10 +29,15 @@ local function leave_index(at, ulid, core)
   end
 end
 
-local function enter_index(at, ulid, core, to, ms)
-  if to == "ready" then return ff.enqueue(at, ulid, core, ms) end
-  ff.add(at, ":" .. to, ulid, ms)
-  if ms > 0 and ms < ff.never then ff.arm(at, ms) end
+-- Into the index of its new state, and told.
+local function arrive(at, ulid, core, state, ms)
+  if state == "ready" then
+    ff.enqueue(at, ulid, core, ms)
+  else
+    ff.add(at, ":" .. state, ulid, ms)
+    if ms > 0 and ms < ff.never then ff.arm(at, ms) end
+  end
+  if core.m ~= "lean" then ff.event(at, ulid, state .. " " .. core.q) end
 end
 
 -- Moves an execution to the state `to` with its timer at `ms` (ready: the time to rank by, nil for the front). A lean
@@ -58,8 +63,13 @@ function ff.move(at, ulid, core, to, ms, left)
     core.s = to
     return
   end
-  enter_index(at, ulid, core, to, ms)
+  arrive(at, ulid, core, to, ms)
   core.s = to
   ff.keep(at, ulid, core)
-  if core.m ~= "lean" then ff.event(at, ulid, to .. " " .. core.q) end
+end
+
+-- A new execution like `core`, which this call has made ready: `text` is what is stored of it.
+function ff.move_alike(at, ulid, core, text)
+  arrive(at, ulid, core, "ready", at.now)
+  ff.keep_text(at, ulid, text)
 end

@@ -72,45 +72,46 @@ end
 
 -- Makes, from the declared fields, the function that takes their values from argv behind `base`: straight code, at a
 -- third of what a loop over the declaration costs. Most integers are 0 and most ids well formed: that is seen without
--- a call. Field names are the library's own words.
+-- a call. What travels has room in the table from the start, also where it is nil. Field names are the library's own.
 local function unpacker(fields)
-  local checks, values, rare = {}, {}, {}
+  local checks, values, some = {}, {}, {}
   for i, field in ipairs(fields) do
-    local name, kind = field[1], field[2]
-    local value = "argv[base + " .. i .. "]"
+    local name, kind, raw = field[1], field[2], "v" .. i
+    local value, check = raw, ""
     if kind == "some" then
-      rare[#rare + 1] = "if " .. value .. ' ~= "" then t.' .. name .. " = convert.names(" .. value .. ") end"
+      value = nil
+      some[#some + 1] = "if " .. raw .. ' ~= "" then t.' .. name .. " = convert.names(" .. raw .. ") end"
+    elseif field.rare and kind == "int" then
+      value = raw .. ' ~= "0" and convert.int(' .. raw .. ', "' .. name .. '") or nil'
     elseif field.rare then
-      local empty, result = '""', value
-      if kind == "int" then empty, result = '"0"', "convert.int(" .. value .. ', "' .. name .. '")' end
-      rare[#rare + 1] = "if " .. value .. " ~= " .. empty .. " then t." .. name .. " = " .. result .. " end"
-    else
-      if convert[kind] then
-        local raw = "v" .. i
-        local check = raw .. " = convert." .. kind .. "(" .. raw .. ', "' .. name .. '")'
-        if kind == "int" then check = "if " .. raw .. ' == "0" then ' .. raw .. " = 0 else " .. check .. " end" end
-        if kind == "ulid" then check = "if #" .. raw .. " ~= 26 then " .. check .. " end" end
-        checks[#checks + 1] = "local " .. raw .. " = " .. value .. " " .. check
-        value = raw
-      end
-      values[#values + 1] = name .. " = " .. value
+      value = raw .. ' ~= "" and ' .. raw .. " or nil"
+    elseif convert[kind] then
+      check = raw .. " = convert." .. kind .. "(" .. raw .. ', "' .. name .. '")'
+      if kind == "int" then check = "if " .. raw .. ' == "0" then ' .. raw .. " = 0 else " .. check .. " end" end
+      if kind == "ulid" then check = "if #" .. raw .. " ~= 26 then " .. check .. " end" end
     end
+    checks[#checks + 1] = "local " .. raw .. " = argv[base + " .. i .. "] " .. check
+    if value then values[#values + 1] = name .. " = " .. value end
   end
   local code = "local convert = ... return function(argv, base) " .. table.concat(checks, " ") .. " local t = { "
-    .. table.concat(values, ", ") .. " } " .. table.concat(rare, " ") .. " return t end"
+    .. table.concat(values, ", ") .. " } " .. table.concat(some, " ") .. " return t end"
   return assert(loadstring(code))(convert) -- ff-style: allow the code is made of declared names only
 end
 
 local shapes_remembered = 64
 
--- How the items of a call are taken apart, { size, unpack }; `columns` is still a text. Made when first met.
+-- How the items of a call are taken apart, { size, unpack, rare }, with the names of the rare fields that travel;
+-- `columns` is still a text. Made when first met.
 local function item_shape(d, columns)
   local shape = d.shapes[columns]
   if shape then return shape end
   local fields = travelling(d.items, integer(columns, "columns"))
   if not fields then ff.bad_call("columns tells of fields that are not declared") end
   if d.shape_count == shapes_remembered then d.shapes, d.shape_count = {}, 0 end
-  shape = { size = #fields, unpack = unpacker(fields) }
+  shape = { size = #fields, unpack = unpacker(fields), rare = {} }
+  for _, field in ipairs(fields) do
+    if field.rare then shape.rare[field[1]] = true end
+  end
   d.shapes[columns], d.shape_count = shape, d.shape_count + 1
   return shape
 end
@@ -139,12 +140,12 @@ function ff.verb(d, body)
   d.shapes, d.shape_count = {}, 0
 
   local function unpack_items(argv)
-    local extra, list = #argv - arg_count, {}
+    local extra = #argv - arg_count
     local shape = item_shape(d, rare and argv[arg_count] or "0")
     local size, unpack_item = shape.size, shape.unpack
     if extra % size ~= 0 then ff.bad_call("wrong number of arguments for " .. d.name) end
     if extra > items_max * size then ff.bad_call("more than 256 items") end
-    local n = 0
+    local list, n = { rare = shape.rare }, 0
     for base = arg_count, #argv - 1, size do
       n = n + 1
       list[n] = unpack_item(argv, base)

@@ -1,6 +1,7 @@
 #include "model/generator.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "model/model_parts.hpp"
 
@@ -242,13 +243,35 @@ void Generator::submit_item(const Model& model, Words& words) {
   words.push_back(rng_.chance(0.3) ? "application/json" : "");
 }
 
+constexpr std::size_t kSubmitFields = 18, kSubmitAlways = 4;
+
+// Items that differ in little: each is made like the one before it. `plain`: nothing rare but priority and policy.
+void Generator::make_alike(Words& words, bool plain) {
+  constexpr std::size_t lane = 1, kind = 2, payload = 3, priority = 4, policy = 15;
+  constexpr std::array<std::size_t, 6> times_and_weight = {5, 6, 7, 8, 10, 14};
+  for (std::size_t i = 2; i < words.size(); i += kSubmitFields) {
+    if (rng_.chance(0.5)) words[i + kind] = "resize";
+    if (rng_.chance(0.7)) words[i + payload] = std::string(1 + rng_.below(40), 'p') + words[i];
+    if (i == 2 && rng_.chance(0.6)) words[i + policy] = "";
+    for (auto field = kSubmitAlways; plain && field < kSubmitFields; ++field) {
+      if (field != priority && field != policy) words[i + field] = "";
+    }
+    for (auto field : times_and_weight) words[i + field] = plain ? "0" : words[i + field];
+    for (auto field : {lane, kind, priority, policy}) {
+      if (i > 2 && rng_.chance(0.8)) words[i + field] = words[i + field - kSubmitFields];
+    }
+  }
+}
+
 // As a binding does: rare fields that no item has do not travel; sometimes all do.
 Generator::Words Generator::submit(const Model& model) {
-  constexpr std::size_t fields = 18, always = 4;
+  constexpr auto fields = kSubmitFields, always = kSubmitAlways;
   Words full = {some(kNamespaces), rng_.chance(0.05) ? "1" : "0"};
+  const bool alike = rng_.chance(0.4), plain = rng_.chance(0.7);
   do submit_item(model, full);
-  while (rng_.chance(0.35));
-  std::uint64_t columns = rng_.chance(0.3) ? (1u << (fields - always)) - 1 : 0;
+  while (rng_.chance(alike ? 0.7 : 0.35));
+  if (alike) make_alike(full, plain);
+  std::uint64_t columns = !alike && rng_.chance(0.3) ? (1u << (fields - always)) - 1 : 0;
   for (std::size_t i = 2; i < full.size(); ++i) {
     auto field = (i - 2) % fields;
     if (field >= always && !full[i].empty() && full[i] != "0") columns |= std::uint64_t(1) << (field - always);

@@ -36,6 +36,7 @@ class Generator {
   void note_leases(const Model& model);
   Words make(const std::string& verb, const Model& model);
   Words submit(const Model& model);
+  void make_alike(Words& words, bool plain);
   void submit_item(const Model& model, Words& words);
   Words claim(const Model& model);
   Words complete(const Model& model);

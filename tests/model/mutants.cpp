@@ -45,7 +45,7 @@ const std::vector<Mutant>& of_executions() {
       {"old receipts are not looked for",
           "if core.j and core.m ~= \"lean\" then return ff.receipt(at, ulid, lease, epoch) end", ""},
       {"epochs do not grow within a microsecond",
-       "if last >= at.now_us then", "if false then"},
+       "if last and last >= at.now_us then", "if false then"},
       {"a cancel does not wait for its grace", "if core.s == \"active\" and a.grace_ms > 0 then", "if false then"},
       {"a later cancel prolongs the grace", "if armed then until_ms = math.min(until_ms, tonumber(armed)) end", ""},
       {"time steps back with the clock", "if clock_ms + m.skew < m.hi then m.skew = m.hi - clock_ms end", ""},
@@ -77,8 +77,8 @@ const std::vector<Mutant>& of_executions() {
        "if c.again and given_before(at, c, rows) > 0 then return 0, -1, 0, \"\", c.columns end", ""},
       {"what runs again shows its earlier outcome",
           "if core.o then core.o = nil end", ""},
-      {"retention counts from the creation", "return at.now + (core.r or ff.policy_at_end",
-       "return core.c + (core.r or ff.policy_at_end"},
+      {"retention counts from the creation", "ff.move(at, ulid, core, to, at.now + retention)",
+       "ff.move(at, ulid, core, to, core.c + retention)"},
       {"a repeated append appends again", "local known = stream.last - (stream.base + a.sequence - 1)",
        "local known = 0"},
       {"a holder goes on with its predecessor's count",
@@ -97,6 +97,26 @@ const std::vector<Mutant>& of_executions() {
       {"expiries stay behind", "      ff.remove(at, \":waitpoints\", ulid)\n", ""},
       {"a put-off resume queues by its time", "core.o ~= \"suspended\" and due_at or nil", "due_at"},
       {"a lean execution stays", "if core.m == \"lean\" and ends then", "if false then"},
+  };
+  return all;
+}
+
+const std::vector<Mutant>& of_batches() {
+  static const std::vector<Mutant> all = {
+      {"all of a batch are of one kind", "item.kind == other.kind and", "true and"},
+      {"all of a batch are of one lane", "return other and item.lane == other.lane and", "return other and"},
+      {"all of a batch have one policy", "and item.policy == other.policy\n", "\n"},
+      {"all of a batch have one priority", "and item.priority == other.priority and item.payload",
+       "and item.payload"},
+      {"all of a batch have one payload", "head_of_payload(payload) .. payload)",
+       "head_of_payload(payload) .. model.core.pl)"},
+      {"payloads of a batch are of one size", "local head = payload_heads[#payload]",
+       "local _, head = next(payload_heads)"},
+      {"a large payload of a batch stays in the core", "and #item.payload <= ff.payload_in_core_max", ""},
+      {"an empty payload of a batch is stored", "and item.payload ~= \"\" and #item", "and #item"},
+      {"what has satellites is a model", "local fits = core.pl and not core.j", "local fits = core.pl"},
+      {"rare fields of a batch are forgotten",
+       "if name ~= \"policy\" and name ~= \"priority\" then return false end", ""},
   };
   return all;
 }
@@ -184,6 +204,7 @@ const std::vector<Mutant>& of_lanes() {
 const std::vector<Mutant>& mutants() {
   static const std::vector<Mutant> all = [] {
     auto joined = of_executions();
+    joined.insert(joined.end(), of_batches().begin(), of_batches().end());
     const auto add = [&joined](const std::vector<Mutant>& more, Generator::Focus focus) {
       for (auto mutant : more) {
         mutant.focus = focus;

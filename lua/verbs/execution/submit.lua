@@ -35,10 +35,11 @@ ff.verb({
   },
   refusals = {},
 }, function(at, a)
-  local reply, seen = { "ok" }, {}
-  local resent = ff.any_stored(at, a.items) -- Mostly none: then no item is looked up by itself.
-  for i = 1, #a.items do
-    reply[2 * i], reply[2 * i + 1] = new_execution(at, a, a.items[i], seen, resent)
+  local reply, seen, items = { "ok" }, {}, a.items
+  local resent = ff.any_stored(at, items) -- Mostly none: then no item is looked up by itself.
+  local model = ff.may_be_alike(items) and {} or nil
+  for i = 1, #items do
+    reply[2 * i], reply[2 * i + 1] = new_execution(at, a, items[i], seen, resent, model)
   end
   ff.commit(at)
   return reply
@@ -54,18 +55,6 @@ local function known(at, key, seen)
   return ulid, fingerprint
 end
 
--- Executions of one batch mostly share their policy: the last one decoded is kept.
-local last_text, last_policy
-
-local function decode_policy(text)
-  if text ~= last_text then
-    local okay, policy = pcall(cjson.decode, text)
-    if not okay or not ff.policy_fits(policy) then return nil end
-    last_text, last_policy = text, policy
-  end
-  return last_policy
-end
-
 -- The stored time decides; the key's own expiry, a little later, only clears it away.
 local function remember_key(at, item, key, seen)
   local ttl = math.max(0, item.idempotency_ttl_ms or 0)
@@ -73,22 +62,7 @@ local function remember_key(at, item, key, seen)
   ff.write_last(at, { "SET", key, seen[key], "PX", ttl + 60000 })
 end
 
-local function new_core(at, item, queue, policy, lean)
-  local core = { s = nil, q = queue, k = item.kind, c = at.now, pl = nil } -- Room for the state and the payload.
-  if lean then core.m = "lean" end
-  if item.priority then core.p = item.priority end
-  if item.content_type then core.ct = item.content_type end
-  if policy then
-    local timeout = policy.attempt_timeout_ms
-    if timeout and timeout > 0 then core.t = timeout end
-    if policy.retention_ms then core.r = policy.retention_ms end
-  end
-  if item.deadline_ms then core.d = at.now + item.deadline_ms end
-  if item.deadline_at then core.d = item.deadline_at end
-  return core
-end
-
-new_execution = function(at, a, item, seen, resent)
+new_execution = function(at, a, item, seen, resent, model)
   local namespace, ulid, idempotency = a.namespace, item.id, nil
   if item.idempotency_key then
     idempotency = at.tag .. ":i:" .. namespace .. "/" .. item.idempotency_key
@@ -96,7 +70,6 @@ new_execution = function(at, a, item, seen, resent)
     if first and fingerprint ~= (item.fingerprint or "") then return "idempotency_mismatch", first end
     if first then return first == ulid and "created" or "duplicate", first end
   end
-  local key = at.tag .. ":e:" .. ulid
   local there = seen[ulid] or (resent and ff.queue_of(at, ulid))
   if there then
     if string.sub(there, 1, #namespace + 1) ~= namespace .. "/" then return "id_taken", ulid end
@@ -104,35 +77,29 @@ new_execution = function(at, a, item, seen, resent)
     return "created", ulid
   end
   if not string.find(ulid, "^%w+$") then ff.bad_call("id is not a ULID") end
-  local policy = item.policy and decode_policy(item.policy)
-  if item.policy and not policy then return "bad_policy", ulid end
 
-  local queue = namespace .. "/" .. item.lane
-  local lane = ff.lane(at, queue)
-  local lean = (policy and policy.mode or lane.policy.mode) == "lean"
+  local alike = model and ff.is_alike(item, model)
+  local queue, lane, lean, policy
+  if alike then
+    queue, lane, lean = model.queue, model.lane, model.lean
+  else
+    policy = item.policy and ff.decode_policy(item.policy)
+    if item.policy and not policy then return "bad_policy", ulid end
+    queue = namespace .. "/" .. item.lane
+    lane = ff.lane(at, queue)
+    lean = (policy and policy.mode or lane.policy.mode) == "lean"
+  end
   if lane.text ~= "" or a.again then
     local refused, where = ff.refuses(at, a, item, lane, lean)
     if refused then return refused, where end
   end
-  ff.note_lane(at, queue)
   seen[ulid] = queue
-  local core = new_core(at, item, queue, policy, lean)
-  if item.requirements or item.fairness_key then ff.set_route(at, item, core) end
-  if item.payload ~= "" then ff.set_payload(at, ulid, core, item.payload) end
-  if policy and (policy.retry or policy.crash) then
-    ff.satellite(at, ulid, core, { "SET", key .. ":y", item.policy })
-  end
-  if item.tags then ff.satellite(at, ulid, core, { "SET", key .. ":t", item.tags }) end
-  if idempotency then remember_key(at, item, idempotency, seen) end
-  if core.d then
-    ff.add(at, ":deadlines", ulid, core.d)
-    ff.arm(at, core.d)
-  end
-  local start = item.start_at or at.now + (item.delay_ms or 0)
-  if start > at.now then
-    ff.move(at, ulid, core, "delayed", start)
+  if alike then
+    ff.create_alike(at, ulid, item.payload, model)
   else
-    ff.move(at, ulid, core, "ready", at.now)
+    local core = ff.create(at, item, queue, policy, lean)
+    if idempotency then remember_key(at, item, idempotency, seen) end
+    if model then ff.note_model(model, item, core, queue, lane, lean) end
   end
   return "created", ulid
 end

@@ -44,9 +44,11 @@ complete_one = function(at, item, text)
   local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
   if standing == "repeated" and outcome == "completed" then return "completed" end
   if standing ~= "held" then return "stale_lease" end
-  core.o = "completed"
-  if item.content_type ~= "" then core.rt = item.content_type end
-  if item.result ~= "" and core.m ~= "lean" then ff.store(at, ff.key(at, item.id, "r"), item.result) end
+  if core.m ~= "lean" then
+    core.o = "completed"
+    if item.content_type ~= "" then core.rt = item.content_type end
+    if item.result ~= "" then ff.store(at, ff.key(at, item.id, "r"), item.result) end
+  end
   ff.finish(at, item.id, core, "completed")
   return "completed"
 end
