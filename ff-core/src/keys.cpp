@@ -129,7 +129,8 @@ std::string Keyspace::limit_id(std::string_view ns, const LimitName& limit) {
   return id.append(ns).append("/").append(limit.name);
 }
 Partition Keyspace::home_of_limit(std::string_view ns, const LimitName& limit) const {
-  return static_cast<Partition>(stable_hash(limit_id(ns, limit)) % partitions());
+  const auto homes = (partitions() + kPartitionsPerLimitHome - 1) / kPartitionsPerLimitHome;
+  return static_cast<Partition>(stable_hash(limit_id(ns, limit)) % homes * kPartitionsPerLimitHome);
 }
 
 std::string Keyspace::name(Partition p, std::string_view rest) const {

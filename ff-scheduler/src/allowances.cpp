@@ -42,7 +42,11 @@ Allowances::Class& Allowances::class_of(const std::string& requirements) {
   return found->second;
 }
 
-Allowances::Limit& Allowances::limit_of(const LimitName& name) { return limits_.try_emplace(name, name).first->second; }
+Allowances::Limit& Allowances::limit_of(const LimitName& name) {
+  const auto [found, made] = limits_.try_emplace(name, name);
+  if (made) found->second.home = home_(name);
+  return found->second;
+}
 
 // Which limits a class counts against: those it names, then their parents.
 void Allowances::share_out(Class& of) {
@@ -360,6 +364,10 @@ bool Allowances::request(const Share& share, SteadyTime now, std::int64_t waitin
   const auto units = free_units(limit, share.unit, now), starts = free_starts(limit, now);
   const bool some = units > 0 && starts > 0;
   if (2 * std::min(units, starts) >= count || limit.calling || limit.blocked_until > now) return some;
+  if (const auto asked = asking_.find(limit.home); asked != asking_.end()) {
+    asked->second.insert(limit.name);
+    return some;
+  }
   if (limit.count > 0 && limit.unit != share.unit) return some;  // Another class's turn; this one's comes after it.
   limit.unit = share.unit;
   auto missing = std::max<std::int64_t>(0, count - units);
@@ -438,6 +446,12 @@ std::optional<Ask> Allowances::ask(Limit& limit, SteadyTime now) {
   return ask;
 }
 
+void Allowances::plan_again(const Limit& limit) {
+  for (const auto* of : limit.classes) {
+    if (!of->waiting.empty()) to_plan_.insert(of->requirements);
+  }
+}
+
 void Allowances::fire_looks(SteadyTime now) {
   while (!looks_.empty() && looks_.begin()->first <= now) {
     const auto name = looks_.begin()->second;
@@ -446,9 +460,7 @@ void Allowances::fire_looks(SteadyTime now) {
     if (found == limits_.end()) continue;
     found->second.look = SteadyTime::max();
     touched_.insert(name);
-    for (const auto* of : found->second.classes) {
-      if (!of->waiting.empty()) to_plan_.insert(of->requirements);
-    }
+    plan_again(found->second);
   }
   while (!abandoned_.empty() && abandoned_.front().until <= now) {
     withdrawn(abandoned_.front().offered);
@@ -476,9 +488,8 @@ std::vector<AskCall> Allowances::calls(SteadyTime now, std::size_t room, std::si
     if (found == limits_.end()) continue;
     auto& limit = found->second;
     if (auto one = ask(limit, now)) {
-      const auto partition = home_(name);
-      auto& call = open[{partition, one->grows()}];
-      call.partition = partition;
+      auto& call = open[{limit.home, one->grows()}];
+      call.partition = limit.home;
       call.grows = one->grows();
       call.asks.push_back(std::move(*one));
       if (call.asks.size() == kItemsPerCall) calls.push_back(std::exchange(call, AskCall()));
@@ -487,6 +498,9 @@ std::vector<AskCall> Allowances::calls(SteadyTime now, std::size_t room, std::si
   }
   for (auto& [key, call] : open) {
     if (!call.asks.empty()) calls.push_back(std::move(call));
+  }
+  for (const auto& call : calls) {
+    if (call.grows) asking_.try_emplace(call.partition);
   }
   return calls;
 }
@@ -516,7 +530,18 @@ void Allowances::take_grant(Limit& limit, const Ask& asked, const Grant& grant, 
   set_parent(limit, grant.parent);
 }
 
+// What came up behind the call is planned now, all together.
+void Allowances::over(const AskCall& call) {
+  const auto behind = call.grows ? asking_.extract(call.partition) : decltype(asking_)::node_type();
+  if (!behind) return;
+  for (const auto& name : behind.mapped()) {
+    const auto found = limits_.find(name);
+    if (found != limits_.end()) plan_again(found->second);
+  }
+}
+
 void Allowances::answered(const AskCall& call, const std::vector<Grant>& grants, SteadyTime sent_at, SteadyTime now) {
+  over(call);
   for (std::size_t i = 0; i < call.asks.size() && i < grants.size(); ++i) {
     const auto found = limits_.find(call.asks[i].limit);
     if (found == limits_.end()) continue;
@@ -541,6 +566,7 @@ void Allowances::answered(const AskCall& call, const std::vector<Grant>& grants,
 }
 
 void Allowances::unanswered(const AskCall& call, SteadyTime now) {
+  over(call);
   for (const auto& asked : call.asks) {
     const auto found = limits_.find(asked.limit);
     if (found == limits_.end()) continue;
@@ -564,9 +590,7 @@ void Allowances::told(const LimitName& name) {
     limit.used = true;  // What was granted a moment ago need not have been.
   }
   touched_.insert(name);
-  for (const auto* of : limit.classes) {
-    if (!of->waiting.empty()) to_plan_.insert(of->requirements);
-  }
+  plan_again(limit);
 }
 
 void Allowances::reporting(const LimitName& name, const Amounts& covered) {

@@ -116,11 +116,8 @@ function ff.note_taken(c, ulid)
 end
 
 -- One answer carries about this much payload at the most; what is left waits for the next call.
-local answer_bytes_max, claim_max = 4194304, 256
-
-function ff.answer_full(c)
-  return c.bytes >= answer_bytes_max
-end
+ff.answer_bytes_max = 4194304
+local claim_max = 256
 
 -- Whether an entry of a line that prefers others has waited for long enough.
 local function may_go(at, line, core, rank)
@@ -144,7 +141,7 @@ function ff.take_queue(at, line, c, room, limit, rows)
   local ranks = line.fair and ranks_of(at, line, heads)
   local texts, next_text, served = nil, read_at_once + 1, -1
   local rank = tonumber(ranks and ranks[1] or heads[2])
-  while rank and taken < room and rank <= limit and c.bytes < answer_bytes_max do
+  while rank and taken < room and rank <= limit and c.bytes < ff.answer_bytes_max do
     local ulid = heads[i]
     if next_text > read_at_once then texts, next_text = read_heads(at, heads, i, room - taken), 1 end
     local readable, core, payload, policy, tags, resumption = pcall(fetch, at, ulid, line, c, texts[next_text])

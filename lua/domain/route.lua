@@ -12,7 +12,8 @@
 --   open:<queue>         lines that have something waiting, by the rank of their first (or a lower one)
 --   routes:<queue>       what each line requires
 --   waiting:<queue>      all that wait in the other ones, by rank
-local known, known_count = {}, 0
+local known_count = 0
+ff.known_requirements = {} -- By their text.
 
 local in_core_max = 64 -- Bytes; longer ones are a satellite.
 ff.common_line, ff.common_text = "*", "#*" -- Its name, and what it has for requirements: some allowance.
@@ -24,9 +25,9 @@ end
 -- "+cuda>=12 ~ssd #tenant:acme", ready to be asked, with what the core has of it (field). Kept in memory: a lane has
 -- few different ones.
 function ff.requirements(text)
-  local found = known[text]
+  local found = ff.known_requirements[text]
   if found then return found end
-  if known_count >= 4096 then known, known_count = {}, 0 end
+  if known_count >= 4096 then ff.known_requirements, known_count = {}, 0 end
   found = { text = text, needs = {}, prefers = {}, limited = false,
             class = text ~= "" and string.sub(redis.sha1hex(text), 1, 16) or "" }
   for term in string.gmatch(text, "%S+") do
@@ -41,7 +42,7 @@ function ff.requirements(text)
   end
   if text ~= "" then found.field = #text <= in_core_max and text or "@" .. found.class end
   found.common = found.limited and not found.needs[1] and not found.prefers[1] and #text <= in_core_max
-  known[text], known_count = found, known_count + 1
+  ff.known_requirements[text], known_count = found, known_count + 1
   return found
 end
 
@@ -199,7 +200,9 @@ end
 local function enter_line(at, lane, ulid, core, ms)
   local index, rank, name, required = ff.line_index(core), rank_of(lane, core, ms), line_of(at, ulid, core)
   if lane.line_count == 0 then ff.check_lines(at, core.q) end
-  redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
+  if not (at.opened and at.opened[core.q .. "|" .. name]) then
+    redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
+  end
   local score = core.fk and fair_score(at, lane, core, index, core.q .. "|" .. name, not ms) or rank
   ff.add(at, index, ff.line_entry(ulid, core), score)
   if name ~= ff.common_line then ff.add(at, ":waiting:" .. core.q, ulid, rank) end

@@ -7,9 +7,10 @@ local spare, page, passed_max, sorted_max = 4, 64, 256, 64
 -- What an execution requires (ff.requirements), which also carries what this claim has to do with it, and the word by
 -- which one of it is told.
 local function class_of(line, c, entry)
-  local class = ff.requirements(string.sub(entry, 27)) -- Behind the ULID.
+  local text = string.sub(entry, 27) -- Behind the ULID.
+  local class = ff.known_requirements[text] or ff.requirements(text)
   if class.claim == c.number then return class end
-  class.claim, class.seen, class.slot = c.number, 0, nil
+  class.claim, class.seen = c.number, 0
   if class.cap ~= line.cap then
     class.cap, class.charged = line.cap, ff.charged(line.lane, class.text)
     class.word = "1 " .. class.charged
@@ -19,13 +20,15 @@ end
 
 -- Counts one that the caller has no allowance for; the first of a class is told, and how many were seen at the end.
 local function lacks(at, line, c, class, rank)
-  local seen, lacking = class.seen + 1, c.lacking
+  local seen, slot = class.seen + 1, #c.lacking + 1
   class.seen = seen
   if seen == 2 and class.slot then line.repeated[#line.repeated + 1] = class end
-  local slot = #lacking + 1
-  if seen > 1 or slot > c.lacking_max then return end
+  if seen > 1 then return end
+  if slot > c.lacking_max then slot = nil end
+  class.slot = slot
+  if not slot then return end
   if not line.told then ff.meet_lacking(at, c, line.queue, ff.common_line, rank) end
-  lacking[slot], class.slot, line.told = class.word, slot, true
+  c.lacking[slot], line.told = class.word, true
 end
 
 local function tell_counts(line, c)
@@ -36,8 +39,8 @@ local function tell_counts(line, c)
 end
 
 -- Plans that the entry at `place` of the line leaves it: those at its beginning go by one short command.
-local function leave(at, line, place, entry)
-  if line.gone == place - 1 then line.gone = place else ff.remove(at, line.index, entry) end
+local function leave(at, line, place, ulid, class)
+  if line.gone == place - 1 then line.gone = place else ff.remove(at, line.index, ulid .. class.text) end
 end
 
 -- What the caller can get no allowance for goes where it is in nobody's way.
@@ -46,7 +49,7 @@ local function sort_out(at, line, class, place, entry, rank)
   local ulid = string.sub(entry, 1, 26)
   redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
   line.sorted = line.sorted + 1
-  leave(at, line, place, entry)
+  leave(at, line, place, ulid, class)
   ff.add(at, index, ulid, rank)
   ff.add(at, line.waiting, ulid, rank)
   ff.open_line(at, line.queue, class.class, class, rank)
@@ -60,32 +63,38 @@ local function stays(line, rank)
   line.stays = math.min(line.stays or rank, rank)
 end
 
--- Chooses up to `room` of a page of the line, as far as `limit` (a rank): { index in the page, rank, class, … }.
--- Returns how many, and whether it stopped before the end of the page. line.next: rank of the first entry not looked
--- at, or a lower one; line.more: whether some were seen that could be taken if there were room.
-local function choose(at, line, c, heads, room, limit, chosen)
-  local allowed, count = c.allowed, 0
+-- What was chosen of a page: made once, see plan.lua.
+local ulids, keys, places, ranks, classes = {}, {}, {}, {}, {}
+
+-- Chooses up to `room` of a page of the line, as far as `limit` (a rank). Returns how many, and whether it stopped
+-- before the end of the page. line.next: rank of the first entry not looked at, or a lower one; line.more: whether some
+-- were seen that could be taken if there were room.
+local function choose(at, line, c, heads, room, limit)
+  local allowed, base, count, looked, full = c.allowed, at.tag .. ":e:", 0, line.looked, false
   for i = 1, #heads, 2 do
     local entry, rank = heads[i], tonumber(heads[i + 1])
     line.next = rank
-    if rank > limit or line.passed >= passed_max or line.sorted >= sorted_max then return count, true end
+    if rank > limit or full then return count, true end
     local class = class_of(line, c, entry)
     local left = allowed[class.charged] or 0
-    line.looked = line.looked + 1
+    looked = looked + 1
+    line.looked = looked
     if left > 0 and count < room then
-      allowed[class.charged] = left - 1
-      chosen[3 * count + 1], chosen[3 * count + 2], chosen[3 * count + 3] = i, rank, class
-      count = count + 1
+      local ulid = string.sub(entry, 1, 26)
+      allowed[class.charged], count = left - 1, count + 1
+      ulids[count], keys[count], places[count], ranks[count], classes[count] = ulid, base .. ulid, looked, rank, class
     elseif left > 0 then
       line.more = true
       stays(line, rank)
-    elseif c.refused[class.charged] then
-      line.passed = line.passed + 1
-      sort_out(at, line, class, line.looked, entry, rank)
     else
       line.passed = line.passed + 1
-      stays(line, rank)
-      lacks(at, line, c, class, rank)
+      if c.refused[class.charged] then
+        sort_out(at, line, class, looked, entry, rank)
+      else
+        stays(line, rank)
+        lacks(at, line, c, class, rank)
+      end
+      full = line.passed >= passed_max or line.sorted >= sorted_max
     end
   end
   return count, false
@@ -104,38 +113,28 @@ local function fetch(at, line, c, class, ulid, text)
   return core, ff.prepare(at, ulid, core, c)
 end
 
--- Plans the claim of one that was chosen. An entry without anything behind it goes, what can't be read is put off.
--- Returns whether it was taken.
-local function take(at, line, c, place, entry, ulid, rank, class, text, rows)
-  local readable, core, payload, policy, tags, resumption = pcall(fetch, at, line, c, class, ulid, text)
-  leave(at, line, place, entry)
-  if readable and core then
-    ff.hand_over(at, ulid, core, c, line.lane, rank, class.charged, rows, payload, policy, tags, resumption)
-    if line.lane.line_count > 1 then ff.note_taken(c, ulid) end
-    if class.met ~= c.serial then class.met, c.unmet = c.serial, c.unmet - 1 end
-    return true
-  end
-  give_back(c, class)
-  if not readable then ff.set_aside(at, ":delayed", ulid, core) end
-  return false
-end
-
--- Takes the `count` that were chosen from a page whose first has the place `first`. Returns how many it took.
-local function take_chosen(at, line, c, heads, first, chosen, count, rows)
-  local keys, ulids, base, taken = {}, {}, at.tag .. ":e:", 0
+-- Plans the claim of the `count` that were chosen. An entry without anything behind it goes, what can't be read is put
+-- off. Returns how many it took.
+local function take_chosen(at, line, c, count, rows)
+  local texts, lane, taken = redis.call("MGET", unpack(keys, 1, count)), line.lane, 0
   for k = 1, count do
-    ulids[k] = string.sub(heads[chosen[3 * k - 2]], 1, 26)
-    keys[k] = base .. ulids[k]
-  end
-  local texts = redis.call("MGET", unpack(keys))
-  for k = 1, count do
-    local i, rank, class = chosen[3 * k - 2], chosen[3 * k - 1], chosen[3 * k]
-    if ff.answer_full(c) then
+    local ulid, rank, class = ulids[k], ranks[k], classes[k]
+    if c.bytes >= ff.answer_bytes_max then
       give_back(c, class)
       line.more = true
       stays(line, rank)
-    elseif take(at, line, c, first + (i - 1) / 2, heads[i], ulids[k], rank, class, texts[k], rows) then
-      taken = taken + 1
+    else
+      local readable, core, payload, policy, tags, resumption = pcall(fetch, at, line, c, class, ulid, texts[k])
+      leave(at, line, places[k], ulid, class)
+      if readable and core then
+        ff.hand_over(at, ulid, core, c, lane, rank, class.charged, rows, payload, policy, tags, resumption)
+        if lane.line_count > 1 then ff.note_taken(c, ulid) end
+        if class.met ~= c.serial then class.met, c.unmet = c.serial, c.unmet - 1 end
+        taken = taken + 1
+      else
+        give_back(c, class)
+        if not readable then ff.set_aside(at, ":delayed", ulid, core) end
+      end
     end
   end
   return taken
@@ -162,16 +161,15 @@ function ff.take_common(at, line, c, room, limit, rows)
   repeat
     -- A search goes in growing steps.
     local count = math.min(math.max(room - taken + spare, line.looked - begun), page)
-    local told, chosen, first = #c.lacking, {}, line.looked + 1
-    local sorted = line.sorted
-    local heads = redis.call("ZRANGE", at.tag .. line.index, first - 1, first + count - 2, "WITHSCORES")
+    local told, sorted, first = #c.lacking, line.sorted, line.looked
+    local heads = redis.call("ZRANGE", at.tag .. line.index, first, first + count - 1, "WITHSCORES")
     local some
-    some, stopped = choose(at, line, c, heads, room - taken, limit, chosen)
-    if some > 0 then taken = taken + take_chosen(at, line, c, heads, first, chosen, some, rows) end
+    some, stopped = choose(at, line, c, heads, room - taken, limit)
+    if some > 0 then taken = taken + take_chosen(at, line, c, some, rows) end
     if not stopped and #heads < 2 * count then line.next = nil end
     -- Most likely, all that follows is the same.
     useless = some == 0 and #c.lacking == told and line.sorted == sorted and c.unmet <= 0
-  until stopped or useless or not line.next or taken == room or ff.answer_full(c)
+  until stopped or useless or not line.next or taken == room or c.bytes >= ff.answer_bytes_max
   if line.next and not stopped and taken == room and #c.lacking < c.lacking_max then
     look_ahead(at, line, c, math.min(room, page))
   end

@@ -60,13 +60,14 @@ end
 -- has none for (lacking_max).
 local function read_allowances(c)
   if c.allowed then return end
-  c.allowed, c.refused, c.lacking, c.unmet = {}, {}, {}, 0
+  c.allowed, c.refused, c.lacking, c.offered, c.unmet = {}, {}, {}, 0, 0
   claims = claims + 1
   c.serial = claims
   c.lacking_max = math.max(4, math.min(2 * c.want, c.want + 8, 64))
   local allowed = c.allowed
-  for i = 1, c.allowances and #c.allowances or 0 do
-    local word = words[c.allowances[i]] or read_word(c.allowances[i])
+  for text in string.gmatch(c.allowances, "[^,]+") do
+    local word = words[text] or read_word(text)
+    c.offered = c.offered + 1
     if word.count == 0 then c.refused[word.text] = true end
     if word.common and word.count > 0 then c.unmet = c.unmet + 1 end
     allowed[word.text] = (allowed[word.text] or 0) + word.count
@@ -205,7 +206,7 @@ end
 -- the others when it has used that, or that there was none.
 local function look_for_lacking(at, own, c, more)
   local lane, index, seen, most = own.lane, at.tag .. ":open:" .. own.queue, 0, c.lacking_max
-  local count, first = most + spare + (c.allowances and #c.allowances or 0), nil
+  local count, first = most + spare + c.offered, nil
   while #c.lacking < most do
     local open = redis.call("ZRANGE", index, seen, seen + count - 1)
     for i = 1, #open do
@@ -322,7 +323,7 @@ function ff.take_lines(at, own, c, room, rows)
   if by_name then add_allowed(at, own, c) end
   lines.all = by_name or own.lane.line_count == 0
   while not lines.all and lines.count <= enough do add_lines(at, own, c) end
-  while taken < room and not ff.answer_full(c) do
+  while taken < room and c.bytes < ff.answer_bytes_max do
     local line, limit = best_of(c)
     if line then
       local take = line.common and ff.take_common or ff.take_queue

@@ -90,20 +90,19 @@ void run_limits(const Settings& settings, Report& report, BenchServer& server) {
   report.note(fmt::format("limits: {} quotas of {} slots; the share is of the drain without any", kKeys, kSlots));
   for (const std::size_t concurrency : {16, 100}) {
     for (int run = 0; run < settings.runs; ++run) {
+      double unlimited = 0;  // Of the same run: a minute later the machine may be another one.
       for (const auto& shape : kCases) {
         const auto cost = drain_limited(server, report, settings, shape, concurrency, run + 1 == settings.runs);
         sample_cost(report, fmt::format("limits.{}.x{}", shape.name, concurrency), cost);
+        if (shape.quotas == 0) unlimited = cost.rate;
+        else report.sample(fmt::format("limits.share.{}.x{}", shape.name, concurrency), cost.rate / unlimited);
       }
       if (peer_there(settings)) measure_peers(settings, report, server, concurrency);
     }
+    if (!peer_there(settings)) continue;
     const auto rate = [&](const char* name) {
       return report.median(fmt::format("limits.{}.x{}.rate", name, concurrency));
     };
-    for (const auto& shape : kCases) {
-      if (shape.quotas == 0) continue;
-      report.sample(fmt::format("limits.share.{}.x{}", shape.name, concurrency), rate(shape.name) / rate("none"));
-    }
-    if (!peer_there(settings)) continue;
     report.sample(fmt::format("limits.share.bullmq.x{}", concurrency), rate("bullmq_limited") / rate("bullmq_keep"));
   }
 }

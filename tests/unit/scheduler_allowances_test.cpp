@@ -88,6 +88,30 @@ TEST_CASE("what waits is reserved for, as much as there is room, and offered whe
   CHECK(allowances.offer(3, 16, t0).size() == 1);  // It waits there still.
 }
 
+TEST_CASE("a partition is asked for more by one call at a time, and for all that came up meanwhile by the next") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(1, "#a"), false);
+  const auto first = allowances.calls(t0, 16);
+  CHECK(only(first).limit.name == "a");
+
+  allowances.claimed(3, {}, {}, waiting(2, "#b"), false);
+  allowances.claimed(4, {}, {}, waiting(1, "#c"), false);
+  allowances.claimed(4, {}, {}, waiting(1, "#far"), false);
+  CHECK(only(allowances.calls(t0, 16)).limit.name == "far");  // Another partition's.
+  allowances.claimed(5, {}, {}, waiting(3, "#b"), false);
+  CHECK(allowances.calls(t0, 16).empty());
+
+  if (GENERATE(true, false)) allowances.answered(first[0], {grant(1)}, t0, t0);
+  else allowances.unanswered(first[0], t0);
+  const auto second = allowances.calls(t0, 16);
+  REQUIRE(second.size() == 1);
+  REQUIRE(second[0].asks.size() == 2);
+  CHECK(second[0].asks[0].limit.name == "b");
+  CHECK(second[0].asks[0].count == 5);  // Asked for once, however often it was told of.
+  CHECK(second[0].asks[1].limit.name == "c");
+  CHECK(allowances.calls(t0, 16).empty());
+}
+
 TEST_CASE("where work that was refused an allowance may be in the way, a claim is made to put it aside, once") {
   auto allowances = make();
   allowances.claimed(3, {}, {}, waiting(100, "#q"), false);

@@ -9,7 +9,7 @@ ff.verb({
     { "lease_ms", "int", "how long the new leases last" },
     { "want", "int", "how many to claim, 0: none" },
     { "queues", "names", "to claim from" },
-    { "capabilities", "some", "as in claim" }, { "allowances", "some", "as in claim" },
+    { "capabilities", "some", "as in claim" }, { "allowances", "words", "as in claim" },
   },
   items = {
     { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" },

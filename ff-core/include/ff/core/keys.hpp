@@ -59,8 +59,9 @@ class Keyspace {
 
   // Where a named event meets those who wait for it: stable_hash("<namespace>/<name>/<key>") modulo partitions().
   Partition home_of_event(std::string_view ns, std::string_view name, std::string_view key) const;
-  // Where a quota or budget lives: stable_hash of its id, "u:<namespace>/<name>" or "b:…", modulo
-  // partitions().
+  // Where a quota or budget lives: on every kPartitionsPerLimitHome-th partition, by stable_hash of its id,
+  // "u:<namespace>/<name>" or "b:…". A worker that needs many of them asks for several by one call.
+  static constexpr std::size_t kPartitionsPerLimitHome = 4;
   Partition home_of_limit(std::string_view ns, const LimitName& limit) const;
   static std::string limit_id(std::string_view ns, const LimitName& limit);
 

@@ -67,6 +67,7 @@ struct Grant {
 //
 // A class with several limits asks for them in the order of their names, for the next one once there is something of
 // the one before, and gives back what it cannot use when one refuses: so nobody waits with what another one needs.
+// A partition is asked for more by one call at a time: what comes up meanwhile goes together in the next one.
 //
 // A reservation counts as ours for `ttl` from when the call left that renewed it, less a tenth. Later, what is in use
 // is still reported as held, and counts again, even beyond the limit: work that runs is not stopped because a limit was
@@ -132,6 +133,7 @@ class Allowances {
   struct Limit {
     explicit Limit(core::LimitName n) : name(std::move(n)) {}
     core::LimitName name;
+    core::Partition home = 0;
     core::Amounts held, in_use;
     core::Amounts reporting;                   // Part of both, until the report is answered.
     std::int64_t starts = 0;                   // Granted and not used.
@@ -198,6 +200,8 @@ class Allowances {
   void give_back_others(const Class& of, const Limit& refusing);
   core::Amounts returnable(const Limit& limit, core::SteadyTime now) const;
   std::optional<Ask> ask(Limit& limit, core::SteadyTime now);
+  void plan_again(const Limit& limit);
+  void over(const AskCall& call);
   void take_grant(Limit& limit, const Ask& asked, const Grant& grant, core::SteadyTime now);
   void settle(Limit& limit, core::SteadyTime now);  // Sets when to look at it again.
   void fire_looks(core::SteadyTime now);
@@ -213,6 +217,7 @@ class Allowances {
   std::size_t guesses_ = kRecent, unguessed_ = 0;          // How many of them are tried; at 0, claims since.
   std::set<std::string> to_plan_, to_advise_;
   std::set<core::LimitName> touched_;
+  std::map<core::Partition, std::set<core::LimitName>> asking_;  // A call for more is under way: what is behind it.
   std::set<std::pair<core::SteadyTime, core::LimitName>> looks_;
   std::deque<Abandoned> abandoned_;
   bool draining_ = false;
