@@ -364,7 +364,7 @@ bool Allowances::request(const Share& share, SteadyTime now, std::int64_t waitin
   const auto units = free_units(limit, share.unit, now), starts = free_starts(limit, now);
   const bool some = units > 0 && starts > 0;
   if (2 * std::min(units, starts) >= count || limit.calling || limit.blocked_until > now) return some;
-  if (const auto asked = asking_.find(limit.home); asked != asking_.end()) {
+  if (const auto asked = asking_.find(limit.home); asked != asking_.end() && !limit.alone) {
     asked->second.insert(limit.name);
     return some;
   }
@@ -488,11 +488,12 @@ std::vector<AskCall> Allowances::calls(SteadyTime now, std::size_t room, std::si
     if (found == limits_.end()) continue;
     auto& limit = found->second;
     if (auto one = ask(limit, now)) {
-      auto& call = open[{limit.home, one->grows()}];
+      AskCall by_itself;
+      auto& call = limit.alone ? by_itself : open[{limit.home, one->grows()}];
       call.partition = limit.home;
       call.grows = one->grows();
       call.asks.push_back(std::move(*one));
-      if (call.asks.size() == kItemsPerCall) calls.push_back(std::exchange(call, AskCall()));
+      if (limit.alone || call.asks.size() == kItemsPerCall) calls.push_back(std::exchange(call, AskCall()));
     }
     settle(limit, now);
   }
@@ -546,7 +547,7 @@ void Allowances::answered(const AskCall& call, const std::vector<Grant>& grants,
     const auto found = limits_.find(call.asks[i].limit);
     if (found == limits_.end()) continue;
     auto& limit = found->second;
-    limit.calling = false;
+    limit.calling = limit.alone = false;
     if (grants[i].old) {  // An earlier instance of this name has counted further.
       seq_ += kSeqStep;
       limit.renew_at = now;
@@ -565,13 +566,14 @@ void Allowances::answered(const AskCall& call, const std::vector<Grant>& grants,
   }
 }
 
-void Allowances::unanswered(const AskCall& call, SteadyTime now) {
+void Allowances::unanswered(const AskCall& call, SteadyTime now, bool damaged) {
   over(call);
   for (const auto& asked : call.asks) {
     const auto found = limits_.find(asked.limit);
     if (found == limits_.end()) continue;
     auto& limit = found->second;
     limit.calling = limit.told = false;
+    limit.alone |= damaged;
     // The server may have more for us than we know, or what we gave back: the next call tells it.
     limit.renew_at = limit.blocked_until = now + kAskAgain;
     touched_.insert(limit.name);

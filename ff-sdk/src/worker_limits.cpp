@@ -194,7 +194,7 @@ asio::awaitable<void> Worker::Impl::ask(Self self, scheduler::AskCall call) {
   ++self->stats_.reservations;
   if (error) {
     self->call_failed("allowances not reserved; tried again", *error);
-    self->allowances_.unanswered(call, steady_clock::now());
+    self->allowances_.unanswered(call, steady_clock::now(), error->code == core::Code::corrupt);
     co_return;
   }
   std::vector<scheduler::Grant> grants;

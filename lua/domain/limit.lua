@@ -1,12 +1,13 @@
--- Limits: quotas ("u:<namespace>/<name>") and budgets ("b:…"), each on the partition that its id hashes to. What a
--- limit allows is reserved by holders (worker instances) before it is used. Everything of a limit is in one hash, so
--- that one HSET changes what is held together with who holds it:
+-- Limits: quotas ("u:<namespace>/<name>") and budgets ("b:…"), each on its home, a partition chosen by a hash of its id
+-- (Keyspace::home_of_limit), where several live together and are asked for by one call. What a limit allows is reserved
+-- by holders (worker instances) before it is used. Everything of a limit is in one hash, so that one HSET changes what
+-- is held together with who holds it:
 --   d                defined at, ms; absent: nobody did, so it limits nothing and only counts
 --   h. s. u. r. o.   of each dimension: hard and soft limit, used, reserved, reported beyond the hard limit
 --   @<holder>        seq, what the call with that seq was granted, and the holder's amounts
 -- A quota's only dimension is `slots`. A limit is loaded once in a call; ff.save_limits plans what has changed.
 
-local kinds = { quota = "u:", budget = "b:" }
+local kinds, amount_max = { quota = "u:", budget = "b:" }, 9007199254740991 -- 2^53 - 1
 
 -- "tokens=100,usd=5" as a table; nil when it is malformed.
 local function parse_amounts(text)
@@ -14,7 +15,7 @@ local function parse_amounts(text)
   for piece in string.gmatch(text, "[^,]+") do
     local dimension, amount = string.match(piece, "^(%l[%l%d_]*)=(%d+)$")
     amount = tonumber(amount)
-    if not amount or amount > 9007199254740991 or all[dimension] then return nil end
+    if not amount or amount > amount_max or all[dimension] then return nil end
     all[dimension] = amount
   end
   return all
@@ -135,12 +136,16 @@ function ff.count_holders(at, l)
   return count
 end
 
--- How many times `unit` there is room for, `count` at the most.
+-- How many times `unit` there is room for, `count` at the most. What is not limited has room for what Lua counts
+-- exactly.
 function ff.room(at, l, unit, count)
   for dimension, amount in pairs(unit) do
-    if amount > 0 and l.f["h." .. dimension] then
-      local free = ff.limit_number(at, l, "h." .. dimension) - ff.limit_number(at, l, "u." .. dimension)
-        - ff.limit_number(at, l, "r." .. dimension)
+    if amount > 0 then
+      local hard, free = l.f["h." .. dimension], amount_max - ff.limit_number(at, l, "r." .. dimension)
+      if hard then
+        free = math.min(free, ff.limit_number(at, l, "h." .. dimension) - ff.limit_number(at, l, "u." .. dimension)
+          - ff.limit_number(at, l, "r." .. dimension))
+      end
       count = math.min(count, math.floor(free / amount))
     end
   end

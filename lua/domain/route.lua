@@ -12,8 +12,7 @@
 --   open:<queue>         lines that have something waiting, by the rank of their first (or a lower one)
 --   routes:<queue>       what each line requires
 --   waiting:<queue>      all that wait in the other ones, by rank
-local known_count = 0
-ff.known_requirements = {} -- By their text.
+local known, known_count = {}, 0
 
 local in_core_max = 64 -- Bytes; longer ones are a satellite.
 ff.common_line, ff.common_text = "*", "#*" -- Its name, and what it has for requirements: some allowance.
@@ -25,9 +24,9 @@ end
 -- "+cuda>=12 ~ssd #tenant:acme", ready to be asked, with what the core has of it (field). Kept in memory: a lane has
 -- few different ones.
 function ff.requirements(text)
-  local found = ff.known_requirements[text]
+  local found = known[text]
   if found then return found end
-  if known_count >= 4096 then ff.known_requirements, known_count = {}, 0 end
+  if known_count >= 4096 then known, known_count = {}, 0 end
   found = { text = text, needs = {}, prefers = {}, limited = false,
             class = text ~= "" and string.sub(redis.sha1hex(text), 1, 16) or "" }
   for term in string.gmatch(text, "%S+") do
@@ -42,7 +41,7 @@ function ff.requirements(text)
   end
   if text ~= "" then found.field = #text <= in_core_max and text or "@" .. found.class end
   found.common = found.limited and not found.needs[1] and not found.prefers[1] and #text <= in_core_max
-  ff.known_requirements[text], known_count = found, known_count + 1
+  known[text], known_count = found, known_count + 1
   return found
 end
 

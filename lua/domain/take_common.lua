@@ -4,52 +4,40 @@
 
 local spare, page, passed_max, sorted_max = 4, 64, 256, 64
 
--- What an execution requires (ff.requirements), which also carries what this claim has to do with it, and the word by
--- which one of it is told.
-local function class_of(line, c, entry)
-  local text = string.sub(entry, 27) -- Behind the ULID.
-  local class = ff.known_requirements[text] or ff.requirements(text)
-  if class.claim == c.number then return class end
-  class.claim, class.seen = c.number, 0
-  if class.cap ~= line.cap then
-    class.cap, class.charged = line.cap, ff.charged(line.lane, class.text)
-    class.word = "1 " .. class.charged
-  end
-  return class
+-- What an entry needs an allowance for: its requirements stand behind the ULID.
+local function charged_by(line, text)
+  return line.cap and ff.charged(line.lane, text) or text
 end
 
--- Counts one that the caller has no allowance for; the first of a class is told, and how many were seen at the end.
-local function lacks(at, line, c, class, rank)
-  local seen, slot = class.seen + 1, #c.lacking + 1
-  class.seen = seen
-  if seen == 2 and class.slot then line.repeated[#line.repeated + 1] = class end
-  if seen > 1 then return end
-  if slot > c.lacking_max then slot = nil end
-  class.slot = slot
-  if not slot then return end
+-- Notes one that the caller has no allowance for: the first of its kind is told, and how many were seen at the end.
+local function lacks(at, line, c, charged, rank)
+  local slot = line.slots[charged]
+  if slot then
+    line.seen[charged] = (line.seen[charged] or 1) + 1
+    return
+  end
+  slot = #c.lacking + 1
+  if slot > c.lacking_max then return end
   if not line.told then ff.meet_lacking(at, c, line.queue, ff.common_line, rank) end
-  c.lacking[slot], line.told = class.word, true
+  c.lacking[slot], line.slots[charged], line.told = "1 " .. charged, slot, true
 end
 
 local function tell_counts(line, c)
-  for i = 1, #line.repeated do
-    local class = line.repeated[i]
-    c.lacking[class.slot] = class.seen .. " " .. class.charged
-  end
+  for charged, count in pairs(line.seen) do c.lacking[line.slots[charged]] = count .. " " .. charged end
 end
 
 -- Plans that the entry at `place` of the line leaves it: those at its beginning go by one short command.
-local function leave(at, line, place, ulid, class)
-  if line.gone == place - 1 then line.gone = place else ff.remove(at, line.index, ulid .. class.text) end
+local function leave(at, line, place, ulid, text)
+  if line.gone == place - 1 then line.gone = place else ff.remove(at, line.index, ulid .. text) end
 end
 
 -- What the caller can get no allowance for goes where it is in nobody's way.
-local function sort_out(at, line, class, place, entry, rank)
+local function sort_out(at, line, place, ulid, text, rank)
+  local class = ff.requirements(text)
   local index = ff.queue_index(line.queue) .. "|" .. class.class
-  local ulid = string.sub(entry, 1, 26)
   redis.call("ZCARD", at.tag .. index) -- Raises if it is no sorted set: it is written without being read.
   line.sorted = line.sorted + 1
-  leave(at, line, place, ulid, class)
+  leave(at, line, place, ulid, text)
   ff.add(at, index, ulid, rank)
   ff.add(at, line.waiting, ulid, rank)
   ff.open_line(at, line.queue, class.class, class, rank)
@@ -64,35 +52,37 @@ local function stays(line, rank)
 end
 
 -- What was chosen of a page: made once, see plan.lua.
-local ulids, keys, places, ranks, classes = {}, {}, {}, {}, {}
+local ulids, keys, places, ranks, texts = {}, {}, {}, {}, {}
 
 -- Chooses up to `room` of a page of the line, as far as `limit` (a rank). Returns how many, and whether it stopped
 -- before the end of the page. line.next: rank of the first entry not looked at, or a lower one; line.more: whether some
 -- were seen that could be taken if there were room.
 local function choose(at, line, c, heads, room, limit)
-  local allowed, base, count, looked, full = c.allowed, at.tag .. ":e:", 0, line.looked, false
+  local allowed, base, count, looked = c.allowed, at.tag .. ":e:", 0, line.looked
+  local full = line.passed >= passed_max or line.sorted >= sorted_max
   for i = 1, #heads, 2 do
     local entry, rank = heads[i], tonumber(heads[i + 1])
     line.next = rank
     if rank > limit or full then return count, true end
-    local class = class_of(line, c, entry)
-    local left = allowed[class.charged] or 0
+    local text = string.sub(entry, 27)
+    local charged = charged_by(line, text)
+    local left = allowed[charged] or 0
     looked = looked + 1
     line.looked = looked
     if left > 0 and count < room then
       local ulid = string.sub(entry, 1, 26)
-      allowed[class.charged], count = left - 1, count + 1
-      ulids[count], keys[count], places[count], ranks[count], classes[count] = ulid, base .. ulid, looked, rank, class
+      allowed[charged], count = left - 1, count + 1
+      ulids[count], keys[count], places[count], ranks[count], texts[count] = ulid, base .. ulid, looked, rank, text
     elseif left > 0 then
       line.more = true
       stays(line, rank)
     else
       line.passed = line.passed + 1
-      if c.refused[class.charged] then
-        sort_out(at, line, class, looked, entry, rank)
+      if c.refused[charged] then
+        sort_out(at, line, looked, string.sub(entry, 1, 26), text, rank)
       else
         stays(line, rank)
-        lacks(at, line, c, class, rank)
+        lacks(at, line, c, charged, rank)
       end
       full = line.passed >= passed_max or line.sorted >= sorted_max
     end
@@ -101,38 +91,38 @@ local function choose(at, line, c, heads, room, limit)
 end
 
 -- One that was chosen is not taken.
-local function give_back(c, class)
-  c.allowed[class.charged] = c.allowed[class.charged] + 1
+local function give_back(c, charged)
+  c.allowed[charged] = c.allowed[charged] + 1
 end
 
 -- Reads a ready execution behind its entry, and what ff.prepare makes ready; nil: there is none.
-local function fetch(at, line, c, class, ulid, text)
+local function fetch(at, line, c, text, ulid, stored)
   if c.taken and c.taken[ulid] then return nil end
-  local core = ff.load(at, ulid, text)
-  if not core or core.s ~= "ready" or core.q ~= line.queue or core.rq ~= class.text or core.fk then return nil end
+  local core = ff.load(at, ulid, stored)
+  if not core or core.s ~= "ready" or core.q ~= line.queue or core.rq ~= text or core.fk then return nil end
   return core, ff.prepare(at, ulid, core, c)
 end
 
 -- Plans the claim of the `count` that were chosen. An entry without anything behind it goes, what can't be read is put
 -- off. Returns how many it took.
 local function take_chosen(at, line, c, count, rows)
-  local texts, lane, taken = redis.call("MGET", unpack(keys, 1, count)), line.lane, 0
+  local cores, lane, taken = redis.call("MGET", unpack(keys, 1, count)), line.lane, 0
   for k = 1, count do
-    local ulid, rank, class = ulids[k], ranks[k], classes[k]
+    local ulid, rank, text = ulids[k], ranks[k], texts[k]
+    local charged = charged_by(line, text)
     if c.bytes >= ff.answer_bytes_max then
-      give_back(c, class)
+      give_back(c, charged)
       line.more = true
       stays(line, rank)
     else
-      local readable, core, payload, policy, tags, resumption = pcall(fetch, at, line, c, class, ulid, texts[k])
-      leave(at, line, places[k], ulid, class)
+      local readable, core, payload, policy, tags, resumption = pcall(fetch, at, line, c, text, ulid, cores[k])
+      leave(at, line, places[k], ulid, text)
       if readable and core then
-        ff.hand_over(at, ulid, core, c, lane, rank, class.charged, rows, payload, policy, tags, resumption)
+        ff.hand_over(at, ulid, core, c, lane, rank, charged, rows, payload, policy, tags, resumption)
         if lane.line_count > 1 then ff.note_taken(c, ulid) end
-        if class.met ~= c.serial then class.met, c.unmet = c.serial, c.unmet - 1 end
         taken = taken + 1
       else
-        give_back(c, class)
+        give_back(c, charged)
         if not readable then ff.set_aside(at, ":delayed", ulid, core) end
       end
     end
@@ -144,11 +134,11 @@ end
 local function look_ahead(at, line, c, count)
   local entries = redis.call("ZRANGE", at.tag .. line.index, line.looked, line.looked + count - 1)
   for i = 1, #entries do
-    local class = class_of(line, c, entries[i])
-    if (c.allowed[class.charged] or 0) > 0 then
+    local charged = charged_by(line, string.sub(entries[i], 27))
+    if (c.allowed[charged] or 0) > 0 then
       line.more = true
-    elseif not c.refused[class.charged] then
-      lacks(at, line, c, class, line.next)
+    elseif not c.refused[charged] then
+      lacks(at, line, c, charged, line.next)
     end
   end
 end
@@ -168,7 +158,7 @@ function ff.take_common(at, line, c, room, limit, rows)
     if some > 0 then taken = taken + take_chosen(at, line, c, some, rows) end
     if not stopped and #heads < 2 * count then line.next = nil end
     -- Most likely, all that follows is the same.
-    useless = some == 0 and #c.lacking == told and line.sorted == sorted and c.unmet <= 0
+    useless = some == 0 and #c.lacking == told and line.sorted == sorted and not ff.may_meet(c)
   until stopped or useless or not line.next or taken == room or c.bytes >= ff.answer_bytes_max
   if line.next and not stopped and taken == room and #c.lacking < c.lacking_max then
     look_ahead(at, line, c, math.min(room, page))

@@ -43,38 +43,32 @@ local function note_lacking(at, c, queue, name, requirements, gone, rank)
   tell_lacking(at, c, queue, name, math.max(1, waiting - gone), requirements, rank)
 end
 
--- Allowances as they were read: workers bring the same ones again and again.
-local words, word_count, words_max = {}, 0, 8192
-local claims = 0 -- Numbers claims, and each lane that one of them takes from.
+local allowance = "(%d+) ([^,]+)"
 
-local function read_word(word)
-  local count, text = string.match(word, "^(%d+) (.*)$")
-  if word_count == words_max then words, word_count = {}, 0 end
-  local common = text and ff.requirements(text).common
-  words[word], word_count = { count = tonumber(count or 0), text = text or "", common = common }, word_count + 1
-  return words[word]
-end
-
--- The allowances of a claim, by their requirements; what it can get none for (refused), of how many of them, for what
--- waits in common lines, nothing was met yet (unmet; met ones carry c.serial), and of how many lines it is told that it
--- has none for (lacking_max).
+-- The allowances of a claim, by their requirements; what it can get none for (refused), how many they are (offered),
+-- and of how many lines it is told that it has none for (lacking_max).
 local function read_allowances(c)
   if c.allowed then return end
-  c.allowed, c.refused, c.lacking, c.offered, c.unmet = {}, {}, {}, 0, 0
-  claims = claims + 1
-  c.serial = claims
+  local allowed = {}
+  c.allowed, c.refused, c.lacking, c.offered = allowed, {}, {}, 0
   c.lacking_max = math.max(4, math.min(2 * c.want, c.want + 8, 64))
-  local allowed = c.allowed
-  for text in string.gmatch(c.allowances, "[^,]+") do
-    local word = words[text] or read_word(text)
+  for count, text in string.gmatch(c.allowances, allowance) do
     c.offered = c.offered + 1
-    if word.count == 0 then c.refused[word.text] = true end
-    if word.common and word.count > 0 then c.unmet = c.unmet + 1 end
-    allowed[word.text] = (allowed[word.text] or 0) + word.count
+    if count == "0" then c.refused[text] = true end
+    allowed[text] = (allowed[text] or 0) + count -- A text of digits: Lua adds it.
   end
   for text in pairs(c.refused) do
     if allowed[text] > 0 then c.refused[text] = nil end
   end
+end
+
+-- Whether there is an allowance for what waits in common lines of which nothing was taken yet.
+function ff.may_meet(c)
+  for count, text in string.gmatch(c.allowances, allowance) do
+    count = tonumber(count)
+    if count > 0 and c.allowed[text] == count and ff.requirements(text).common then return true end
+  end
+  return false
 end
 
 -- How many of the line the caller may take; notes what it has no allowance for.
@@ -132,7 +126,7 @@ local function add_view(own, name, rank, patient)
   line.common = name == ff.common_line
   if line.common then
     line.limited, line.looked, line.passed, line.more, line.stays, line.next = nil, 0, 0, false, nil, rank
-    line.sorted, line.told, line.repeated, line.cap = 0, false, {}, lane.cap or ""
+    line.sorted, line.told, line.slots, line.seen, line.cap = 0, false, {}, {}, lane.cap
   end
   add(line)
 end
@@ -311,8 +305,6 @@ end
 -- there is more, its own left out where that is not limited; own.best is the rank of the best of all that is left.
 function ff.take_lines(at, own, c, room, rows)
   read_allowances(c)
-  claims = claims + 1
-  c.number = claims -- What classes carry is of this claim and this lane.
   open_own(at, c, own)
   local all_limited = own.limited or own.lane.all_limited
   local by_name = all_limited and own.lane.line_count > page

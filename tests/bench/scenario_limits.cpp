@@ -94,6 +94,7 @@ void run_limits(const Settings& settings, Report& report, BenchServer& server) {
       for (const auto& shape : kCases) {
         const auto cost = drain_limited(server, report, settings, shape, concurrency, run + 1 == settings.runs);
         sample_cost(report, fmt::format("limits.{}.x{}", shape.name, concurrency), cost);
+        static_assert(kCases[0].quotas == 0);
         if (shape.quotas == 0) unlimited = cost.rate;
         else report.sample(fmt::format("limits.share.{}.x{}", shape.name, concurrency), cost.rate / unlimited);
       }

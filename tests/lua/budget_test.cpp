@@ -45,6 +45,18 @@ TEST_CASE("units are reserved while all of their dimensions have room") {
   CHECK(dimension(lua, "budget", "b", "usd").reserved == 6);
 }
 
+TEST_CASE("of what is not limited as much is reserved as can be counted exactly, and the record stays readable") {
+  LuaFixture lua;
+  Holder a(lua, "a"), b(lua, "b");
+  const std::string unit = "tokens=1000000000000000";
+
+  CHECK(a.reserve("budget", "b", "", unit, 10).granted == 9);
+  CHECK(b.reserve("budget", "b", "", unit, 1).granted == 0);
+  CHECK(a.reserve("budget", "b", unit, unit, 3).granted == 3);
+  lua.ok<script::SetBudget>(budget_args(-1, 100));
+  CHECK(tokens(lua).reserved == 4'000'000'000'000'000);
+}
+
 TEST_CASE("usage comes out of the reservation first, then out of what is free") {
   LuaFixture lua;
   lua.ok<script::SetBudget>(budget_args(50, 100));

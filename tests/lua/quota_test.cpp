@@ -443,6 +443,28 @@ TEST_CASE("what a caller can get no allowance for is put aside, and found again 
   CHECK(lua.violations() == "");
 }
 
+TEST_CASE("a claim sorts out 64 of the common line at the most, wherever its pages end") {
+  LuaFixture lua;
+  std::vector<script::Submit::Item> items;
+  for (int i = 0; i < 130; ++i) {
+    items.push_back(LuaFixture::item());
+    items.back().requirements = i < 70 ? "#refused" : "#other";
+  }
+  lua.submit(items);
+  const auto claim = [&lua](std::int64_t want) {
+    auto args = LuaFixture::claim_args(want);
+    args.allowances = {"0 #refused", std::to_string(want) + " #other"};
+    return lua.ok<script::Claim>(args).rows.size();
+  };
+
+  CHECK(claim(100) == 0);
+  CHECK(lua.members("waiting:ns/lane").size() == 64);
+  CHECK(lua.violations() == "");
+  CHECK(claim(100) == 60);
+  CHECK(lua.members("waiting:ns/lane").size() == 70);
+  CHECK(lua.violations() == "");
+}
+
 TEST_CASE("an answer that is full ends a claim in the middle of a page of the common line") {
   LuaFixture lua;
   for (int i = 0; i < 6; ++i) {

@@ -1,6 +1,7 @@
 #pragma once
 // What the model's source files share.
 
+#include <algorithm>
 #include <cstdint>
 #include <stdexcept>
 #include <string>
@@ -59,17 +60,22 @@ class Args {
   const std::string& bytes() { return all_.at(at_++); }
   std::int64_t integer() { return std::stoll(bytes()); }
   bool flag() { return bytes() == "1"; }
-  // Joined by commas; each counts once.
-  std::vector<std::string> names() {
+  // Joined by commas.
+  std::vector<std::string> words() {
     std::vector<std::string> list;
     const auto& text = bytes();
     for (std::size_t from = 0; from <= text.size();) {
       auto end = std::min(text.find(',', from), text.size());
-      auto name = text.substr(from, end - from);
-      bool known = false;
-      for (const auto& other : list) known = known || other == name;
-      if (!name.empty() && !known) list.push_back(std::move(name));
+      if (end > from) list.push_back(text.substr(from, end - from));
       from = end + 1;
+    }
+    return list;
+  }
+  // The same, each counts once.
+  std::vector<std::string> names() {
+    std::vector<std::string> list;
+    for (auto& word : words()) {
+      if (std::find(list.begin(), list.end(), word) == list.end()) list.push_back(std::move(word));
     }
     return list;
   }

@@ -212,7 +212,7 @@ void Model::narrow(std::size_t slot, std::size_t rows, Reply& reply) {
 
 void Model::Claim::read_abilities(Args& args) {
   capabilities = joined(args.names());
-  for (const auto& allowance : args.names()) {
+  for (const auto& allowance : args.words()) {
     auto space = allowance.find(' ');
     const auto text = allowance.substr(space + 1);
     const auto count = std::stoll(allowance.substr(0, space));

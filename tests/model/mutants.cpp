@@ -114,6 +114,12 @@ const std::vector<Mutant>& of_batches() {
        "local _, head = next(payload_heads)"},
       {"a large payload of a batch stays in the core", "and #item.payload <= ff.payload_in_core_max", ""},
       {"an empty payload of a batch is stored", "and item.payload ~= \"\" and #item", "and #item"},
+      {"a new model keeps the old one's head", "fits and item or nil, core, nil",
+       "fits and item or nil, core, model.head"},
+      {"ranks of a call do not follow the priority", "if lane.ranked_ms ~= ms or lane.ranked_priority ~= priority then",
+       "if lane.ranked_ms ~= ms then"},
+      {"ranks do not follow the time", "if lane.ranked_ms ~= ms or lane.ranked_priority ~= priority then",
+       "if lane.ranked_priority ~= priority then"},
       {"what has satellites is a model", "local fits = core.pl and not core.j", "local fits = core.pl"},
       {"rare fields of a batch are forgotten",
        "if name ~= \"policy\" and name ~= \"priority\" then return false end", ""},
@@ -156,10 +162,10 @@ const std::vector<Mutant>& of_limits() {
 // Of routes, fair shares and lanes.
 const std::vector<Mutant>& of_lanes() {
   static const std::vector<Mutant> all = {
-      {"what is sorted out stays in the common line", "  leave(at, line, place, entry)\n  ff.add(at, index, ulid",
+      {"what is sorted out stays in the common line", "  leave(at, line, place, ulid, text)\n  ff.add(at, index, ulid",
        "  ff.add(at, index, ulid"},
-      {"an allowance of the common line is used twice", "allowed[class.charged] = left - 1",
-       "allowed[class.charged] = left"},
+      {"an allowance of the common line is used twice", "allowed[charged], count = left - 1, count + 1",
+       "allowed[charged], count = left, count + 1"},
       {"what is sorted out waits in no index", "  ff.add(at, line.waiting, ulid, rank)\n", ""},
       {"what is sorted out stays in the index when it leaves",
        "  ff.remove(at, \":waiting:\" .. core.q, ulid)\n  ff.remove(at, index", "  ff.remove(at, index"},

@@ -6,6 +6,7 @@
 #include <set>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 using namespace ff::core;
@@ -140,6 +141,29 @@ TEST_CASE("homes spread evenly over the partitions") {
 TEST_CASE("an event is at home where its namespace, name and key hash to") {
   const Keyspace keys("ff", 64);
   CHECK(keys.home_of_event("acme", "paid", "order/1") == stable_hash("acme/paid/order/1") % 64);
+}
+
+TEST_CASE("limits live on every fourth partition, by the hash of their id") {
+  const LimitName quota(LimitKind::quota, "tenant"), budget(LimitKind::budget, "tenant");
+  const auto homes = [&](std::size_t partitions) {
+    Keyspace keys("ff", partitions);
+    return std::pair<int, int>(keys.home_of_limit("acme", quota), keys.home_of_limit("acme", budget));
+  };
+  CHECK(homes(1) == std::pair(0, 0));
+  CHECK(homes(4) == std::pair(0, 0));
+  CHECK(homes(64) == std::pair(60, 32));
+  CHECK(homes(1024) == std::pair(252, 864));
+
+  for (const std::size_t partitions : {2, 3, 5, 6, 64, 1023}) {
+    Keyspace keys("ff", partitions);
+    std::set<std::size_t> met;
+    for (int i = 0; i < 20'000; ++i) {
+      met.insert(keys.home_of_limit("acme", LimitName(LimitKind::quota, "q" + std::to_string(i))));
+    }
+    CHECK(met.size() == (partitions + 3) / 4);
+    for (const auto home : met) CHECK(home % 4 == 0);
+    CHECK(*met.rbegin() < partitions);
+  }
 }
 
 TEST_CASE("the namespace is part of the home, and its end is told from the key's beginning") {

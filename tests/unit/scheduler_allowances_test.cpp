@@ -25,7 +25,11 @@ using scheduler::Grant;
 const SteadyTime t0{1h};
 constexpr core::Millis kTtl{30'000}, kRenew{5'000};
 
-Partition home(const LimitName& name) { return name.name.starts_with("far") ? 1 : 0; }
+// Those called far… are on 1, those called q1, q3, … on 2, the others on 0.
+Partition home(const LimitName& name) {
+  if (name.name.starts_with("far")) return 1;
+  return name.name.starts_with("q") && name.name.back() % 2 == 1 ? 2 : 0;
+}
 Allowances make() { return Allowances(home, kTtl, kRenew, 1); }
 
 std::vector<Allowance> waiting(std::size_t count, const std::string& requirements) {
@@ -110,6 +114,33 @@ TEST_CASE("a partition is asked for more by one call at a time, and for all that
   CHECK(second[0].asks[0].count == 5);  // Asked for once, however often it was told of.
   CHECK(second[0].asks[1].limit.name == "c");
   CHECK(allowances.calls(t0, 16).empty());
+}
+
+TEST_CASE("a limit that cannot be read is in nobody's way: after such a failure each is asked for by itself") {
+  auto allowances = make();
+  for (const char* requirements : {"#a", "#b", "#c"}) allowances.claimed(3, {}, {}, waiting(1, requirements), false);
+  const auto all = allowances.calls(t0, 16);
+  REQUIRE(all.size() == 1);
+  REQUIRE(all[0].asks.size() == 3);
+
+  allowances.unanswered(all[0], t0, true);
+  CHECK(allowances.calls(t0, 16).empty());
+  const auto later = t0 + Allowances::kAskAgain;
+  auto each = allowances.calls(later, 16);
+  REQUIRE(each.size() == 3);
+  for (const auto& call : each) {
+    if (only({call}).limit.name == "b") allowances.unanswered(call, later, true);
+    else allowances.answered(call, {grant(1)}, later, later);
+  }
+
+  std::map<std::string, std::size_t> offered;
+  for (const auto& one : allowances.offer(3, 16, later)) offered[one.requirements] = one.count;
+  CHECK(offered == std::map<std::string, std::size_t>{{"#a", 1}, {"#b", 0}, {"#c", 1}});
+  allowances.claimed(3, {}, {}, waiting(9, "#a"), false);  // Those that answered go together again.
+  allowances.claimed(3, {}, {}, waiting(9, "#c"), false);
+  const auto again = allowances.calls(later + Allowances::kAskAgain, 16);
+  REQUIRE(again.size() == 2);
+  CHECK(again[0].asks.size() + again[1].asks.size() == 3);
 }
 
 TEST_CASE("where work that was refused an allowance may be in the way, a claim is made to put it aside, once") {
@@ -561,9 +592,16 @@ struct Store {
 };
 
 struct Fleet {
+  struct UnderWay {
+    AskCall call;
+    std::vector<Grant> grants;
+    SteadyTime sent;
+    bool lost = false;
+  };
   struct Member {
     Allowances allowances = make();
     std::multimap<SteadyTime, std::string> running;
+    std::multimap<SteadyTime, UnderWay> calls;  // By when they are answered, or given up.
     bool alive = true;
   };
   static constexpr std::size_t kPlaces = 8, kPartitions = 8;
@@ -572,6 +610,7 @@ struct Fleet {
   std::vector<std::unique_ptr<Member>> members;
   std::map<Partition, std::map<std::string, std::size_t>> queues;
   std::size_t done = 0, asks = 0;
+  std::int64_t delay_max_ms = 0;  // Of an answer.
   SteadyTime now = t0;
 
   explicit Fleet(std::uint64_t seed) : random(seed) {}
@@ -604,18 +643,23 @@ struct Fleet {
       member.running.erase(member.running.begin());
       ++done;
     }
-    for (const auto& call : member.allowances.calls(now, kPlaces - member.running.size())) {
+    while (!member.calls.empty() && member.calls.begin()->first <= now) {
+      const auto& [call, grants, sent, lost] = member.calls.begin()->second;
+      if (lost) member.allowances.unanswered(call, now);
+      else member.allowances.answered(call, grants, sent, now);
+      member.calls.erase(member.calls.begin());
+    }
+    for (auto& call : member.allowances.calls(now, kPlaces - member.running.size())) {
       ++asks;
-      if (random.chance(0.05)) {  // Lost on the way there, or on the way back.
-        if (random.chance(0.5)) {
-          for (const auto& asked : call.asks) stores[asked.limit.name].ask(who, asked, now);
-        }
-        member.allowances.unanswered(call, now);
-        continue;
+      UnderWay one;
+      one.lost = random.chance(0.05);  // On the way there, or on the way back.
+      const bool arrives = !one.lost || random.chance(0.5);
+      for (const auto& asked : call.asks) {
+        if (arrives) one.grants.push_back(stores[asked.limit.name].ask(who, asked, now));
       }
-      std::vector<Grant> grants;
-      for (const auto& asked : call.asks) grants.push_back(stores[asked.limit.name].ask(who, asked, now));
-      member.allowances.answered(call, grants, now, now);
+      one.sent = now;
+      one.call = std::move(call);
+      member.calls.emplace(now + core::Millis(random.between(0, delay_max_ms)), std::move(one));
     }
     for (const auto partition : member.allowances.ready(now)) claim(who, partition);
     if (random.chance(0.1)) claim(who, static_cast<Partition>(random.below(kPartitions)));
@@ -655,6 +699,7 @@ TEST_CASE("a fleet that is killed and loses calls never exceeds a quota, does al
   Rng random(seed());
   for (int round = 0; round < 5; ++round) {
     Fleet fleet(random());
+    fleet.delay_max_ms = random.between(0, 5);
     const auto quotas = random.between(1, 6);
     for (std::int64_t i = 0; i < quotas; ++i) fleet.stores["q" + std::to_string(i)].limit = random.between(1, 12);
     for (int i = 0; i < 5; ++i) fleet.members.push_back(std::make_unique<Fleet::Member>());

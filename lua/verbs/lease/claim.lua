@@ -35,8 +35,8 @@ ff.verb({
     { "again", "bool", "1: the reply of a call with this lease id was lost; what it was given is returned" },
     { "queues", "names", "in order of preference" },
     { "capabilities", "some", "of the worker, in order: words and key=value" },
-    { "allowances", "words", "<count> <requirements>: how many with just these limits it may take; 0: none for some "
-      .. "time, so that what waits for it is put aside, some by each claim" },
+    { "allowances", "words", "<count> <requirements>: how many with just these limits it may take, more if listed "
+      .. "again; 0: none for some time, so that what waits for it is put aside, some by each claim" },
   },
   ok = {
     { "left", "int", "ready executions left that the caller can take; at least, where routes are used" },

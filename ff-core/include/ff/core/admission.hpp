@@ -1,6 +1,6 @@
 #pragma once
 // Quotas and budgets: what limits how much runs, starts and is consumed at once. Both are named within a namespace,
-// live on the partition their name hashes to (Keyspace::home_of_limit), and limit nothing until they are defined.
+// live on the partition that is their home (Keyspace::home_of_limit), and limit nothing until they are defined.
 // Thread safety: pure functions.
 
 #include <compare>

@@ -67,7 +67,8 @@ struct Grant {
 //
 // A class with several limits asks for them in the order of their names, for the next one once there is something of
 // the one before, and gives back what it cannot use when one refuses: so nobody waits with what another one needs.
-// A partition is asked for more by one call at a time: what comes up meanwhile goes together in the next one.
+// A partition is asked for more once at a time, with up to kItemsPerCall limits in a call: what comes up meanwhile goes
+// together behind the answer, and if there is none, behind the deadline of the call.
 //
 // A reservation counts as ours for `ttl` from when the call left that renewed it, less a tenth. Later, what is in use
 // is still reported as held, and counts again, even beyond the limit: work that runs is not stopped because a limit was
@@ -112,8 +113,9 @@ class Allowances {
   // each class its part.
   std::vector<AskCall> calls(core::SteadyTime now, std::size_t room, std::size_t freeing = 0);
   void answered(const AskCall& call, const std::vector<Grant>& grants, core::SteadyTime sent_at, core::SteadyTime now);
-  // The call failed; whatever it did, the next one says what is held.
-  void unanswered(const AskCall& call, core::SteadyTime now);
+  // The call failed; whatever it did, the next one says what is held. `damaged`: what is stored of one of its limits
+  // cannot be read; each of them is asked for by itself until it answers, so that it is in nobody's way.
+  void unanswered(const AskCall& call, core::SteadyTime now, bool damaged = false);
   // There may be room, or the limit has changed.
   void told(const core::LimitName& limit);
   // A report of usage leaves, of which `covered` is to come out of what is held: calls behind it hold so much less.
@@ -142,6 +144,7 @@ class Allowances {
     bool give_back = false;                    // All that is not in use, with the next call.
     bool roomy = false;                        // Grant::roomy.
     bool refusing = false;                     // The last answer was less than was asked for.
+    bool alone = false;                        // Asked for by a call of its own.
     bool told = false;                         // While a call is under way: its answer may be older than that.
     std::int64_t keep = -1;                    // Grant::keep: what is held beyond it goes back, and is not used again.
     core::Amounts unit;                        // To be asked for: count units, and starts.

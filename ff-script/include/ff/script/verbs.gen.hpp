@@ -326,7 +326,7 @@ struct Claim {
     bool again = false;  // 1: the reply of a call with this lease id was lost; what it was given is returned
     std::vector<std::string> queues;  // in order of preference
     std::vector<std::string> capabilities;  // of the worker, in order: words and key=value
-    std::vector<std::string> allowances;  // <count> <requirements>: how many with just these limits it may take; 0: none for some time, so that what waits for it is put aside, some by each claim
+    std::vector<std::string> allowances;  // <count> <requirements>: how many with just these limits it may take, more if listed again; 0: none for some time, so that what waits for it is put aside, some by each claim
     Args() = default;
   };
   struct Row {
