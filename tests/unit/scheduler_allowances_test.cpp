@@ -532,6 +532,26 @@ TEST_CASE("a rate that grants some of the starts is asked for the others in its 
   CHECK(only(allowances.calls(t0 + 20ms, 11)).starts == 11);
 }
 
+TEST_CASE("starts that another limit makes useless go back at once") {
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, waiting(5, "#a #far"), false);
+  auto calls = allowances.calls(t0, 16);
+  CHECK(only(calls).limit.name == "a");
+  allowances.answered(calls[0], {grant(5, 5)}, t0, t0);
+  calls = allowances.calls(t0, 16);
+  CHECK(only(calls).limit.name == "far");
+  auto refusal = grant(0);
+  refusal.retry_in = core::Millis(-1);
+  allowances.answered(calls[0], {refusal}, t0, t0);
+
+  const auto back = only(allowances.calls(t0, 16));
+
+  CHECK(back.limit.name == "a");
+  CHECK_FALSE(back.grows());
+  CHECK(back.spare == 5);
+  CHECK(back.hold.empty());
+}
+
 TEST_CASE("a claim whose outcome stays unknown keeps its allowances until its leases are over") {
   auto allowances = make();
   allowances.claimed(3, {}, {}, waiting(2, "#q"), false);
@@ -568,6 +588,10 @@ struct Store {
     SteadyTime ends{};
   };
   std::int64_t limit = 0;
+  std::chrono::microseconds period{0};  // GCRA: in which a start is earned; 0: no rate.
+  std::int64_t burst = 0;
+  SteadyTime earned{};                  // When all that was granted will have been.
+  std::map<int, SteadyTime> asked_starts;
   std::map<int, Holder> holders;
   std::set<int> waiters;
 
@@ -587,7 +611,22 @@ struct Store {
     given.roomy = 2 * (reserved() + given.granted) <= limit;
     holder.slots += given.granted;
     if (given.granted < asked.count) waiters.insert(who);
+    if (period.count() > 0) grant_starts(who, asked, now, given);
     return given;
+  }
+  void grant_starts(int who, const Ask& asked, SteadyTime now, Grant& given) {
+    // What comes back is worth what has not been earned since: as the library does it.
+    const auto worth = asked.spare * period - (now - asked_starts[who]);
+    if (asked.spare > 0 && worth.count() > 0) earned -= worth;
+    given.starts = 0;
+    if (asked.starts == 0) return;
+    const auto ahead = std::max<std::chrono::nanoseconds>(earned - now, 0ns);
+    given.starts = std::clamp<std::int64_t>(burst - (ahead + period - 1ns) / period, 0, asked.starts);
+    earned = std::max(earned, now) + given.starts * period;
+    asked_starts[who] = now;
+    if (given.starts == asked.starts) return;
+    const auto first = std::chrono::duration_cast<core::Millis>(earned - (burst - 1) * period - now);
+    given.retry_in = std::max(first, core::Millis(1));
   }
 };
 
@@ -609,6 +648,7 @@ struct Fleet {
   std::map<std::string, Store> stores;
   std::vector<std::unique_ptr<Member>> members;
   std::map<Partition, std::map<std::string, std::size_t>> queues;
+  std::map<std::string, std::vector<std::pair<SteadyTime, int>>> begun;  // Of each class: when, and by whom.
   std::size_t done = 0, asks = 0;
   std::int64_t delay_max_ms = 0;  // Of an answer.
   SteadyTime now = t0;
@@ -629,6 +669,7 @@ struct Fleet {
       for (std::size_t i = 0; found != offered.end() && i < found->count && left > 0 && given.size() < want; ++i) {
         --left;
         given.push_back(requirements);
+        begun[requirements].emplace_back(now, who);
         member.running.emplace(now + core::Millis(random.between(1, 40)), requirements);
       }
     }
@@ -726,6 +767,33 @@ TEST_CASE("a fleet that is killed and loses calls never exceeds a quota, does al
 
     for (const auto& [name, store] : fleet.stores) CHECK(store.reserved() == 0);
   }
+}
+
+TEST_CASE("workers that share a rate start what it allows and no more, though they ask for starts ahead of need") {
+  Fleet fleet(seed());
+  fleet.delay_max_ms = 3;
+  auto& store = fleet.stores["q"];
+  store.limit = 1000;
+  store.period = 2ms;
+  store.burst = 20;
+  constexpr int kMembers = 4, kWork = 2000;
+  for (int i = 0; i < kMembers; ++i) fleet.members.push_back(std::make_unique<Fleet::Member>());
+  for (std::size_t i = 0; i < kWork; ++i) ++fleet.queues[static_cast<Partition>(i % Fleet::kPartitions)]["#q"];
+
+  for (int ms = 0; fleet.done < kWork && ms < 60'000; ++ms) fleet.tick();
+
+  const auto& begun = fleet.begun["#q"];
+  REQUIRE(begun.size() == kWork);
+  // Starts are used up to kIdle after they were granted, with those that the burst allows then.
+  const auto saved = static_cast<std::size_t>(store.burst + Allowances::kIdle / store.period);
+  for (std::size_t i = 0; i + 1000 < begun.size(); ++i) {
+    const auto took = begun[i + 1000].first - begun[i].first;
+    REQUIRE(static_cast<std::size_t>(took / store.period) + saved + 1 >= 1000);
+  }
+  CHECK(begun.back().first - begun.front().first < 2 * kWork * store.period);  // And what it allows is used.
+  std::map<int, std::size_t> shares;
+  for (const auto& [at, who] : begun) ++shares[who];
+  for (int who = 0; who < kMembers; ++who) CHECK(shares[who] > kWork / kMembers / 4);
 }
 
 TEST_CASE("with one quota on all work, few calls are made beside the claims") {
