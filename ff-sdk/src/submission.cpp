@@ -157,8 +157,8 @@ core::Result<PlannedSubmit> plan_submit(Submission s, const core::Keyspace& keys
   item.delay_ms = s.delay.count();
   item.deadline_at = s.deadline_at.value_or(0);
   item.deadline_ms = s.deadline.count();
+  item.idempotency_ttl_ms = s.idempotency_key.empty() ? 0 : s.idempotency_ttl.count();
   item.idempotency_key = std::move(s.idempotency_key);
-  item.idempotency_ttl_ms = s.idempotency_ttl.count();
   item.requirements = core::to_wire(s.requirements);
   item.fairness_weight = s.fairness_key.empty() ? 0 : s.fairness_weight;
   item.fairness_key = std::move(s.fairness_key);

@@ -114,8 +114,6 @@ const std::vector<Mutant>& of_batches() {
        "local _, head = next(payload_heads)"},
       {"a large payload of a batch stays in the core", "and #item.payload <= ff.payload_in_core_max", ""},
       {"an empty payload of a batch is stored", "and item.payload ~= \"\" and #item", "and #item"},
-      {"a new model keeps the old one's head", "fits and item or nil, core, nil",
-       "fits and item or nil, core, model.head"},
       {"ranks of a call do not follow the priority", "if lane.ranked_ms ~= ms or lane.ranked_priority ~= priority then",
        "if lane.ranked_ms ~= ms then"},
       {"ranks do not follow the time", "if lane.ranked_ms ~= ms or lane.ranked_priority ~= priority then",

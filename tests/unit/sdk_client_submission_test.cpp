@@ -74,6 +74,18 @@ TEST_CASE("without an idempotency key there is nothing to tell apart") {
   CHECK(planned(sdk::Submission("work")).item.fingerprint.empty());
 }
 
+TEST_CASE("a plain submission carries no rare field: batches of such are made by their ids and payloads") {
+  const auto item = planned(sdk::Submission("work")).item;
+  for (const auto value : {item.priority, item.start_at, item.delay_ms, item.deadline_at, item.deadline_ms,
+                           item.idempotency_ttl_ms, item.fairness_weight}) {
+    CHECK(value == 0);
+  }
+  for (const auto* text : {&item.idempotency_key, &item.fingerprint, &item.requirements, &item.fairness_key, &item.policy,
+                           &item.tags, &item.content_type}) {
+    CHECK(text->empty());
+  }
+}
+
 TEST_CASE("the default content type travels as nothing and has one fingerprint") {
   sdk::Submission named("work", core::Payload("body", std::string(core::kContentTypeDefault)));
   sdk::Submission unnamed("work", core::Payload("body", ""));
