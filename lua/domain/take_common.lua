@@ -5,8 +5,8 @@
 local spare, page, passed_max, sorted_max = 4, 64, 256, 64
 
 -- What an entry needs an allowance for: its requirements stand behind the ULID.
-local function charged_by(line, text)
-  return line.cap and ff.charged(line.lane, text) or text
+local function charged_by(lane, text)
+  return lane.cap and ff.charged(lane, text) or text
 end
 
 -- Notes one that the caller has no allowance for: the first of its kind is told, and how many were seen at the end.
@@ -58,14 +58,14 @@ local ulids, keys, places, ranks, texts = {}, {}, {}, {}, {}
 -- before the end of the page. line.next: rank of the first entry not looked at, or a lower one; line.more: whether some
 -- were seen that could be taken if there were room.
 local function choose(at, line, c, heads, room, limit)
-  local allowed, base, count, looked = c.allowed, at.tag .. ":e:", 0, line.looked
+  local allowed, lane, base, count, looked = c.allowed, line.lane, at.tag .. ":e:", 0, line.looked
   local full = line.passed >= passed_max or line.sorted >= sorted_max
   for i = 1, #heads, 2 do
     local entry, rank = heads[i], tonumber(heads[i + 1])
     line.next = rank
     if rank > limit or full then return count, true end
     local text = string.sub(entry, 27)
-    local charged = charged_by(line, text)
+    local charged = charged_by(lane, text)
     local left = allowed[charged] or 0
     looked = looked + 1
     line.looked = looked
@@ -109,7 +109,7 @@ local function take_chosen(at, line, c, count, rows)
   local cores, lane, taken = redis.call("MGET", unpack(keys, 1, count)), line.lane, 0
   for k = 1, count do
     local ulid, rank, text = ulids[k], ranks[k], texts[k]
-    local charged = charged_by(line, text)
+    local charged = charged_by(lane, text)
     if c.bytes >= ff.answer_bytes_max then
       give_back(c, charged)
       line.more = true
@@ -134,7 +134,7 @@ end
 local function look_ahead(at, line, c, count)
   local entries = redis.call("ZRANGE", at.tag .. line.index, line.looked, line.looked + count - 1)
   for i = 1, #entries do
-    local charged = charged_by(line, string.sub(entries[i], 27))
+    local charged = charged_by(line.lane, string.sub(entries[i], 27))
     if (c.allowed[charged] or 0) > 0 then
       line.more = true
     elseif not c.refused[charged] then

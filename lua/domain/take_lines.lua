@@ -126,7 +126,7 @@ local function add_view(own, name, rank, patient)
   line.common = name == ff.common_line
   if line.common then
     line.limited, line.looked, line.passed, line.more, line.stays, line.next = nil, 0, 0, false, nil, rank
-    line.sorted, line.told, line.slots, line.seen, line.cap = 0, false, {}, {}, lane.cap
+    line.sorted, line.told, line.slots, line.seen = 0, false, {}, {}
   end
   add(line)
 end

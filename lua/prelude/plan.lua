@@ -76,7 +76,7 @@ function ff.keep(_, ulid, core)
   cores[n + 1], cores[n + 2], cores.count = ulid, core, n + 2
 end
 
--- The same for a new core that is packed already; one that is not has been kept before.
+-- The same for a new core that is packed already.
 function ff.keep_text(_, ulid, text)
   local n = texts.count
   texts[n + 1], texts[n + 2], texts.count = ulid, text, n + 2
@@ -238,7 +238,7 @@ local function write_cores(at)
   if at.hdel then change_fields("HDEL", at.hdel) end
   if at.hset then change_fields("HSET", at.hset) end
   local list, base, count = {}, at.tag .. ":e:", cores.count
-  if count == 0 then return end
+  if count + texts.count == 0 then return end
   for i = 1, count, 2 do list[i], list[i + 1] = base .. cores[i], cmsgpack.pack(cores[i + 1]) end
   for i = 1, texts.count, 2 do list[count + i], list[count + i + 1] = base .. texts[i], texts[i + 1] end
   write_strings(list)

@@ -208,13 +208,13 @@ const std::vector<Mutant>& of_lanes() {
 const std::vector<Mutant>& mutants() {
   static const std::vector<Mutant> all = [] {
     auto joined = of_executions();
-    joined.insert(joined.end(), of_batches().begin(), of_batches().end());
     const auto add = [&joined](const std::vector<Mutant>& more, Generator::Focus focus) {
       for (auto mutant : more) {
         mutant.focus = focus;
         joined.push_back(mutant);
       }
     };
+    add(of_batches(), Generator::Focus::none);
     add(of_limits(), Generator::Focus::limits);
     add(of_lanes(), Generator::Focus::lanes);
     return joined;
