@@ -365,7 +365,7 @@ bool Allowances::request(const Share& share, SteadyTime now, std::int64_t waitin
   const bool some = units > 0 && starts > 0;
   if (2 * std::min(units, starts) >= count || limit.calling || limit.blocked_until > now) return some;
   if (const auto asked = asking_.find(limit.home); asked != asking_.end() && !limit.alone) {
-    asked->second.insert(limit.name);
+    asked->second.behind.insert(limit.name);
     return some;
   }
   if (limit.count > 0 && limit.unit != share.unit) return some;  // Another class's turn; this one's comes after it.
@@ -492,6 +492,7 @@ std::vector<AskCall> Allowances::calls(SteadyTime now, std::size_t room, std::si
       auto& call = limit.alone ? by_itself : open[{limit.home, one->grows()}];
       call.partition = limit.home;
       call.grows = one->grows();
+      call.alone = limit.alone;
       call.asks.push_back(std::move(*one));
       if (limit.alone || call.asks.size() == kItemsPerCall) calls.push_back(std::exchange(call, AskCall()));
     }
@@ -501,7 +502,7 @@ std::vector<AskCall> Allowances::calls(SteadyTime now, std::size_t room, std::si
     if (!call.asks.empty()) calls.push_back(std::move(call));
   }
   for (const auto& call : calls) {
-    if (call.grows) asking_.try_emplace(call.partition);
+    if (call.grows && !call.alone) ++asking_[call.partition].calls;
   }
   return calls;
 }
@@ -531,11 +532,11 @@ void Allowances::take_grant(Limit& limit, const Ask& asked, const Grant& grant, 
   set_parent(limit, grant.parent);
 }
 
-// What came up behind the call is planned now, all together.
+// What came up behind the calls for more of a partition is planned when the last of them is over, all together.
 void Allowances::over(const AskCall& call) {
-  const auto behind = call.grows ? asking_.extract(call.partition) : decltype(asking_)::node_type();
-  if (!behind) return;
-  for (const auto& name : behind.mapped()) {
+  if (!call.grows || call.alone || --asking_.at(call.partition).calls > 0) return;
+  const auto asked = asking_.extract(call.partition);
+  for (const auto& name : asked.mapped().behind) {
     const auto found = limits_.find(name);
     if (found != limits_.end()) plan_again(found->second);
   }

@@ -44,6 +44,7 @@ struct Ask {
 struct AskCall {
   core::Partition partition = 0;
   bool grows = false;
+  bool alone = false;  // For one limit that may be damaged; nothing waits behind it.
   std::vector<Ask> asks;
   AskCall() = default;
 };
@@ -220,7 +221,11 @@ class Allowances {
   std::size_t guesses_ = kRecent, unguessed_ = 0;          // How many of them are tried; at 0, claims since.
   std::set<std::string> to_plan_, to_advise_;
   std::set<core::LimitName> touched_;
-  std::map<core::Partition, std::set<core::LimitName>> asking_;  // A call for more is under way: what is behind it.
+  struct Asking {
+    std::size_t calls = 0;
+    std::set<core::LimitName> behind;
+  };
+  std::map<core::Partition, Asking> asking_;  // Calls for more under way, and what waits until they are over.
   std::set<std::pair<core::SteadyTime, core::LimitName>> looks_;
   std::deque<Abandoned> abandoned_;
   bool draining_ = false;
