@@ -269,7 +269,8 @@ TEST_CASE("a full batch is created whole, in order") {
 
 TEST_CASE("items of a batch are what they would be alone, however alike they are") {
   LuaFixture lua;
-  const auto lean = R"({"mode":"lean"})", kept = R"({"retention_ms":5000})", retried = R"({"retry":{"max_attempts":3}})";
+  const auto lean = R"({"mode":"lean"})", kept = R"({"retention_ms":5000})",
+             retried = R"({"retry":{"max_attempts":3}})";
   std::vector<Submit::Item> items;
   // Runs of alikes, one after the other, so that each has to be told from the one before.
   for (const char* kind : {"a", "b"}) {

@@ -80,8 +80,8 @@ TEST_CASE("a plain submission carries no rare field: batches of such are made by
                            item.idempotency_ttl_ms, item.fairness_weight}) {
     CHECK(value == 0);
   }
-  for (const auto* text : {&item.idempotency_key, &item.fingerprint, &item.requirements, &item.fairness_key, &item.policy,
-                           &item.tags, &item.content_type}) {
+  for (const auto* text : {&item.idempotency_key, &item.fingerprint, &item.requirements, &item.fairness_key,
+                           &item.policy, &item.tags, &item.content_type}) {
     CHECK(text->empty());
   }
 }
