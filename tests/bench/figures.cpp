@@ -54,10 +54,12 @@ void add_lifecycles(Table& table) {
     add_lifecycle(table, mode, "1", "one at a time");
     add_lifecycle(table, mode, "1_16", "one to a call, 16 calls in flight");
     add_lifecycle(table, mode, "16", "batches of 16");
+    add_lifecycle(table, mode, "16_4", "batches of 16, 4 calls in flight");
     add_lifecycle(table, mode, "64", "batches of 64");
+    add_lifecycle(table, mode, "64_4", "batches of 64, 4 calls in flight");
   }
   for (const std::string way : {"1", "1_16"}) wanted(table["lifecycle.record." + way + ".valkey_us"], 75, 55);
-  for (const std::string way : {"16", "64"}) {
+  for (const std::string way : {"16", "16_4", "64", "64_4"}) {
     wanted(table["lifecycle.record." + way + ".valkey_us"], 45, 30);
     wanted(table["lifecycle.lean." + way + ".valkey_us"], 25, 15);
   }

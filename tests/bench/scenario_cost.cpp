@@ -36,7 +36,8 @@ boost::asio::awaitable<void> floor_caller(FloorLoad* load) {
 }
 
 std::string lifecycle_id(const Shape& shape) {
-  return fmt::format("lifecycle.{}.{}{}", name_of(shape.mode), shape.batch, shape.in_flight > 1 ? "_16" : "");
+  const auto at_once = shape.in_flight > 1 ? fmt::format("_{}", shape.in_flight) : "";
+  return fmt::format("lifecycle.{}.{}{}", name_of(shape.mode), shape.batch, at_once);
 }
 
 void measure_lifecycle(Report& report, BenchServer& server, Shape shape, long executions, bool last) {
@@ -151,9 +152,10 @@ void run_floor(const Settings& settings, Report& report, BenchServer& server) {
 void run_lifecycle(const Settings& settings, Report& report, BenchServer& server) {
   report.note("each step of all executions before the next step; one connection, 64 partitions in turn");
   report.note("with one call in flight Valkey goes to sleep, wakes up and writes its log for each call");
+  const std::pair<int, int> ways[] = {{1, 1}, {1, 16}, {16, 1}, {16, 4}, {64, 1}, {64, 4}};
   for (int run = 0; run < settings.runs; ++run) {
     for (const auto mode : {core::Mode::record, core::Mode::lean}) {
-      for (const auto& [batch, in_flight] : {std::pair(1, 1), std::pair(1, 16), std::pair(16, 1), std::pair(64, 1)}) {
+      for (const auto& [batch, in_flight] : ways) {
         Shape shape(mode, batch);
         shape.in_flight = in_flight;
         // Whole batches, the same number to every partition.

@@ -122,6 +122,32 @@ TEST_CASE("what is under no limit, or another one, does not wait for a full quot
   REQUIRE(setup.until([&] { return count.ended == 60; }, 3s));  // Told, not found by looking.
 }
 
+TEST_CASE("a limit whose record cannot be read stops only what is under it, until it is mended") {
+  const bool unreadable = GENERATE(false, true);  // Or a number in it is none.
+  LimitSetup setup;
+  const auto broken = setup.client->deployment()->keys().limit("default", {core::LimitKind::quota, "broken"});
+  setup.set_quota("broken", slots(2));
+  if (unreadable) the_server().command({"SET", broken, "no hash"});
+  else the_server().command({"HSET", broken, "h.slots", "no number"});
+  setup.submit_under(under({"broken"}), 10);
+  for (int i = 0; i < 8; ++i) {  // On the same homes and others, known before and after it.
+    setup.set_quota("sound" + std::to_string(i), slots(2));
+    setup.submit_under(under({"sound" + std::to_string(i)}), 10);
+  }
+  Count count;
+  auto worker = setup.worker(worker_options(4), [&](sdk::Worker& w) {
+    w.handle_async("work", counted(setup.context, count, core::Millis(1)));
+  });
+
+  REQUIRE(setup.until([&] { return count.ended == 80; }));
+  setup.let_pass(300ms);
+  CHECK(count.ended == 80);
+  the_server().command({"DEL", broken});
+  setup.set_quota("broken", slots(2));
+
+  REQUIRE(setup.until([&] { return count.ended == 90; }));
+}
+
 TEST_CASE("thousands that wait for a full quota are put aside: what came behind them does not wait") {
   LimitSetup setup;
   setup.set_quota("full", slots(0));

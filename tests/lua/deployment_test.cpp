@@ -107,7 +107,7 @@ TEST_CASE("a key ring is replaced only by who knows the one there is, and server
 TEST_CASE("what a call writes stays on the tag of its partition") {
   LuaFixture lua;
   auto item = LuaFixture::item();
-  item.idempotency_key = "key";
+  LuaFixture::give_key(item, "key");
   item.tags = R"({"a":"b"})";
   const auto lease = lua.held(item);
   lua.ok<script::Fail>(lua.fail_args(lease));

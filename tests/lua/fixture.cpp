@@ -433,8 +433,12 @@ script::Submit::Item LuaFixture::item(std::string id) {
   item.lane = "lane";
   item.kind = "kind";
   item.payload = "payload";
-  item.idempotency_ttl_ms = 60'000;
   return item;
+}
+
+void LuaFixture::give_key(script::Submit::Item& item, std::string key) {
+  item.idempotency_key = std::move(key);
+  item.idempotency_ttl_ms = 60'000;
 }
 
 script::Submit::Item LuaFixture::item_with(const core::Policy& policy) {

@@ -127,6 +127,8 @@ class LuaFixture {
   // Short cuts, all in namespace "ns" and lane "lane".
   static std::string new_id();
   static script::Submit::Item item(std::string id = new_id());
+  // An idempotency key that is known for a minute.
+  static void give_key(script::Submit::Item& item, std::string key);
   static script::Submit::Item item_with(const core::Policy& policy);
   // Submits the items in batches, which must all be created; returns the id of the first.
   std::string submit(const std::vector<script::Submit::Item>& items, const std::string& ns = "ns");

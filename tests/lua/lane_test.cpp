@@ -236,7 +236,7 @@ TEST_CASE("in a lean lane executions are lean, and a repeated submit does not ma
 
   CHECK(outcome(lua, item, true) == "unknown_outcome");
   auto keyed = LuaFixture::item();
-  keyed.idempotency_key = "key";
+  LuaFixture::give_key(keyed, "key");
   CHECK(outcome(lua, keyed, true) == "created");
 }
 

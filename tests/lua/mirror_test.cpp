@@ -347,7 +347,7 @@ TEST_CASE("keys are called what core::Keyspace calls them") {
   const auto p = lua.home();
   const auto queue = core::Queue::make("ns", "lane").value();
   auto item = LuaFixture::item();
-  item.idempotency_key = "key";
+  LuaFixture::give_key(item, "key");
   item.payload = std::string(300, 'p');  // Too large for the core.
   item.policy = R"({"retry":{"delay_ms":0},"attempt_timeout_ms":60000})";
   item.tags = R"({"a":"b"})";

@@ -166,7 +166,7 @@ TEST_CASE("a purge deletes all that belongs to a finished execution") {
   auto item = LuaFixture::item();
   item.policy = R"({"retry":{"delay_ms":0}})";
   item.tags = R"({"a":"b"})";
-  item.idempotency_key = "key";
+  LuaFixture::give_key(item, "key");
   const auto id = lua.submit(item);
   for (std::int64_t generation = 0; generation < 3; ++generation) {
     const auto lease = lua.held_again(id);

@@ -142,7 +142,7 @@ void populate(LuaFixture& lua) {
   lua.submit(delayed());
   lua.submit();  // Stays in the queue while anything else is there.
   auto keyed = rich();
-  keyed.idempotency_key = "known";
+  LuaFixture::give_key(keyed, "known");
   keyed.lane = "other";
   lua.submit(keyed);
   lua.text({"ZADD", lua.key("idle:ns/lane"), "5", "idle"});
@@ -178,8 +178,19 @@ Words submit(LuaFixture& lua) {
   script::Submit::Args args;
   args.ns = "ns";
   auto with_key = rich();
-  with_key.idempotency_key = "key";
+  LuaFixture::give_key(with_key, "key");
   args.items = {with_key, delayed(), LuaFixture::item()};
+  return lua.words<script::Submit>(args);
+}
+
+// Two of a kind, and two of another.
+Words submit_alike(LuaFixture& lua) {
+  script::Submit::Args args;
+  args.ns = "ns";
+  for (const char* lane : {"lane", "lane", "other", "other"}) {
+    args.items.push_back(LuaFixture::item());
+    args.items.back().lane = lane;
+  }
   return lua.words<script::Submit>(args);
 }
 
@@ -776,6 +787,7 @@ std::vector<Scenario> make() {
   add("submit", "submit", submit);
   add("claim", "claim", claim);
   add("claim again", "claim", claim_again);
+  add("submit alike", "submit", submit_alike);
   add("submit routes", "submit", submit_routes);
   add("claim routes", "claim", claim_routes);
   add("claim that sorts out", "claim", claim_sorting_out);

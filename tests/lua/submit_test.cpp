@@ -26,7 +26,7 @@ std::string outcome(LuaFixture& lua, const Submit::Args& args) { return lua.ok<S
 
 Submit::Item keyed(const std::string& key, const std::string& fingerprint = "print") {
   auto item = LuaFixture::item();
-  item.idempotency_key = key;
+  LuaFixture::give_key(item, key);
   item.fingerprint = fingerprint;
   return item;
 }
@@ -278,7 +278,6 @@ TEST_CASE("items of a batch are what they would be alone, however alike they are
       for (const std::int64_t priority : {0, 9}) {
         for (const std::size_t size : {1, 31, 32, 255, 256, 257, 0, 1}) {
           auto& item = items.emplace_back(LuaFixture::item());
-          item.idempotency_ttl_ms = 0;  // As rare as a key: with it none is made like another.
           item.kind = kind;
           item.policy = policy;
           item.priority = priority;
@@ -355,7 +354,7 @@ TEST_CASE("refusals of an item come in order: mismatch, then another namespace's
   REQUIRE(outcome(lua, batch(foreign, "other")) == "created");
 
   auto item = foreign;
-  item.idempotency_key = "key";
+  LuaFixture::give_key(item, "key");
   item.fingerprint = "other";
   item.policy = "{";
   CHECK(outcome(lua, batch(item)) == "idempotency_mismatch");
