@@ -178,12 +178,18 @@ std::vector<Allowance> Allowances::offer(Partition partition, std::size_t want, 
   std::vector<Allowance> offered;
   std::int64_t expected = 0;  // What these will yield: each class costs the claim something.
   std::size_t refusals = 0;
+  bool untold = false;  // A refusal that the claim has no place for: the next one goes on with it.
   const auto room = static_cast<std::int64_t>(want);
   const auto give = [&](Class& of) {
     const auto count = std::min(possible(of, now), room);
     const auto known = of.waiting.find(partition);
     if (count <= 0) {
-      if (refusals == kRefusalsPerClaim || known == of.waiting.end() || !refused(of, now)) return;
+      if (known == of.waiting.end() || !refused(of, now)) return;
+      if (refusals == kRefusalsPerClaim) {
+        untold = true;
+        if (of.told.count(partition)) to_advise_.insert(of.requirements);
+        return;
+      }
       ++refusals;
       offered.emplace_back(0, of.requirements);
       of.told.erase(partition);
@@ -202,7 +208,7 @@ std::vector<Allowance> Allowances::offer(Partition partition, std::size_t want, 
     for (std::size_t i = 0; i < most && expected < room && offered.size() < kClassesPerClaim + refusals; ++i, ++next) {
       if (next == here->second.end()) next = here->second.begin();
       give(classes_.at(*next));
-      last = *next;
+      if (!untold) last = *next;
     }
   }
   auto guesses = guesses_;
@@ -325,7 +331,8 @@ std::vector<Partition> Allowances::ready(SteadyTime now) {
     const auto found = classes_.find(requirements);
     if (found == classes_.end()) continue;
     auto count = possible(found->second, now);
-    if (count <= 0 && refused(found->second, now)) partitions.merge(std::exchange(found->second.told, {}));
+    const auto& told = found->second.told;
+    if (count <= 0 && refused(found->second, now)) partitions.insert(told.begin(), told.end());
     for (const auto& [partition, waiting] : found->second.waiting) {
       if (count <= 0) break;
       partitions.insert(partition);
@@ -364,7 +371,7 @@ bool Allowances::request(const Share& share, SteadyTime now, std::int64_t waitin
   const auto units = free_units(limit, share.unit, now), starts = free_starts(limit, now);
   const bool some = units > 0 && starts > 0;
   if (2 * std::min(units, starts) >= count || limit.calling || limit.blocked_until > now) return some;
-  if (const auto asked = asking_.find(limit.home); asked != asking_.end() && !limit.alone) {
+  if (const auto asked = asking_.find(limit.home); asked != asking_.end() && limit.alone == 0) {
     asked->second.behind.insert(limit.name);
     return some;
   }
@@ -489,12 +496,12 @@ std::vector<AskCall> Allowances::calls(SteadyTime now, std::size_t room, std::si
     auto& limit = found->second;
     if (auto one = ask(limit, now)) {
       AskCall by_itself;
-      auto& call = limit.alone ? by_itself : open[{limit.home, one->grows()}];
+      auto& call = limit.alone > 0 ? by_itself : open[{limit.home, one->grows()}];
       call.partition = limit.home;
       call.grows = one->grows();
-      call.alone = limit.alone;
+      call.alone = limit.alone > 0;
       call.asks.push_back(std::move(*one));
-      if (limit.alone || call.asks.size() == kItemsPerCall) calls.push_back(std::exchange(call, AskCall()));
+      if (limit.alone > 0 || call.asks.size() == kItemsPerCall) calls.push_back(std::exchange(call, AskCall()));
     }
     settle(limit, now);
   }
@@ -548,7 +555,8 @@ void Allowances::answered(const AskCall& call, const std::vector<Grant>& grants,
     const auto found = limits_.find(call.asks[i].limit);
     if (found == limits_.end()) continue;
     auto& limit = found->second;
-    limit.calling = limit.alone = false;
+    limit.calling = false;
+    limit.alone = 0;
     if (grants[i].old) {  // An earlier instance of this name has counted further.
       seq_ += kSeqStep;
       limit.renew_at = now;
@@ -574,9 +582,9 @@ void Allowances::unanswered(const AskCall& call, SteadyTime now, bool damaged) {
     if (found == limits_.end()) continue;
     auto& limit = found->second;
     limit.calling = limit.told = false;
-    limit.alone |= damaged;
+    if (damaged) limit.alone = std::min(limit.alone + 1, kAloneMax);
     // The server may have more for us than we know, or what we gave back: the next call tells it.
-    limit.renew_at = limit.blocked_until = now + kAskAgain;
+    limit.renew_at = limit.blocked_until = now + kAskAgain * std::max(1, limit.alone);
     touched_.insert(limit.name);
   }
 }

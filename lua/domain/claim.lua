@@ -16,18 +16,31 @@ local function read_heads(at, heads, i, count)
   return redis.call("MGET", unpack(keys))
 end
 
-local function check_numbers(at, ulid, core)
-  local number = type(core.a or 0) == "number" and type(core.p or 0) == "number" and type(core.t or 0) == "number"
-  if not number then ff.corrupt("core " .. at.tag .. ":e:" .. ulid) end
+-- Whether the core has a field that most rows do without.
+local function has_rare(core)
+  return core.j or core.g or core.f or core.t or core.tl or core.d or core.ct
+end
+
+local numbers = { "t", "tl", "g", "f", "d" }
+
+-- Whether these are of the types that rows have.
+local function fits_row(core)
+  local fits = type(core.ct or "") == "string"
+  for i = 1, #numbers do fits = fits and type(core[numbers[i]] or 0) == "number" end
+  return fits
 end
 
 -- Reads the rest of a ready execution that the claim needs, counts its attempt and gives it the claim's lease. Returns
--- payload, policy, tags, resumption; raises when it cannot.
+-- payload, policy, tags, resumption; raises when it cannot, or when a field is not of the type that a row has.
 function ff.prepare(at, ulid, core, c)
-  if core.a or core.p or core.t then check_numbers(at, ulid, core) end
-  core.a = (core.a or 0) + 1
-  ff.grant_lease(at, ulid, core, c)
   local payload = core.pl or ff.payload_of(at, ulid, core)
+  local attempt, rare = (core.a or 0) + 1, has_rare(core)
+  -- For another type these raise, and cost less than asking for the type of what every execution has.
+  if payload < "" or core.k < "" or attempt + core.c + (core.p or 0) < 0 or rare and not fits_row(core) then
+    ff.corrupt("core " .. at.tag .. ":e:" .. ulid)
+  end
+  core.a, c.rare = attempt, rare
+  ff.grant_lease(at, ulid, core, c)
   if not core.j then return payload, "", "", "" end
   return payload, satellites(at, ulid, core)
 end
@@ -62,8 +75,7 @@ end
 
 -- All a handler needs, in the order of the declared rows; the rare fields from the first row on that needs one.
 local function append_row(c, rows, ulid, core, ready_at, required, payload, policy, tags, resumption)
-  local rare = core.j or core.g or core.f or core.t or core.tl or core.d or core.ct
-  if rare and c.columns ~= all_columns then
+  if c.rare and c.columns ~= all_columns then
     widen(c, rows, all_columns)
   elseif required ~= "" and c.columns == no_columns then
     widen(c, rows, required_column)
@@ -98,6 +110,7 @@ function ff.hand_over(at, ulid, core, c, lane, rank, required, rows, payload, po
   if core.t or core.tl or lane.policy.attempt_timeout_ms then timeout = attempt_timeout(core, lane) end
   ff.move(at, ulid, core, "active", at.now + c.lease_ms, true)
   if timeout then
+    c.rare = true
     ff.add(at, ":timeouts", ulid, at.now + timeout)
     ff.arm(at, at.now + timeout)
   end
@@ -181,7 +194,7 @@ local function given_before(at, c, rows)
   for i = 1, #held do
     local readable, core, epoch = pcall(held_by, at, held[i], c)
     if readable and core then
-      c.epoch = epoch
+      c.epoch, c.rare = epoch, has_rare(core)
       local required = ff.charged(ff.lane(at, core.q), ff.requirements_of(at, held[i], core).text)
       append_row(c, rows, held[i], core, 0, required, ff.payload_of(at, held[i], core), satellites(at, held[i], core))
       found = found + 1

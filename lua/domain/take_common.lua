@@ -16,8 +16,8 @@ local function lacks(at, line, c, charged, rank)
     line.seen[charged] = (line.seen[charged] or 1) + 1
     return
   end
+  if not ff.has_place(c, charged) then return end
   slot = #c.lacking + 1
-  if slot > c.lacking_max then return end
   if not line.told then ff.meet_lacking(at, c, line.queue, ff.common_line, rank) end
   c.lacking[slot], line.slots[charged], line.told = "1 " .. charged, slot, true
 end
@@ -164,7 +164,8 @@ function ff.take_common(at, line, c, room, limit, rows)
     look_ahead(at, line, c, math.min(room, page))
   end
   tell_counts(line, c)
-  if line.sorted > 0 and line.next and taken < room then c.go_on = true end -- Something else may be behind.
+  -- Something else may be behind what was sorted out, or would have been.
+  if line.next and taken < room and (line.sorted > 0 or c.more_refused) then c.go_on = true end
   local ended = line.passed >= passed_max or line.sorted >= sorted_max
   line.rank = (taken == room or stopped and not ended) and line.next or nil
   return taken

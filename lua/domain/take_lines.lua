@@ -1,6 +1,6 @@
 -- A claim from a lane that has several lines: the best of those the worker can take, whichever line it waits in.
 
-local page, spare, fits_max = 64, 4, 1024
+local page, spare, further, fits_max = 64, 4, 8, 1024
 local takes, leaves_to_others = { patient = false }, { patient = true }
 
 -- Whether a worker with these capabilities may take from a line, and whether it must leave what prefers another.
@@ -34,29 +34,40 @@ local function tell_lacking(at, c, queue, name, waiting, requirements, rank)
   c.lacking[#c.lacking + 1] = waiting .. " " .. requirements
 end
 
+-- Whether a caller is told that it has no allowance for something: while there are places, and always when it has used
+-- up what it had for it, or it would take that for all there is.
+function ff.has_place(c, requirements)
+  return #c.lacking < c.lacking_max or c.allowed[requirements]
+end
+
 -- rank: of the first that is left in the line; nil: not known.
 local function note_lacking(at, c, queue, name, requirements, gone, rank)
   if c.refused[requirements] then return end -- It knows.
-  local waiting = #c.lacking < c.lacking_max and ff.line_length(at, queue, name) or 0
+  local waiting = ff.has_place(c, requirements) and ff.line_length(at, queue, name) or 0
   if waiting == 0 then return end
   rank = rank or tonumber(redis.call("ZRANGE", at.tag .. ":waiting:" .. queue, 0, 0, "WITHSCORES")[2]) or 0
   tell_lacking(at, c, queue, name, math.max(1, waiting - gone), requirements, rank)
 end
 
-local allowance = "(%d+) ([^,]+)"
+local allowance = "(%d+) ([^,]*)" -- An entry of the common line without a text is no execution: it goes when taken.
 
--- The allowances of a claim, by their requirements; what it can get none for (refused), how many they are (offered),
--- and of how many lines it is told that it has none for (lacking_max).
+-- Allowances::kRefusalsPerClaim in ff-scheduler: who brings as many has others, which another claim brings.
+local refusals_max = 64
+
+-- The allowances of a claim, by their requirements; what it can get none for (refused, and whether there may be more of
+-- it), how many they are (offered), and of how many lines it is told that it has none for (lacking_max).
 local function read_allowances(c)
   if c.allowed then return end
   local allowed = {}
   c.allowed, c.refused, c.lacking, c.offered = allowed, {}, {}, 0
   c.lacking_max = math.max(4, math.min(2 * c.want, c.want + 8, 64))
+  local refusals = 0
   for count, text in string.gmatch(c.allowances, allowance) do
     c.offered = c.offered + 1
-    if count == "0" then c.refused[text] = true end
+    if count == "0" then c.refused[text], refusals = true, refusals + 1 end
     allowed[text] = (allowed[text] or 0) + count -- A text of digits: Lua adds it.
   end
+  c.more_refused = refusals >= refusals_max
   for text in pairs(c.refused) do
     if allowed[text] > 0 then c.refused[text] = nil end
   end
@@ -195,18 +206,25 @@ local function add_allowed(at, own, c)
   end
 end
 
+-- What the caller lacks for a line; nil: nothing, or it may not take from it.
+local function lacked(own, c, required, name)
+  if not required or name == ff.common_line then return nil end
+  local lane = own.lane
+  local text = (required.limited or lane.cap) and ff.charged(lane, required.text)
+  return text and not c.allowed[text] and fit(lane, own.set, name, required) and text or nil
+end
+
 -- Then the best of the others are only looked at for what the caller lacks: some of them, or, when it has room for
 -- more, as many as can be told. How many wait there is not counted, one is told: a caller with one allowance hears of
 -- the others when it has used that, or that there was none.
 local function look_for_lacking(at, own, c, more)
-  local lane, index, seen, most = own.lane, at.tag .. ":open:" .. own.queue, 0, c.lacking_max
+  local index, seen, most = at.tag .. ":open:" .. own.queue, 0, c.lacking_max
   local count, first = most + spare + c.offered, nil
   while #c.lacking < most do
     local open = redis.call("ZRANGE", index, seen, seen + count - 1)
     for i = 1, #open do
-      local required = open[i] ~= ff.common_line and required_by(at, own, c, open[i])
-      local text = required and (required.limited or lane.cap) and ff.charged(lane, required.text)
-      if text and not c.allowed[text] and fit(lane, own.set, open[i], required) then
+      local text = lacked(own, c, required_by(at, own, c, open[i]), open[i])
+      if text then
         if #c.lacking >= most then return end
         first = first or tonumber(redis.call("ZSCORE", index, open[i]))
         tell_lacking(at, c, own.queue, open[i], 1, text, first)
@@ -215,6 +233,25 @@ local function look_for_lacking(at, own, c, more)
     seen = seen + count
     if #open < count or not more then return end
   end
+end
+
+-- Where the places ran out, a few of the lines behind are told of too, others from claim to claim: what a caller cannot
+-- get allowances for must not hide for good what it could.
+local function look_further(at, own, c)
+  local lane, index, told = own.lane, at.tag .. ":open:" .. own.queue, 0
+  local first, count = math.max(lane.look_turn, c.lacking_max), c.offered + further
+  local open = redis.call("ZRANGE", index, first, first + count - 1, "WITHSCORES")
+  lane.look_turn = 0
+  for i = 1, #open, 2 do
+    local text = lacked(own, c, required_by(at, own, c, open[i]), open[i])
+    if text then
+      tell_lacking(at, c, own.queue, open[i], 1, text, tonumber(open[i + 1]))
+      told = told + 1
+    end
+    lane.look_turn = first + (i + 1) / 2
+    if told == further then return end
+  end
+  if #open < 2 * count then lane.look_turn = 0 end
 end
 
 -- Where the next executions of fairness keys will stand: forgotten when that is not before what is served now.
@@ -330,6 +367,7 @@ function ff.take_lines(at, own, c, room, rows)
     end
   end
   if by_name then look_for_lacking(at, own, c, taken < room) end
+  if own.lane.line_count > page and #c.lacking >= c.lacking_max then look_further(at, own, c) end
   local best = best_of(c)
   own.best = best and best.rank
   sweep(at, own)

@@ -1,5 +1,5 @@
 -- The state machine. `legal` is the one table of transitions (ff-core/state.hpp holds the same, a test compares them);
--- ff.move is the only writer of the state field.
+-- ff.move is the only writer of the state field, and ff.move_alike for what is made of another execution.
 
 -- From the first word to each of the others. "" is a submit.
 ff.legal = {

@@ -164,6 +164,35 @@ TEST_CASE("thousands that wait for a full quota are put aside: what came behind 
   REQUIRE(setup.until([&] { return count.ended >= 520; }));
 }
 
+TEST_CASE("a hundred full quotas are put aside as well, and hide nothing from a worker that knows none of them") {
+  LimitSetup setup;
+  setup.set_quota("free", slots(2));
+  for (int i = 0; i < 100; ++i) {
+    setup.set_quota("full" + std::to_string(i), slots(0));
+    setup.submit_under(under({"full" + std::to_string(i)}), 80);
+  }
+  setup.submit_under(under({"free"}), 20);
+  Count count;
+  const auto start = [&] {
+    return setup.worker(worker_options(4), [&](sdk::Worker& w) {
+      w.handle_async("work", counted(setup.context, count, core::Millis(1)));
+    });
+  };
+
+  auto first = start();
+  REQUIRE(setup.until([&] { return count.ended == 20; }));
+  setup.set_quota("free", slots(0));
+  setup.submit_under(under({"free"}), 20);
+  REQUIRE(setup.until([&] { return setup.quota("free").waiting == 1; }));
+  setup.let_pass(300ms);  // Put aside, too.
+  (*first)->stop();
+  REQUIRE(setup.until([&] { return first->ended(); }));
+  setup.set_quota("free", slots(2));
+  auto second = start();
+
+  REQUIRE(setup.until([&] { return count.ended == 40; }));
+}
+
 TEST_CASE("an execution under several quotas runs when each has room") {
   const auto store = GENERATE(Store::standalone, Store::cluster);
   LimitSetup setup(store);

@@ -1,4 +1,5 @@
 #include <catch2/catch_test_macros.hpp>
+#include <catch2/generators/catch_generators.hpp>
 
 #include "lua/fixture.hpp"
 
@@ -253,16 +254,25 @@ TEST_CASE("a worker behind many dead entries does not fall asleep while work wai
   CHECK(ids(rows) == std::vector<std::string>{id});
 }
 
-TEST_CASE("a core with a text where a number belongs is set aside and holds nobody up") {
-  for (const char* field : {"a", "e", "p", "t"}) {
-    LuaFixture lua;
-    const auto damaged = lua.submit(with_priority(9000));
-    lua.change(damaged, {field, "x"});
-    const auto good = lua.submit();
-    INFO(field);
+TEST_CASE("a core with a text where a number belongs, or the other way round, is set aside and holds nobody up") {
+  const std::string line = GENERATE("", "#quota", "+gpu");
+  const std::vector<std::string> numbers = {"a", "e", "p", "t", "tl", "g", "f", "d", "c"}, texts = {"k", "pl", "ct"};
+  for (const auto* fields : {&numbers, &texts}) {
+    for (const auto& field : *fields) {
+      LuaFixture lua;
+      auto first = with_priority(9000), second = LuaFixture::item();
+      first.requirements = second.requirements = line;
+      const auto damaged = lua.submit(first);
+      lua.change(damaged, {field, fields == &numbers ? "x" : "5"});
+      const auto good = lua.submit(second);
+      INFO(field << " in " << line);
+      auto args = LuaFixture::claim_args(2);
+      args.capabilities = {"gpu"};
+      args.allowances = {"2 #quota"};
 
-    CHECK(ids(lua.claim(2)) == std::vector<std::string>{good});
-    CHECK(lua.score("delayed", damaged) > lua.now() + 50'000);
+      CHECK(ids(lua.ok<Claim>(args).rows) == std::vector<std::string>{good});
+      CHECK(lua.score("delayed", damaged) > lua.now() + 50'000);
+    }
   }
 }
 

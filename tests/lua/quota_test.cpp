@@ -465,6 +465,59 @@ TEST_CASE("a claim sorts out 64 of the common line at the most, wherever its pag
   CHECK(lua.violations() == "");
 }
 
+TEST_CASE("an entry of the common line that says nothing leaves it") {
+  LuaFixture lua;
+  auto item = LuaFixture::item();
+  item.requirements = "#q";
+  lua.submit(item);
+  lua.text({"ZADD", lua.key("q:ns/lane|*"), "1", "no execution"});
+  auto args = LuaFixture::claim_args(2);
+
+  const auto first = lua.ok<script::Claim>(args);
+  CHECK(first.rows.empty());
+  args.lease = LuaFixture::new_id();
+  args.allowances = first.lacking;
+  CHECK(lua.ok<script::Claim>(args).rows.size() == 1);
+
+  CHECK(lua.members("q:ns/lane|*").empty());
+  CHECK(lua.violations() == "");
+}
+
+TEST_CASE("what a caller can get no allowance for hides nothing for good, in however many lines it waits") {
+  const int refused = GENERATE(70, 150, 400);
+  const bool mixed = GENERATE(false, true);  // With a line that needs no allowance.
+  LuaFixture lua;
+  std::vector<script::Submit::Item> items;
+  std::vector<std::string> refusals;
+  for (int i = 0; i <= refused; ++i) {
+    items.push_back(LuaFixture::item());
+    items.back().requirements = i < refused ? "#q" + std::to_string(i) : "#other";
+    refusals.push_back("0 " + items.back().requirements);
+  }
+  lua.submit(items);
+  if (mixed) {
+    items[0] = LuaFixture::item();
+    items[0].requirements = "+gpu";
+    lua.submit(items[0]);
+  }
+  auto args = LuaFixture::claim_args(1);
+  const auto claim = [&] {
+    args.lease = LuaFixture::new_id();
+    return lua.ok<script::Claim>(args);
+  };
+  for (args.allowances = refusals; !lua.members("q:ns/lane|*").empty();) claim();  // Each goes into a line of its own.
+  args.allowances.clear();  // Of a caller that knows nothing.
+
+  std::set<std::string> told;
+  for (int claims = 0; claims < refused && !told.count("1 #other"); ++claims) {
+    const auto answer = claim();
+    CHECK(answer.lacking.size() <= 12);
+    told.insert(answer.lacking.begin(), answer.lacking.end());
+  }
+
+  CHECK(told.count("1 #other") == 1);
+}
+
 TEST_CASE("an answer that is full ends a claim in the middle of a page of the common line") {
   LuaFixture lua;
   for (int i = 0; i < 6; ++i) {
@@ -508,7 +561,7 @@ TEST_CASE("a claim takes what it has allowances for, however many others wait, a
   for (const auto& row : answer.rows) ++taken[row.requirements];
   CHECK(taken == std::map<std::string, int>{{"#q0", 2}, {"#q" + std::to_string(last), 1}});
   const auto others = static_cast<std::size_t>((lines + 1) / 2 - 1);  // That has one left, and those without allowance.
-  CHECK(answer.lacking.size() == std::min<std::size_t>(10, others));
+  CHECK(answer.lacking.size() == std::min<std::size_t>(10 + 1, others));  // By its want, and of what it has used up.
   for (const auto& word : answer.lacking) {
     const auto text = word.substr(word.find(' ') + 1);
     CHECK(text.find("gpu") == std::string::npos);

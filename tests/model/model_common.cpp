@@ -17,10 +17,14 @@ std::int64_t Model::Claim::lacking_max() const {
   return std::max<std::int64_t>(4, std::min<std::int64_t>({2 * want, want + 8, 64}));
 }
 
+bool Model::Claim::has_place(const std::string& requirements) const {
+  return std::int64_t(lacking.size()) < lacking_max() || offered.count(requirements) != 0;
+}
+
 // The first of a class that is lacking is told, and how many were seen at the end.
 void Model::lacks(Line& line, const std::string& queue, const Claim& claim, const std::string& text,
                   std::int64_t rank) {
-  if (++line.seen[text] > 1 || std::int64_t(claim.lacking.size()) >= claim.lacking_max()) return;
+  if (++line.seen[text] > 1 || !claim.has_place(text)) return;
   handoffs_.erase(route_of(queue, line.name));
   counters_.count("allowance lacking in the common line");
   line.slots[text] = claim.lacking.size();

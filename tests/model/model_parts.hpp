@@ -110,7 +110,7 @@ struct Model::Claim {
   std::string capabilities;  // As idle workers of the same are indexed: joined by commas.
   // How many with just these limits it may still take, and what it found that it may not.
   mutable std::map<std::string, std::int64_t> allowed;
-  std::set<std::string> refused;
+  std::set<std::string> offered, refused;
   mutable std::int64_t unmet = 0;  // Allowances for what waits in common lines, of which none was met yet.
   mutable std::set<std::string> met;
   mutable bool go_on = false;      // There may be more behind what was sorted out.
@@ -120,6 +120,8 @@ struct Model::Claim {
   Claim() = default;
   void read_abilities(Args& args);
   std::int64_t lacking_max() const;
+  // Whether it is told that it has none, or no more, of these.
+  bool has_place(const std::string& requirements) const;
 };
 
 // What a claim takes from one lane: how many, how many it could still take, and the rank of the first of these.

@@ -219,7 +219,7 @@ void Model::take_from(Line& line, const std::string& queue, const Claim& claim, 
 void Model::note_lacking(const Claim& claim, const std::string& queue, const Line& line) {
   if (claim.refused.count(line.requirements) != 0) return;
   auto waiting = in_line(queue, line.name).size();
-  if (std::int64_t(claim.lacking.size()) >= claim.lacking_max() || (waiting == 0 && !line.touched)) return;
+  if (!claim.has_place(line.requirements) || (waiting == 0 && !line.touched)) return;
   handoffs_.erase(route_of(queue, line.name));
   counters_.count("allowance lacking");
   claim.lacking.push_back(std::to_string(std::max<std::size_t>(1, waiting)) + " " + line.requirements);

@@ -217,6 +217,7 @@ void Model::Claim::read_abilities(Args& args) {
     const auto text = allowance.substr(space + 1);
     const auto count = std::stoll(allowance.substr(0, space));
     allowed[text] += count;
+    offered.insert(text);
     if (count == 0) refused.insert(text);
     if (count > 0 && is_common(text)) ++unmet;
   }

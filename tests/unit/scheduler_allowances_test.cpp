@@ -164,7 +164,8 @@ TEST_CASE("a limit that cannot be read is in nobody's way: after such a failure 
   for (const auto& ask : more.at(0).asks) together.insert(ask.limit.name);
   CHECK(together.count("a") + together.count("c") == 2);
   CHECK(together.count("b") == 0);
-  CHECK(only(allowances.calls(later + Allowances::kAskAgain, 16)).limit.name == "b");
+  CHECK(allowances.calls(later + Allowances::kAskAgain, 16).empty());  // Twice in vain.
+  CHECK(only(allowances.calls(later + 2 * Allowances::kAskAgain, 16)).limit.name == "b");
 }
 
 TEST_CASE("where work that was refused an allowance may be in the way, a claim is made to put it aside, once") {
@@ -184,6 +185,30 @@ TEST_CASE("where work that was refused an allowance may be in the way, a claim i
   allowances.claimed(4, {}, {}, waiting(1, "#q"), false);  // Told of it elsewhere, while it is refused still.
   CHECK(allowances.calls(t0, 16).empty());
   CHECK(allowances.ready(t0) == std::vector<Partition>{4});
+}
+
+TEST_CASE("what was refused is told of in turn, each as soon as there is a place, however much it is") {
+  const std::size_t classes = GENERATE(10, 64, 65, 100, 300);
+  auto allowances = make();
+  std::vector<Allowance> waits;
+  for (std::size_t i = 0; i < classes; ++i) waits.emplace_back(10, "#t" + std::to_string(i));
+  allowances.claimed(3, {}, {}, waits, false);
+  for (const auto& call : allowances.calls(t0, 16)) {
+    allowances.answered(call, std::vector<Grant>(call.asks.size(), grant(0)), t0, t0);
+  }
+
+  std::set<std::string> told;
+  std::size_t claims = 0;
+  for (; allowances.ready(t0) == std::vector<Partition>{3} && claims < 100; ++claims) {
+    const auto offered = allowances.offer(3, 16, t0);
+    CHECK(usable(offered) == 0);
+    CHECK(offered.size() <= Allowances::kRefusalsPerClaim);
+    for (const auto& one : offered) told.insert(one.requirements);
+    allowances.claimed(3, offered, {}, {}, false);
+  }
+
+  CHECK(told.size() == classes);
+  CHECK(claims == (classes + Allowances::kRefusalsPerClaim - 1) / Allowances::kRefusalsPerClaim);
 }
 
 TEST_CASE("what ended is used again without a call, and goes back when nothing waits for it") {

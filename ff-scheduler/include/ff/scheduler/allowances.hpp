@@ -68,8 +68,8 @@ struct Grant {
 //
 // A class with several limits asks for them in the order of their names, for the next one once there is something of
 // the one before, and gives back what it cannot use when one refuses: so nobody waits with what another one needs.
-// A partition is asked for more once at a time, with up to kItemsPerCall limits in a call: what comes up meanwhile goes
-// together behind the answer, and if there is none, behind the deadline of the call.
+// A partition is asked for more by one round of calls at a time, each with up to kItemsPerCall limits: what comes up
+// meanwhile goes together behind the answers, and where there is none, behind the deadline of the call.
 //
 // A reservation counts as ours for `ttl` from when the call left that renewed it, less a tenth. Later, what is in use
 // is still reported as held, and counts again, even beyond the limit: work that runs is not stopped because a limit was
@@ -77,10 +77,11 @@ struct Grant {
 class Allowances {
  public:
   static constexpr core::Millis kIdle{200}, kIdleRoomy{5000}, kAskAgain{500}, kBrisk{20};
-  static constexpr std::size_t kClassesPerClaim = 64, kRefusalsPerClaim = 32, kClassesLookedAt = 256;
+  static constexpr std::size_t kClassesPerClaim = 64, kRefusalsPerClaim = 64, kClassesLookedAt = 256;
   static constexpr std::size_t kItemsPerCall = 256, kRecent = 64, kGuessEvery = 32;
   static constexpr std::size_t kParentsMax = 8;  // Of one budget.
   static constexpr std::int64_t kRoundsMax = 4;  // Of starts asked for at once.
+  static constexpr int kAloneMax = 16;
 
   using Reported = std::map<core::LimitName, core::Amounts>;
   using Home = std::function<core::Partition(const core::LimitName&)>;
@@ -104,7 +105,7 @@ class Allowances {
   void begun(const std::string& requirements, const Reported& reported = {});
   void ended(const std::string& requirements, const Reported& reported = {});
   // Partitions to claim from now: there is an allowance for work that waits there; or work was refused one and stands
-  // before what else waits, and the claim puts it aside. Each of the latter is given once.
+  // before what else waits, and the claim puts it aside. Each of the latter is given until an offer has told of it.
   std::vector<core::Partition> ready(core::SteadyTime now);
 
   // ---- reservations
@@ -115,7 +116,8 @@ class Allowances {
   std::vector<AskCall> calls(core::SteadyTime now, std::size_t room, std::size_t freeing = 0);
   void answered(const AskCall& call, const std::vector<Grant>& grants, core::SteadyTime sent_at, core::SteadyTime now);
   // The call failed; whatever it did, the next one says what is held. `damaged`: what is stored of one of its limits
-  // cannot be read; each of them is asked for by itself until it answers, so that it is in nobody's way.
+  // cannot be read; each of them is asked for by itself until it answers, so that it is in nobody's way. Each time that
+  // fails it waits for one kAskAgain more, up to kAloneMax: the damage may be one of all.
   void unanswered(const AskCall& call, core::SteadyTime now, bool damaged = false);
   // There may be room, or the limit has changed.
   void told(const core::LimitName& limit);
@@ -145,7 +147,7 @@ class Allowances {
     bool give_back = false;                    // All that is not in use, with the next call.
     bool roomy = false;                        // Grant::roomy.
     bool refusing = false;                     // The last answer was less than was asked for.
-    bool alone = false;                        // Asked for by a call of its own.
+    int alone = 0;                             // Asked for by a call of its own: how often that has failed.
     bool told = false;                         // While a call is under way: its answer may be older than that.
     std::int64_t keep = -1;                    // Grant::keep: what is held beyond it goes back, and is not used again.
     core::Amounts unit;                        // To be asked for: count units, and starts.
