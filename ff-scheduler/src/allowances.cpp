@@ -105,10 +105,29 @@ std::int64_t Allowances::possible(const Class& of, SteadyTime now) const {
   return count;
 }
 
+bool Allowances::covers(const Amounts& unit, const Amounts& other) {
+  return std::all_of(other.begin(), other.end(),
+                     [&unit](const auto& one) { return amount_of(unit, one.first) >= one.second; });
+}
+
+// What was refused blocks what asks for as much: of a budget, less may fit.
+bool Allowances::blocked(const Limit& limit, const Amounts& unit, SteadyTime now) {
+  return std::any_of(limit.blocks.begin(), limit.blocks.end(),
+                     [&](const Block& block) { return block.until > now && covers(unit, block.unit); });
+}
+
+void Allowances::block(Limit& limit, const Amounts& unit, SteadyTime until, SteadyTime now) {
+  std::erase_if(limit.blocks, [&](const Block& one) {
+    return one.until <= now || (one.until <= until && covers(one.unit, unit));
+  });
+  if (limit.blocks.size() == kBlocksMax) limit.blocks.erase(limit.blocks.begin());
+  limit.blocks.push_back(Block{unit, until});
+}
+
 bool Allowances::refused(const Class& of, SteadyTime now) {
   static const auto cap = core::cap_quota("");  // Refused by its cap, nothing of a lane is in the way of anything.
   return std::any_of(of.shares.begin(), of.shares.end(), [now](const Share& share) {
-    return share.limit->blocked_until > now && !share.limit->name.name.starts_with(cap);
+    return blocked(*share.limit, share.unit, now) && !share.limit->name.name.starts_with(cap);
   });
 }
 
@@ -370,7 +389,7 @@ bool Allowances::request(const Share& share, SteadyTime now, std::int64_t waitin
   const auto count = std::min(waiting, room);
   const auto units = free_units(limit, share.unit, now), starts = free_starts(limit, now);
   const bool some = units > 0 && starts > 0;
-  if (2 * std::min(units, starts) >= count || limit.calling || limit.blocked_until > now) return some;
+  if (2 * std::min(units, starts) >= count || limit.calling || blocked(limit, share.unit, now)) return some;
   if (const auto asked = asking_.find(limit.home); asked != asking_.end() && limit.alone == 0) {
     asked->second.behind.insert(limit.name);
     return some;
@@ -399,7 +418,7 @@ void Allowances::plan(Class& of, SteadyTime now, std::int64_t room) {
   if (waiting == 0 || room == 0) return;
   for (const auto& share : of.shares) {
     const bool none = free_units(*share.limit, share.unit, now) == 0 || free_starts(*share.limit, now) == 0;
-    if (!none || share.limit->blocked_until <= now) continue;
+    if (!none || !blocked(*share.limit, share.unit, now)) continue;
     if (!of.told.empty()) to_advise_.insert(of.requirements);
     return give_back_others(of, *share.limit);
   }
@@ -531,10 +550,10 @@ void Allowances::take_grant(Limit& limit, const Ask& asked, const Grant& grant, 
     }
   }
   limit.refusing = refused;
-  if (asked.grows()) limit.blocked_until = SteadyTime();
+  if (asked.grows()) std::erase_if(limit.blocks, [&](const Block& one) { return covers(asked.unit, one.unit); });
   if (refused || grant.keep >= 0) {  // What it gives back is not asked for at once: others are to have it.
     const auto again = grant.retry_in.count() > 0 ? std::min(grant.retry_in, renew_every_) : renew_every_;
-    limit.blocked_until = now + again;
+    block(limit, grant.keep >= 0 ? Amounts() : asked.unit, now + again, now);
   }
   set_parent(limit, grant.parent);
 }
@@ -584,7 +603,8 @@ void Allowances::unanswered(const AskCall& call, SteadyTime now, bool damaged) {
     limit.calling = limit.told = false;
     if (damaged) limit.alone = std::min(limit.alone + 1, kAloneMax);
     // The server may have more for us than we know, or what we gave back: the next call tells it.
-    limit.renew_at = limit.blocked_until = now + kAskAgain * std::max(1, limit.alone);
+    limit.renew_at = now + kAskAgain * std::max(1, limit.alone);
+    block(limit, Amounts(), limit.renew_at, now);
     touched_.insert(limit.name);
   }
 }
@@ -594,7 +614,7 @@ void Allowances::told(const LimitName& name) {
   if (found == limits_.end()) return;
   auto& limit = found->second;
   limit.told = limit.calling;
-  limit.blocked_until = SteadyTime();
+  limit.blocks.clear();
   limit.roomy = false;
   if (!limit.held.empty()) {
     limit.renew_at = SteadyTime();
@@ -628,7 +648,9 @@ void Allowances::settle(Limit& limit, SteadyTime now) {
     at = limit.renew_at;
     if (idle) at = std::min(at, limit.idle_since + idle_time(limit));
     if (limit.starts > 0) at = std::min(at, limit.starts_until);
-    if (limit.blocked_until > now && wanted(limit)) at = std::min(at, limit.blocked_until);
+    for (const auto& block : limit.blocks) {
+      if (block.until > now && wanted(limit)) at = std::min(at, block.until);
+    }
   }
   if (limit.look != at) {
     looks_.erase({limit.look, limit.name});

@@ -331,6 +331,7 @@ void Complete::encode(const Args& args, Command& command) {
   codec::put(command, args.queues);
   codec::put(command, args.capabilities);
   codec::put(command, args.allowances);
+  codec::put(command, args.elsewhere);
   for (const auto& item : args.items) {
     codec::put(command, item.id);
     codec::put(command, item.lease);
@@ -381,6 +382,7 @@ void Fail::encode(const Args& args, Command& command) {
   codec::put(command, args.failure_class);
   codec::put(command, args.text);
   codec::put(command, args.retry_after_ms);
+  codec::put(command, args.elsewhere);
 }
 
 core::Result<Fail::Ok> Fail::decode(std::vector<Reply>& fields) {
@@ -395,6 +397,7 @@ void Release::encode(const Args& args, Command& command) {
   codec::put(command, args.started);
   codec::put(command, args.delay_ms);
   codec::put(command, args.reason);
+  codec::put(command, args.elsewhere);
   for (const auto& item : args.items) {
     codec::put(command, item.id);
     codec::put(command, item.lease);
@@ -1286,14 +1289,14 @@ constexpr std::array<VerbInfo, 57> kVerbs{{
      "a=id:ulid,lease:ulid,epoch:bytes,percent:int,message:bytes;i=;r=;w=",
      false, 5, 0, kProgressRefusals},
     {"ff1_complete",
-     "a=worker:bytes,next_lease:ulid,lease_ms:int,want:int,queues:names,capabilities:some,allowances:words;i=id:ulid,lease:ulid,epoch:bytes,content_type:bytes,result:bytes;r=outcomes:words,left:int,head:int,check_in_ms:int,lacking:words,columns:columns;w=id:ulid,queue:bytes,kind:bytes,priority:int,attempt:int,epoch:int,created_at:int,ready_at:int,payload:bytes,generation:int?,failures:int?,timeout_ms:int?,deadline_at:int?,requirements:bytes?,policy:bytes?,tags:bytes?,content_type:bytes?,resumption:bytes?",
-     false, 7, 5, {}},
+     "a=worker:bytes,next_lease:ulid,lease_ms:int,want:int,queues:names,capabilities:some,allowances:words,elsewhere:bool;i=id:ulid,lease:ulid,epoch:bytes,content_type:bytes,result:bytes;r=outcomes:words,left:int,head:int,check_in_ms:int,lacking:words,columns:columns;w=id:ulid,queue:bytes,kind:bytes,priority:int,attempt:int,epoch:int,created_at:int,ready_at:int,payload:bytes,generation:int?,failures:int?,timeout_ms:int?,deadline_at:int?,requirements:bytes?,policy:bytes?,tags:bytes?,content_type:bytes?,resumption:bytes?",
+     false, 8, 5, {}},
     {"ff1_fail",
-     "a=id:ulid,lease:ulid,epoch:bytes,class:bytes,text:bytes,retry_after_ms:int;i=;r=outcome:bytes,retry_at:int;w=",
-     false, 6, 0, kFailRefusals},
+     "a=id:ulid,lease:ulid,epoch:bytes,class:bytes,text:bytes,retry_after_ms:int,elsewhere:bool;i=;r=outcome:bytes,retry_at:int;w=",
+     false, 7, 0, kFailRefusals},
     {"ff1_release",
-     "a=started:bool,delay_ms:int,reason:bytes;i=id:ulid,lease:ulid,epoch:bytes;r=outcomes:words;w=",
-     false, 3, 3, {}},
+     "a=started:bool,delay_ms:int,reason:bytes,elsewhere:bool;i=id:ulid,lease:ulid,epoch:bytes;r=outcomes:words;w=",
+     false, 4, 3, {}},
     {"ff1_pass_wake",
      "a=queue:bytes;i=;r=woken:bool;w=",
      false, 1, 0, {}},

@@ -107,6 +107,7 @@ Awaitable<void> Leases::complete(Lease lease, core::Payload result) const {
   script::Complete::Args args;
   args.next_lease = core::Ulid::make().str();
   args.lease_ms = lease.duration.count();
+  args.elsewhere = elsewhere_;
   auto& item = args.items.emplace_back();
   fill(item, lease);
   if (result.content_type != core::kContentTypeDefault) item.content_type = std::move(result.content_type);
@@ -135,6 +136,7 @@ Awaitable<script::Fail::Ok> Leases::fail(Lease lease, Failure failure) const {
   args.failure_class = std::move(failure.failure_class);
   args.text = std::move(failure.text);
   args.retry_after_ms = failure.retry_after.count();
+  args.elsewhere = elsewhere_;
   co_return co_await call_verb<script::Fail>(caller, lease.id.partition(), std::move(args), caller.deadline());
 }
 
@@ -151,6 +153,7 @@ Awaitable<std::string> Leases::release(Lease lease, bool started, Released how) 
   args.started = started;
   args.delay_ms = how.delay.count();
   args.reason = std::move(how.reason);
+  args.elsewhere = elsewhere_;
   fill(args.items.emplace_back(), lease);
   auto answer = co_await call_verb<script::Release>(caller, lease.id.partition(), std::move(args), caller.deadline());
   if (!answer) co_return std::move(answer).error();

@@ -18,11 +18,14 @@ constexpr core::Millis kWeightsEvery{10'000};
 constexpr core::Millis kLookAgain{500};  // After a failed claim; the connection has backed off before that.
 }  // namespace
 
+// A partition's first turn is when its channel is heard: workers that begin with different ones do not walk in step, so
+// that what each shares out (fairness keys, lanes) is not left to the last of them.
 void Worker::Impl::subscribe() {
   const auto& keys = deployment_->keys();
   std::weak_ptr<Impl> weak = shared_from_this();
-  for (std::size_t p = 0; p < keys.partitions(); ++p) {
-    const auto partition = static_cast<core::Partition>(p);
+  const auto first = core::stable_hash(options_.name);
+  for (std::size_t i = 0; i < keys.partitions(); ++i) {
+    const auto partition = static_cast<core::Partition>((first + i) % keys.partitions());
     subscriptions_.push_back(deployment_->connection()->subscribe(
         keys.slot(partition), keys.worker_channel(partition, options_.name),
         [weak, partition](std::string_view, std::string_view message) {
@@ -40,8 +43,8 @@ void Worker::Impl::on_gap(core::Partition partition) {
   schedule_pump();
 }
 
-// "ready <queue>", "limit <id>", "lost <ulid> <epoch>", "cancelled <ulid> <epoch>", "cancelling <ulid> <epoch> <grace
-// ms>".
+// "ready <queue>", "limit <id>", "lost <ulid> <epoch>", "over <ulid> <epoch>" (its end was reported elsewhere),
+// "cancelled <ulid> <epoch>", "cancelling <ulid> <epoch> <grace ms>".
 void Worker::Impl::on_message(core::Partition partition, std::string_view message) {
   const auto word_end = message.find(' ');
   if (word_end == std::string_view::npos || over_) return;

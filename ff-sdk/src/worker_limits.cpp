@@ -203,7 +203,7 @@ asio::awaitable<void> Worker::Impl::ask(Self self, scheduler::AskCall call) {
     const bool few = rows[i].resets_left >= 0 && rows[i].resets_left < static_cast<std::int64_t>(kResetsFew);
     if (few) self->spawn(extend_resets(Caller(self->deployment_, ns, self->options_.call_timeout), limit.name));
     grants.push_back(grant_of(std::move(rows[i])));
-    if (grants.back().too_large) self->warn_too_large(limit);
+    if (grants.back().too_large && limit.kind == core::LimitKind::budget) self->warn_too_large(limit);
   }
   self->allowances_.answered(call, grants, sent_at, steady_clock::now());
 }

@@ -53,8 +53,8 @@ function ff.resets_in_ms(at, l)
 end
 
 -- Counts what was used: first what the holder has reserved of it (`covered`), then what the hard limits have room for.
--- What does not fit is written down beside it. Returns hard when something did not fit, soft from a soft limit on, else
--- ok; and what came out of the reservation.
+-- What does not fit is written down beside it, and takes the room of what is reserved next. Returns hard when something
+-- did not fit, soft from a soft limit on, else ok; and what came out of the reservation.
 function ff.count_usage(at, l, holder, used, covered)
   local h, verdict, taken = ff.holder(at, l, holder), "ok", {}
   if h then
@@ -68,7 +68,8 @@ function ff.count_usage(at, l, holder, used, covered)
     l.freed = freed -- It is used now: there is no more room than before.
   end
   for dimension, amount in pairs(used) do
-    local fits = ff.room(at, l, { [dimension] = 1 }, amount)
+    local unit = { [dimension] = 1 }
+    local fits = math.max(ff.room(at, l, unit, taken[dimension] or 0, true), ff.room(at, l, unit, amount))
     local total = ff.limit_number(at, l, "u." .. dimension) + fits
     ff.put(l, "u." .. dimension, total)
     if fits < amount then

@@ -136,15 +136,16 @@ function ff.count_holders(at, l)
   return count
 end
 
--- How many times `unit` there is room for, `count` at the most. What is not limited has room for what Lua counts
--- exactly.
-function ff.room(at, l, unit, count)
+-- How many times `unit` there is room for, `count` at the most, beside what is reserved and was used, also beyond the
+-- limit (that not for what was reserved before: promised). What is not limited has room for what Lua counts exactly.
+function ff.room(at, l, unit, count, promised)
   for dimension, amount in pairs(unit) do
     if amount > 0 then
       local hard, free = l.f["h." .. dimension], amount_max - ff.limit_number(at, l, "r." .. dimension)
       if hard then
+        local over = promised and 0 or ff.limit_number(at, l, "o." .. dimension)
         free = math.min(free, ff.limit_number(at, l, "h." .. dimension) - ff.limit_number(at, l, "u." .. dimension)
-          - ff.limit_number(at, l, "r." .. dimension))
+          - over - ff.limit_number(at, l, "r." .. dimension))
       end
       count = math.min(count, math.floor(free / amount))
     end
@@ -280,12 +281,12 @@ local function grant(at, l, name, h, item)
   return h
 end
 
--- When to ask again: 0: no need, -1: there is no time for it, the holder is told.
+-- When to ask again: 0: no need, -1: there is no time for it, the holder is told. While there is a pause, its end.
 local function retry_in_ms(at, l, h, item)
-  local refused = (item.count > 0 and h.granted == 0) or (l.f.n and h.starts < item.starts)
-  if not refused then return 0 end
   local paused = ff.paused_ms(at, l)
   if paused > 0 then return paused end
+  local refused = (item.count > 0 and h.granted == 0) or (l.f.n and h.starts < item.starts)
+  if not refused then return 0 end
   if item.count > 0 and h.granted == 0 then return ff.resets_in_ms(at, l) end
   return ff.next_start_ms(at, l)
 end

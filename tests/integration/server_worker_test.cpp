@@ -2,6 +2,7 @@
 #include <catch2/catch_test_macros.hpp>
 #include <csignal>
 #include <future>
+#include <set>
 
 #include "server_process.hpp"
 #include "support/valkey_server.hpp"
@@ -193,6 +194,26 @@ TEST_CASE("quotas hold for workers of HTTP, whichever server hears that an execu
 
   CHECK(text(third, "id") != text(second, "id"));
   CHECK(third.at("attempt").as_int64() == 1);
+}
+
+TEST_CASE("what is reported through another server leaves its place at once") {
+  Lab lab;
+  ServerProcess other(ServerProcess::on(lab.valkey));
+  HttpClient elsewhere(other.port);
+  const auto set = lab.http.ask("PUT", "/v1/quotas/q", R"({"concurrency":1})", "Content-Type: application/json\r\n");
+  REQUIRE(set.status == 200);
+  for (int i = 0; i < 4; ++i) lab.http.submit(R"({"kind":"k","quotas":["q"]})");
+  const char* const ask = R"({"lease_ms":60000})";  // Which nobody waits for here.
+  std::set<std::string> ids;
+
+  for (const char* what : {"complete", "fail", "release", "complete"}) {
+    const auto one = claim_one(lab.http, ask);
+    ids.insert(text(one, "id"));
+    const auto* rest = what == std::string("fail") ? R"(,"failure_class":"invalid","retry_after_ms":0)" : "";
+    CHECK(report(elsewhere, what, text(one, "lease"), rest).status == 200);
+  }
+
+  CHECK(ids.size() >= 2);
 }
 
 TEST_CASE("a lane's cap holds for workers of HTTP over all servers, and what is released leaves its place to others") {

@@ -89,6 +89,21 @@ TEST_CASE("the hard limit is never exceeded: what does not fit is written beside
   CHECK(tokens(lua).used == 100);
 }
 
+TEST_CASE("what was used beyond the hard limit takes the room of what would be reserved next") {
+  LuaFixture lua;
+  lua.ok<script::SetBudget>(budget_args(-1, 10));
+  Holder a(lua, "a"), b(lua, "b");
+  CHECK(a.reserve("budget", "b", "", "tokens=10", 1).granted == 1);
+  CHECK(lua.ok<script::ReportUsage>(usage("1", "tokens=8")).verdict == "hard");  // Not said to be out of that.
+
+  a.keep("budget", "b", "");
+
+  CHECK(b.reserve("budget", "b", "", "tokens=3", 1).granted == 0);
+  CHECK(b.reserve("budget", "b", "", "tokens=2", 2).granted == 1);
+  CHECK(tokens(lua).used == 0);
+  CHECK(tokens(lua).over == 8);
+}
+
 TEST_CASE("the same key counts once and gets the first verdict; a dimension that is not there is refused") {
   LuaFixture lua;
   lua.ok<script::SetBudget>(budget_args(50, 100));
@@ -258,7 +273,7 @@ struct Model {
     for (const auto& [name, amount] : held) sum += amount;
     return sum;
   }
-  std::int64_t room() const { return std::max<std::int64_t>(0, hard - used - reserved()); }
+  std::int64_t room() const { return std::max<std::int64_t>(0, hard - used - over - reserved()); }
   std::int64_t reserve(const std::string& name, std::int64_t hold, std::int64_t unit, std::int64_t count) {
     held[name] = hold;
     const auto granted = unit == 0 ? count : std::min(count, room() / unit);
@@ -266,8 +281,9 @@ struct Model {
     return granted;
   }
   std::string report(const std::string& name, std::int64_t amount, std::int64_t covered) {
-    held[name] -= std::min({amount, covered, held[name]});
-    const auto counted = std::min(amount, room());
+    const auto mine = std::min({amount, covered, held[name]});
+    held[name] -= mine;
+    const auto counted = std::max(mine, std::min(amount, room()));
     used += counted;
     over += amount - counted;
     return counted < amount ? "hard" : "ok";

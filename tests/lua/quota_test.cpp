@@ -248,6 +248,7 @@ TEST_CASE("a paused quota grants nothing, says for how long, and asks holders to
   CHECK(row.starts == 0);
   CHECK(row.keep == 0);
   CHECK((row.retry_in_ms > 4'000 && row.retry_in_ms <= 5'000));
+  CHECK(a.keep_slots(1).retry_in_ms > 4'000);  // Also when nothing is asked for.
   pause.pause_ms = 1'000;
   CHECK(lua.ok<script::PauseQuota>(pause).paused_until == ends);
   pause.pause_ms = 0;

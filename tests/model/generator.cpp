@@ -328,6 +328,7 @@ Generator::Words Generator::claim(const Model& model) {
 Generator::Words Generator::complete(const Model& model) {
   Words words = {pick(workers()), fresh_lease(), number({30, 1000}), number({0, 0, 1, 2}), queues()};
   add_abilities(words);
+  words.push_back(number({0, 0, 1}));
   add_leases(model, words, true);
   return words;
 }
@@ -383,7 +384,7 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
   if (verb == "leave") return {pick(workers()), queues(), rng_.chance(routed_) ? pick(capability_texts()) : ""};
   if (verb == "set_lanes") return set_lanes(model);
   if (verb == "release") {
-    Words words = {number({0, 1}), number({0, 0, 20, 500}), pick(kTexts)};
+    Words words = {number({0, 1}), number({0, 0, 20, 500}), pick(kTexts), number({0, 0, 1})};
     add_leases(model, words, false);
     return words;
   }
@@ -421,7 +422,9 @@ Generator::Words Generator::make(const std::string& verb, const Model& model) {
 Generator::Words Generator::of_lease(const std::string& verb, const Model& model) {
   auto one = lease(model);
   Words words = {one.id, one.lease, one.epoch};
-  if (verb == "fail") words.insert(words.end(), {pick(kClasses), pick(kTexts), number({-1, -1, -1, 0, 40})});
+  if (verb == "fail") {
+    words.insert(words.end(), {pick(kClasses), pick(kTexts), number({-1, -1, -1, 0, 40}), number({0, 0, 1})});
+  }
   if (verb == "progress") words.insert(words.end(), {number({-1, 0, 100}), pick(kTexts)});
   if (verb == "suspend") {
     words.push_back(rng_.chance(0.1) ? pick({conditions().back().text, ""})

@@ -52,12 +52,13 @@ std::string Holder::text() const {
          std::to_string(asked_us) + " " + ff::core::to_wire(amounts) + " " + ff::core::to_wire(want);
 }
 
-std::int64_t Limit::room(const Amounts& unit, std::int64_t count) const {
+std::int64_t Limit::room(const Amounts& unit, std::int64_t count, bool promised) const {
   for (const auto& [name, amount] : unit) {
     auto found = dimensions.find(name);
     if (amount == 0 || found == dimensions.end() || !found->second.hard) continue;
     const auto& have = found->second;
-    auto free = std::max<std::int64_t>(0, *have.hard - have.used.value_or(0) - have.reserved.value_or(0));
+    auto taken = have.used.value_or(0) + have.reserved.value_or(0) + (promised ? 0 : have.over.value_or(0));
+    auto free = std::max<std::int64_t>(0, *have.hard - taken);
     count = std::min(count, free / amount);
   }
   return count;
@@ -269,9 +270,9 @@ Holder Limits::grant(Work& work, const std::string& name, const Item& item) {
 }
 
 std::int64_t Limits::retry_in_ms(Limit& limit, const Holder& holder, const Item& item) const {
+  if (limit.paused_ms(now_.ms) > 0) return limit.paused_ms(now_.ms);
   bool nothing = item.count > 0 && holder.granted == 0;
   if (!nothing && !(limit.rate && holder.starts < item.starts)) return 0;
-  if (limit.paused_ms(now_.ms) > 0) return limit.paused_ms(now_.ms);
   if (!nothing) return next_start_ms(limit);
   return limit.resets ? std::max<std::int64_t>(0, *limit.resets - now_.ms) : -1;
 }
@@ -513,7 +514,8 @@ Limits::Report Limits::count_usage(Work& work, const std::string& holder, const 
   }
   std::string verdict = "ok";
   for (const auto& [dimension, amount] : used) {
-    auto fits = work.limit.room({{dimension, 1}}, amount);
+    const auto fits = std::max(work.limit.room({{dimension, 1}}, of(taken, dimension), true),
+                               work.limit.room({{dimension, 1}}, amount));
     auto& have = work.limit.dimensions.at(dimension);
     *have.used += fits;
     if (fits < amount) {

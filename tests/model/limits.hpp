@@ -56,7 +56,7 @@ struct Limit {
 
   std::int64_t paused_ms(std::int64_t now) const { return std::max<std::int64_t>(0, paused.value_or(0) - now); }
   // How many times `unit` there is room for, `count` at the most.
-  std::int64_t room(const Amounts& unit, std::int64_t count) const;
+  std::int64_t room(const Amounts& unit, std::int64_t count, bool promised = false) const;
 };
 
 class Limits {

@@ -278,6 +278,7 @@ class Model {
   void close_stream(Execution& execution);
   void erase(const std::string& id);
   void remember(Execution& execution, const std::string& event, Entry more);
+  void tell_holder(const Execution& execution, const std::string& why);
   void revoke(Execution& execution, const std::string& why);
   State fail_attempt(Execution& execution, const Failure& failure, std::int64_t& retry_at);
   void crash(Execution& execution);
@@ -285,8 +286,9 @@ class Model {
   std::int64_t check_in(const Claim& claim, std::int64_t room, std::optional<std::int64_t> next, Reply& reply);
   void narrow(std::size_t slot, std::size_t rows, Reply& reply);
   void hand_over(Execution& execution, std::int64_t ready_at, Reply& reply);
-  std::string complete_one(const Lease& lease, const std::string& type, const std::string& result);
-  std::string release_one(const Lease& lease, bool started, std::int64_t delay_ms, const std::string& reason);
+  std::string complete_one(const Lease& lease, const std::string& type, const std::string& result, bool elsewhere);
+  std::string release_one(const Lease& lease, bool started, std::int64_t delay_ms, const std::string& reason,
+                          bool elsewhere);
   Reply ask_to_end(Execution& execution, std::int64_t grace_ms, const std::string& reason);
   std::int64_t do_due(std::int64_t limit, std::map<std::string, std::int64_t>& fired);
   void fire(const std::string& index, Execution& execution);

@@ -307,6 +307,7 @@ Reply Model::complete(Args& args) {
   claim.want = args.integer();
   claim.queues = args.names();
   claim.read_abilities(args);
+  const bool elsewhere = args.flag();
   claim.slot = 2;
   std::vector<std::string> outcomes;
   std::map<std::string, std::pair<Lease, std::string>> batch;
@@ -315,7 +316,7 @@ Reply Model::complete(Args& args) {
     std::string type = args.bytes(), result = args.bytes();
     auto before = batch.find(lease.id);
     if (before == batch.end()) {
-      outcomes.push_back(complete_one(lease, type, result));
+      outcomes.push_back(complete_one(lease, type, result, elsewhere));
       batch[lease.id] = {lease, outcomes.back()};
     } else {
       const auto& first = before->second.first;
@@ -330,7 +331,8 @@ Reply Model::complete(Args& args) {
   return reply;
 }
 
-std::string Model::complete_one(const Lease& lease, const std::string& type, const std::string& result) {
+std::string Model::complete_one(const Lease& lease, const std::string& type, const std::string& result,
+                                bool elsewhere) {
   Execution* execution = nullptr;
   std::string outcome;
   auto standing = fence(lease, execution, outcome);
@@ -342,6 +344,7 @@ std::string Model::complete_one(const Lease& lease, const std::string& type, con
     counters_.count("complete refused");
     return "stale_lease";
   }
+  if (elsewhere) tell_holder(*execution, "over");
   if (execution->cancel_requested) counters_.count("completed within the grace");
   execution->outcome = "completed";
   execution->result_type = type;
@@ -356,6 +359,7 @@ Reply Model::fail(Args& args) {
   failure.cls = args.bytes();
   failure.text = args.bytes();
   failure.retry_after_ms = args.integer();
+  const bool elsewhere = args.flag();
   failure.by_holder = true;
   Execution* execution = nullptr;
   std::string outcome;
@@ -369,6 +373,7 @@ Reply Model::fail(Args& args) {
     counters_.count("fail refused");
     return refused("stale_lease");
   }
+  if (elsewhere) tell_holder(*execution, "over");
   std::int64_t retry_at = 0;
   State to = fail_attempt(*execution, failure, retry_at);
   return commit(), ok(ff::core::is_terminal(to) ? word(to) : "retried", text(retry_at));
@@ -378,13 +383,14 @@ Reply Model::release(Args& args) {
   bool started = args.flag();
   auto delay_ms = args.integer();
   std::string reason = args.bytes();
+  const bool elsewhere = args.flag();
   std::vector<std::string> outcomes;
   std::map<std::string, std::pair<Lease, std::string>> batch;
   while (args.more()) {
     Lease lease(args);
     auto before = batch.find(lease.id);
     if (before == batch.end()) {
-      outcomes.push_back(release_one(lease, started, delay_ms, reason));
+      outcomes.push_back(release_one(lease, started, delay_ms, reason, elsewhere));
       batch[lease.id] = {lease, outcomes.back()};
     } else {
       const auto& first = before->second.first;
@@ -396,7 +402,8 @@ Reply Model::release(Args& args) {
   return ok(joined(outcomes));
 }
 
-std::string Model::release_one(const Lease& lease, bool started, std::int64_t delay_ms, const std::string& reason) {
+std::string Model::release_one(const Lease& lease, bool started, std::int64_t delay_ms, const std::string& reason,
+                               bool elsewhere) {
   Execution* execution = nullptr;
   std::string outcome;
   auto standing = fence(lease, execution, outcome);
@@ -408,6 +415,7 @@ std::string Model::release_one(const Lease& lease, bool started, std::int64_t de
     counters_.count("release refused");
     return "stale_lease";
   }
+  if (elsewhere) tell_holder(*execution, "over");
   if (execution->cancel_requested) {
     execution->outcome = "cancelled";
     finish(*execution, State::cancelled);

@@ -187,6 +187,32 @@ TEST_CASE("where work that was refused an allowance may be in the way, a claim i
   CHECK(allowances.ready(t0) == std::vector<Partition>{4});
 }
 
+TEST_CASE("what is refused much of a budget leaves it to those who need less") {
+  const bool first = GENERATE(true, false);  // By its name, the large one is planned first, or last.
+  const std::string large = first ? "$b?t=40" : "$b?t=70", small = first ? "$b?t=5" : "$b?t=15";
+  auto allowances = make();
+  allowances.claimed(3, {}, {}, {Allowance(6, large), Allowance(4, small)}, false);
+  const auto answer_all = [&](SteadyTime now) {  // There is room for 30.
+    std::vector<std::string> asked;
+    for (auto calls = allowances.calls(now, 16); !calls.empty(); calls = allowances.calls(now, 16)) {
+      const auto ask = only(calls);
+      const auto unit = ask.unit.at("t");
+      asked.push_back(std::to_string(ask.count) + " of " + std::to_string(unit));
+      allowances.answered(calls[0], {grant(std::min(ask.count, 30 / unit))}, now, now);
+      REQUIRE(asked.size() < 5);
+    }
+    return asked;
+  };
+
+  CHECK(answer_all(t0).size() == (first ? 2u : 1u));  // Where some of the small were refused, the large need not ask.
+
+  std::map<std::string, std::size_t> offered;
+  for (const auto& one : allowances.offer(3, 16, t0)) offered[one.requirements] = one.count;
+  CHECK(offered == std::map<std::string, std::size_t>{{large, 0}, {small, first ? 4 : 2}});
+  CHECK(answer_all(t0 + 1s).empty());
+  CHECK(answer_all(t0 + kRenew).size() >= 1);  // Asked again in its time.
+}
+
 TEST_CASE("what was refused is told of in turn, each as soon as there is a place, however much it is") {
   const std::size_t classes = GENERATE(10, 64, 65, 100, 300);
   auto allowances = make();

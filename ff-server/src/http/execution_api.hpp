@@ -120,6 +120,8 @@ class ExecutionApi {
   void audit(const Request& request, std::string_view action, std::string_view object) const;
   Response keys_response() const;
   core::Result<std::shared_ptr<sdk::RemoteWorker>> worker_for(const std::string& key, sdk::WorkerOptions options);
+  // Reports of what another process claimed, unless `lease` was claimed here.
+  sdk::Leases leases_of(const Request& request, const sdk::Lease* lease = nullptr) const;
   void lease_ended(const sdk::Lease& lease);
 
   std::shared_ptr<script::Deployment> deployment_;

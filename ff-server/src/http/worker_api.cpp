@@ -1,4 +1,5 @@
 // ExecutionApi: workers that speak HTTP only. The claims are sdk::RemoteWorker's; a lease is told and reported as text.
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -54,11 +55,6 @@ std::string key_of(const sdk::WorkerOptions& options) {
   return key;
 }
 
-sdk::Leases leases_of(const std::shared_ptr<script::Deployment>& deployment, const core::Deadline& deadline) {
-  const auto left = std::chrono::duration_cast<Millis>(deadline.at - std::chrono::steady_clock::now());
-  return sdk::Leases(deployment, std::max(Millis(1), left));
-}
-
 Response outcome_response(std::string_view outcome) {
   JsonWriter writer;
   return Response(200, writer.begin_object().field("outcome", outcome).end_object().take());
@@ -98,6 +94,13 @@ asio::awaitable<void> ExecutionApi::stop_workers() {
   }
 }
 
+sdk::Leases ExecutionApi::leases_of(const Request& request, const sdk::Lease* lease) const {
+  const auto left = std::chrono::duration_cast<Millis>(request.deadline.at - std::chrono::steady_clock::now());
+  const bool here = lease && std::any_of(workers_.begin(), workers_.end(),
+                                         [lease](const auto& one) { return one.second->holds(*lease); });
+  return sdk::Leases(deployment_, std::max(Millis(1), left), !here);
+}
+
 void ExecutionApi::lease_ended(const sdk::Lease& lease) {
   for (const auto& [key, worker] : workers_) worker->ended(lease);
 }
@@ -127,7 +130,7 @@ asio::awaitable<Response> ExecutionApi::claim_work(Request request) {
 asio::awaitable<Response> ExecutionApi::renew_work(Request request) {
   auto leases = renewal_body_of(request);
   if (!leases) co_return refuse(leases.error(), request.request_id);
-  auto renewals = co_await leases_of(deployment_, request.deadline).renew(*leases);
+  auto renewals = co_await leases_of(request).renew(*leases);
   if (!renewals) co_return refuse(renewals.error(), request.request_id);
   for (std::size_t i = 0; i < leases->size(); ++i) {
     const bool over = renewals->at(i).outcome == sdk::Renewal::Outcome::stale_lease;
@@ -142,7 +145,7 @@ asio::awaitable<Response> ExecutionApi::renew_work(Request request) {
 asio::awaitable<Response> ExecutionApi::complete_work(Request request) {
   auto body = completion_body_of(request);
   if (!body) co_return refuse(body.error(), request.request_id);
-  auto done = co_await leases_of(deployment_, request.deadline).complete(body->lease, std::move(body->result));
+  auto done = co_await leases_of(request, &body->lease).complete(body->lease, std::move(body->result));
   if (done || done.error().code == Code::stale_lease) lease_ended(body->lease);
   if (!done) co_return refuse(done.error(), request.request_id);
   co_return outcome_response("completed");
@@ -151,7 +154,7 @@ asio::awaitable<Response> ExecutionApi::complete_work(Request request) {
 asio::awaitable<Response> ExecutionApi::fail_work(Request request) {
   auto body = failure_body_of(request);
   if (!body) co_return refuse(body.error(), request.request_id);
-  auto failed = co_await leases_of(deployment_, request.deadline).fail(body->lease, std::move(body->failure));
+  auto failed = co_await leases_of(request, &body->lease).fail(body->lease, std::move(body->failure));
   if (failed || failed.error().code == Code::stale_lease) lease_ended(body->lease);
   if (!failed) co_return refuse(failed.error(), request.request_id);
   JsonWriter writer;
@@ -162,7 +165,7 @@ asio::awaitable<Response> ExecutionApi::fail_work(Request request) {
 asio::awaitable<Response> ExecutionApi::release_work(Request request) {
   auto body = release_body_of(request);
   if (!body) co_return refuse(body.error(), request.request_id);
-  const auto leases = leases_of(deployment_, request.deadline);
+  const auto leases = leases_of(request, &body->lease);
   auto released = co_await leases.release(body->lease, body->started, std::move(body->how));
   if (released || released.error().code == Code::stale_lease) lease_ended(body->lease);
   if (!released) co_return refuse(released.error(), request.request_id);
@@ -172,7 +175,7 @@ asio::awaitable<Response> ExecutionApi::release_work(Request request) {
 asio::awaitable<Response> ExecutionApi::progress_work(Request request) {
   auto body = progress_body_of(request);
   if (!body) co_return refuse(body.error(), request.request_id);
-  const auto leases = leases_of(deployment_, request.deadline);
+  const auto leases = leases_of(request);
   auto told =
       co_await leases.progress(body->lease, static_cast<int>(body->percent), std::move(body->message));
   if (!told) co_return refuse(told.error(), request.request_id);

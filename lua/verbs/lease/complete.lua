@@ -10,6 +10,7 @@ ff.verb({
     { "want", "int", "how many to claim, 0: none" },
     { "queues", "names", "to claim from" },
     { "capabilities", "some", "as in claim" }, { "allowances", "words", "as in claim" },
+    { "elsewhere", "bool", "1: it was claimed by another process, which is told that the lease is over" },
   },
   items = {
     { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" },
@@ -25,7 +26,7 @@ ff.verb({
 }, function(at, a)
   if a.want > 0 then ff.check_lease(a.next_lease) end
   local texts = ff.read_cores(at, a.items)
-  local outcomes = ff.each_once(a.items, function(item, i) return complete_one(at, item, texts[i]) end)
+  local outcomes = ff.each_once(a.items, function(item, i) return complete_one(at, a, item, texts[i]) end)
   ff.commit(at)
 
   local reply = { "ok", table.concat(outcomes, ","), 0, -1, 0, "", 0 }
@@ -39,11 +40,12 @@ ff.verb({
   return reply
 end)
 
-complete_one = function(at, item, text)
+complete_one = function(at, a, item, text)
   local core = ff.load(at, item.id, text)
   local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
   if standing == "repeated" and outcome == "completed" then return "completed" end
   if standing ~= "held" then return "stale_lease" end
+  if a.elsewhere then ff.tell_holder(at, item.id, core, "over") end
   if core.m ~= "lean" then
     core.o = "completed"
     if item.content_type ~= "" then core.rt = item.content_type end

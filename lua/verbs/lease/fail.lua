@@ -5,6 +5,7 @@ ff.verb({
     { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" },
     { "class", "bytes", "failure class" }, { "text", "bytes", "for people" },
     { "retry_after_ms", "int", "the handler's own wish, instead of the policy's delay; -1: none" },
+    { "elsewhere", "bool", "1: it was claimed by another process, which is told that the lease is over" },
   },
   ok = {
     { "outcome", "bytes", "retried, failed, or cancelled when a cancel was waiting for this attempt" },
@@ -19,6 +20,7 @@ ff.verb({
     return { "ok", outcome, tonumber(retry_at) }
   end
   if standing ~= "held" then return ff.refused("stale_lease") end
+  if a.elsewhere then ff.tell_holder(at, a.id, core, "over") end
   local to, ms = ff.fail_attempt(at, a.id, core, { class = a.class, text = a.text, retry_after_ms = a.retry_after_ms,
                                                    by_holder = true })
   ff.commit(at)

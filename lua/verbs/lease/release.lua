@@ -9,6 +9,7 @@ ff.verb({
     { "started", "bool", "1: a handler had begun" },
     { "delay_ms", "int", "before started ones are ready again" },
     { "reason", "bytes", "for the history" },
+    { "elsewhere", "bool", "1: it was claimed by another process, which is told that the lease is over" },
   },
   items = { { "id", "ulid", "the execution" }, { "lease", "ulid", "as claimed" }, { "epoch", "bytes", "as claimed" } },
   ok = { { "outcomes", "words", "for each item released, cancelled (a cancel was waiting) or stale_lease" } },
@@ -38,6 +39,7 @@ release_one = function(at, a, item, text)
   local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
   if standing == "repeated" and (outcome == "released" or outcome == "cancelled") then return outcome end
   if standing ~= "held" then return "stale_lease" end
+  if a.elsewhere then ff.tell_holder(at, item.id, core, "over") end
   if core.u then
     core.o = "cancelled"
     ff.finish(at, item.id, core, "cancelled")

@@ -51,6 +51,7 @@ struct Quota {
   std::int64_t rate = 0;                    // Starts in `period`, 1 to a million; 0: any number.
   Millis period{1000};                      // 1 ms to a day.
   // Starts that can be saved up, at least 1: within any time L at most burst + L * rate / period are granted.
+  // A worker begins what was granted within 0.2 s, or returns it.
   std::int64_t burst = 1;
   Quota() = default;
 };

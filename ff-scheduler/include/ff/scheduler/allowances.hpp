@@ -68,6 +68,7 @@ struct Grant {
 //
 // A class with several limits asks for them in the order of their names, for the next one once there is something of
 // the one before, and gives back what it cannot use when one refuses: so nobody waits with what another one needs.
+// What a budget refuses blocks the classes that ask for as much of it, not those that ask for less: these may fit.
 // A partition is asked for more by one round of calls at a time, each with up to kItemsPerCall limits: what comes up
 // meanwhile goes together behind the answers, and where there is none, behind the deadline of the call.
 //
@@ -82,6 +83,7 @@ class Allowances {
   static constexpr std::size_t kParentsMax = 8;  // Of one budget.
   static constexpr std::int64_t kRoundsMax = 4;  // Of starts asked for at once.
   static constexpr int kAloneMax = 16;
+  static constexpr std::size_t kBlocksMax = 16;
 
   using Reported = std::map<core::LimitName, core::Amounts>;
   using Home = std::function<core::Partition(const core::LimitName&)>;
@@ -135,6 +137,10 @@ class Allowances {
 
  private:
   struct Class;
+  struct Block {
+    core::Amounts unit;  // Empty: anything.
+    core::SteadyTime until;
+  };
   struct Limit {
     explicit Limit(core::LimitName n) : name(std::move(n)) {}
     core::LimitName name;
@@ -155,7 +161,7 @@ class Allowances {
     std::int64_t rounds = 1;                   // Of starts at once.
     bool short_of_starts = false;              // The last ask for starts was not granted whole.
     core::SteadyTime asked_starts_at{};
-    core::SteadyTime blocked_until{};          // It has refused.
+    std::vector<Block> blocks;                 // It has refused as much.
     core::SteadyTime valid_until{}, starts_until{};
     core::SteadyTime renew_at = core::SteadyTime::max(), idle_since = core::SteadyTime::max();
     core::SteadyTime look = core::SteadyTime::max();
@@ -186,6 +192,9 @@ class Allowances {
   std::int64_t possible(const Class& of, core::SteadyTime now) const;
   static std::int64_t free_units(const Limit& limit, const core::Amounts& unit, core::SteadyTime now);
   static std::int64_t free_starts(const Limit& limit, core::SteadyTime now);
+  static bool covers(const core::Amounts& unit, const core::Amounts& other);
+  static bool blocked(const Limit& limit, const core::Amounts& unit, core::SteadyTime now);
+  static void block(Limit& limit, const core::Amounts& unit, core::SteadyTime until, core::SteadyTime now);
   static bool refused(const Class& of, core::SteadyTime now);
   static bool wanted(const Limit& limit);
   static bool roomy(const Class& of);

@@ -433,6 +433,7 @@ struct Complete {
     std::vector<std::string> queues;  // to claim from
     std::vector<std::string> capabilities;  // as in claim
     std::vector<std::string> allowances;  // as in claim
+    bool elsewhere = false;  // 1: it was claimed by another process, which is told that the lease is over
     std::vector<Item> items;
     Args() = default;
   };
@@ -462,6 +463,7 @@ struct Fail {
     std::string failure_class;  // failure class
     std::string text;  // for people
     std::int64_t retry_after_ms = 0;  // the handler's own wish, instead of the policy's delay; -1: none
+    bool elsewhere = false;  // 1: it was claimed by another process, which is told that the lease is over
     Args() = default;
   };
   struct Ok {
@@ -489,6 +491,7 @@ struct Release {
     bool started = false;  // 1: a handler had begun
     std::int64_t delay_ms = 0;  // before started ones are ready again
     std::string reason;  // for the history
+    bool elsewhere = false;  // 1: it was claimed by another process, which is told that the lease is over
     std::vector<Item> items;
     Args() = default;
   };

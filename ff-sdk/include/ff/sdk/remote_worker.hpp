@@ -43,12 +43,14 @@ struct Renewal {
 };
 std::string_view to_string(Renewal::Outcome outcome) noexcept;
 
-// Reports by lease; each may be repeated. Errors: stale_lease when the lease is not the current one; those of
-// Deployment::call; of arguments as Task has them. Thread safety: as Client.
+// Reports by lease; each may be repeated. `elsewhere`: what is reported was claimed by another process, which is told
+// when the lease is over; without that it keeps the allowances of the execution until the lease would have expired.
+// Errors: stale_lease when the lease is not the current one; those of Deployment::call; of arguments as Task has them.
+// Thread safety: as Client.
 class Leases {
  public:
-  Leases(std::shared_ptr<script::Deployment> deployment, core::Millis call_timeout)
-      : deployment_(std::move(deployment)), call_timeout_(call_timeout) {}
+  Leases(std::shared_ptr<script::Deployment> deployment, core::Millis call_timeout, bool elsewhere = true)
+      : deployment_(std::move(deployment)), call_timeout_(call_timeout), elsewhere_(elsewhere) {}
   Awaitable<std::vector<Renewal>> renew(std::vector<Lease> leases) const;  // In order; each by its duration.
   Awaitable<void> complete(Lease lease, core::Payload result) const;
   Awaitable<script::Fail::Ok> fail(Lease lease, Failure failure) const;
@@ -59,6 +61,7 @@ class Leases {
  private:
   std::shared_ptr<script::Deployment> deployment_;
   core::Millis call_timeout_;
+  bool elsewhere_;
 };
 
 // Of an execution that was taken. The task is to be read only.
@@ -69,8 +72,8 @@ struct Leased {
 };
 
 // Claims only for those who wait in take(). What was taken counts against quotas and budgets until ended() or until its
-// lease is over; the store is asked when that is not known here, so leases may be renewed and reported through other
-// processes. Thread safety: none; on the connection's executor.
+// lease is over. Leases may be renewed and reported through other processes, which tell this one (see Leases); should
+// that be lost, the store is asked when the lease should be over. Thread safety: none; on the connection's executor.
 class RemoteWorker : public std::enable_shared_from_this<RemoteWorker> {
  public:
   static constexpr core::Millis kIdle{30'000};  // With nobody waiting and nothing taken for so long, run() returns.
@@ -91,6 +94,7 @@ class RemoteWorker : public std::enable_shared_from_this<RemoteWorker> {
                                                           core::Deadline until);
   // Nobody got it: it spends no attempt.
   void give_back(const Lease& lease);
+  bool holds(const Lease& lease) const { return out_.count(lease.str()) > 0; }
   // What the holder did elsewhere. A lease of another RemoteWorker is no mistake.
   void renewed(const Lease& lease);
   void ended(const Lease& lease);
