@@ -113,7 +113,8 @@ std::string cap_quota(std::string_view lane) { return std::string(kCapPrefix).ap
 
 Result<void> validate(const Amounts& amounts, std::string_view field) {
   if (amounts.size() > limits::kDimensionsMax) {
-    return refusal("bad_amounts", field, std::to_string(amounts.size()) + " dimensions", "at most 8");
+    return Error(Code::invalid_argument, "bad_amounts",
+                 std::string(field) + " has " + std::to_string(amounts.size()) + " dimensions, must have at most 8");
   }
   for (const auto& [dimension, amount] : amounts) {
     if (auto good = check_dimension("bad_amounts", field, dimension); !good) return good;
@@ -162,13 +163,18 @@ Result<void> validate(const Quota& quota) {
 Result<void> validate(const Budget& budget) {
   constexpr std::string_view kReason = "bad_budget";
   if (budget.dimensions.empty() || budget.dimensions.size() > limits::kDimensionsMax) {
-    return refusal(kReason, "dimensions", std::to_string(budget.dimensions.size()) + " of them", "1 to 8");
+    return Error(Code::invalid_argument, std::string(kReason),
+                 "dimensions has " + std::to_string(budget.dimensions.size()) + " entries, must have 1 to 8");
   }
   for (const auto& [dimension, limit] : budget.dimensions) {
     if (auto good = check_dimension(kReason, "dimensions", dimension); !good) return good;
     for (const auto& [field, amount] : {std::pair("soft", limit.soft), std::pair("hard", limit.hard)}) {
       if (!amount) continue;
       if (auto good = check_amount(kReason, dimension + "." + field, *amount); !good) return good;
+    }
+    if (limit.soft && limit.hard && *limit.soft > *limit.hard) {
+      return refusal(kReason, dimension + ".soft", std::to_string(*limit.soft),
+                     "at most the hard limit, " + std::to_string(*limit.hard));
     }
   }
   if (budget.zone.empty() || budget.zone.size() > limits::kZoneChars) {

@@ -240,25 +240,25 @@ std::string_view to_string(RetryStrategy strategy) noexcept {
   return "unknown";
 }
 
-Result<RetryStrategy> parse_retry_strategy(std::string_view text) {
+Result<RetryStrategy> parse_retry_strategy(std::string_view text, std::string_view field) {
   for (const RetryStrategy strategy :
        {RetryStrategy::fixed, RetryStrategy::linear, RetryStrategy::exponential,
         RetryStrategy::explicit_delays}) {
     if (to_string(strategy) == text) return strategy;
   }
-  return bad_policy("retry.strategy is " + shown(text) +
-                 ", must be fixed, linear, exponential or explicit");
+  return bad_policy(std::string(field) + " is " + shown(text) +
+                    ", must be fixed, linear, exponential or explicit");
 }
 
 std::string_view to_string(Mode mode) noexcept {
   return mode == Mode::lean ? "lean" : "record";
 }
 
-Result<Mode> parse_mode(std::string_view text) {
+Result<Mode> parse_mode(std::string_view text, std::string_view field) {
   for (const Mode mode : {Mode::record, Mode::lean}) {
     if (to_string(mode) == text) return mode;
   }
-  return bad_policy("mode is " + shown(text) + ", must be record or lean");
+  return bad_policy(std::string(field) + " is " + shown(text) + ", must be record or lean");
 }
 
 Result<void> validate(const Policy& policy) {

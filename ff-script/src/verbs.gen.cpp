@@ -752,6 +752,9 @@ core::Result<Explain::Ok> Explain::decode(std::vector<Reply>& fields) {
   reader.get(ok.lane_state, "lane_state");
   reader.get(ok.now, "now");
   reader.get(ok.concurrency, "concurrency");
+  reader.get(ok.lane_by, "lane_by");
+  reader.get(ok.lane_why, "lane_why");
+  reader.get(ok.lane_since, "lane_since");
   return reader.finish(std::move(ok));
 }
 
@@ -1346,7 +1349,7 @@ constexpr std::array<VerbInfo, 57> kVerbs{{
      "a=queue:bytes;i=;r=state:bytes,version:int,waiting:int,idle:int,started:int;w=requirements:bytes,keys:int,waiting:int,served:bool",
      true, 1, 0, {}},
     {"ff1_explain",
-     "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,reason:bytes,until:int,position:int,started:int,requirements:bytes,fairness_key:bytes,lane_state:bytes,now:int,concurrency:int;w=",
+     "a=namespace:bytes,id:ulid;i=;r=state:bytes,queue:bytes,reason:bytes,until:int,position:int,started:int,requirements:bytes,fairness_key:bytes,lane_state:bytes,now:int,concurrency:int,lane_by:bytes,lane_why:bytes,lane_since:int;w=",
      true, 2, 0, kExplainRefusals},
     {"ff1_open_waitpoints",
      "a=id:ulid,lease:ulid,epoch:bytes;i=label:bytes,names:names,max_signals:int,max_bytes:int,expires_in_ms:int,event:bytes,key:bytes;r=step:int;w=",

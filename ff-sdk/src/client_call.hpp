@@ -11,6 +11,7 @@
 #include <string_view>
 #include <utility>
 
+#include "ff/core/admission.hpp"
 #include "ff/core/ids.hpp"
 #include "ff/core/state.hpp"
 #include "ff/core/time.hpp"
@@ -83,6 +84,9 @@ boost::asio::awaitable<void> for_each_index(boost::asio::any_io_executor executo
 // A quota as it stands; not_found: nobody has defined it.
 struct QuotaDescription;
 boost::asio::awaitable<core::Result<QuotaDescription>> describe_quota(Caller caller, std::string name);
+// When the budget, and the parents it has, will have room again for what is needed of it, if one of them is spent; 0:
+// none is, or it never resets.
+boost::asio::awaitable<core::Result<core::TimestampMs>> spent_until(Caller caller, core::Need need);
 
 core::Error not_found(const core::ExecutionId& id);
 core::Error refused_argument(std::string reason, std::string message);

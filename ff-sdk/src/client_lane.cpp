@@ -184,6 +184,17 @@ bool may_be_the_cap(const script::Explain::Ok& found) {
   return found.reason == "its_turn" || found.reason == "limited";
 }
 
+Awaitable<core::TimestampMs> budgets_spent_until(Caller caller, std::string requirements) {
+  core::TimestampMs until = 0;
+  auto needs = core::needs_of(requirements);
+  for (auto& need : needs) {
+    if (need.limit.kind != core::LimitKind::budget) continue;
+    FF_CO_TRY(spent, co_await spent_until(caller, std::move(need)));
+    until = std::max(until, spent);
+  }
+  co_return until;
+}
+
 Awaitable<Explanation> explain_one(Caller caller, core::ExecutionId id) {
   if (!caller.knows(id)) co_return not_found(id);
   script::Explain::Args args;
@@ -200,6 +211,10 @@ Awaitable<Explanation> explain_one(Caller caller, core::ExecutionId id) {
     FF_CO_TRY(cap, co_await cap_of(caller, std::string(queue.lane())));
     if (is_full(cap) && may_be_the_cap(found)) found.reason = "lane_capped";
     explanation.cap = std::move(cap);
+  }
+  if (found.reason == "limited") {
+    FF_CO_TRY(until, co_await budgets_spent_until(caller, found.requirements));
+    found.until = until;
   }
   const bool moves_on = found.reason == "its_turn" || found.reason == "lane_capped";
   if (moves_on && found.started > 0) {
@@ -220,7 +235,11 @@ std::string Explanation::text() const {
     return line;
   };
   const std::string needs = fields.requirements.empty() ? "" : " (" + fields.requirements + ")";
-  if (fields.reason == "lane_paused") return ready("which is paused: it starts when somebody resumes the lane");
+  if (fields.reason == "lane_paused") {
+    const std::string by = fields.lane_by.empty() ? "" : " by " + fields.lane_by;
+    const std::string why = fields.lane_why.empty() ? "" : " (" + fields.lane_why + ")";
+    return ready("which is paused" + by + why + ": it starts when somebody resumes the lane");
+  }
   if (fields.reason == "no_worker") return ready("and no worker was seen lately that can take it" + needs);
   if (fields.reason == "lane_capped" && fields.concurrency == 0) {
     return ready("whose concurrency cap is 0: it starts when somebody raises it");
@@ -228,6 +247,10 @@ std::string Explanation::text() const {
   if (fields.reason == "lane_capped") {
     return ready(fmt::format("waits for the lane's concurrency cap: {} may run at once, as many do",
                              fields.concurrency));
+  }
+  if (fields.reason == "limited" && fields.until > 0) {
+    const auto seconds = (fields.until - fields.now + 999) / 1000;
+    return ready(fmt::format("waits for its limits{}: its budget is spent and resets in {} s", needs, seconds));
   }
   if (fields.reason == "limited") return ready("waits for its limits" + needs + " and its turn");
   if (fields.reason == "its_turn") return ready("waits for its turn");

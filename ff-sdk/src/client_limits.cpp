@@ -68,9 +68,9 @@ Awaitable<void> pause_quota_of(Caller caller, std::string name, core::Millis pau
   args.name = name;
   args.pause_ms = pause.count();
   const LimitName limit(LimitKind::quota, std::move(name));
-  FF_CO_TRY(done,
-            co_await call_verb<script::PauseQuota>(caller, home(caller, limit), std::move(args), caller.deadline()));
-  static_cast<void>(done);
+  auto done = co_await call_verb<script::PauseQuota>(caller, home(caller, limit), std::move(args), caller.deadline());
+  if (!done && done.error().code == core::Code::not_found) co_return no_limit(limit);
+  if (!done) co_return std::move(done).error();
   co_return core::Result<void>();
 }
 
@@ -151,6 +151,16 @@ core::Result<BudgetDescription> budget_of_reply(const script::DescribeLimit::Ok&
   description.holders = found.holders;
   description.waiting = found.waiting;
   return description;
+}
+
+bool is_spent(const BudgetDescription& budget, const core::Amounts& unit) {
+  return std::any_of(unit.begin(), unit.end(), [&budget](const auto& wanted) {
+    const auto limit = budget.budget.dimensions.find(wanted.first);
+    if (limit == budget.budget.dimensions.end() || !limit->second.hard) return false;
+    const auto hard = *limit->second.hard;
+    const auto& use = budget.use.at(wanted.first);
+    return wanted.second <= hard && use.used + use.over + wanted.second > hard;
+  });
 }
 
 Awaitable<BudgetDescription> describe_budget(Caller caller, LimitName limit) {
@@ -251,11 +261,31 @@ std::string_view to_string(Usage::Verdict verdict) noexcept {
 core::Result<void> validate(const UsageReport& report) {
   const bool plain = std::none_of(report.key.begin(), report.key.end(), [](char c) { return c <= ' ' || c == 0x7f; });
   if (report.key.empty() || report.key.size() > core::limits::kUsageKeyChars || !plain) {
-    return refused_argument("bad_usage_key",
-                            "key is " + core::shown(report.key) + ", must be 1 to 64 bytes without spaces");
+    return refused_argument("bad_usage_key", "key is " + core::shown(report.key) +
+                                                 ", must be 1 to 64 characters of printable ASCII without spaces");
   }
   return core::validate(report.used, "used");
 }
+
+namespace {
+
+// Of a refused report: which of what was used the budget does not count.
+boost::asio::awaitable<core::Error> unknown_dimension(Caller caller, LimitName limit, core::Amounts used) {
+  auto found = co_await look(caller, limit, caller.deadline());
+  std::string counted;
+  if (found) {
+    for (const auto& row : found->rows) {
+      used.erase(row.dimension);
+      counted.append(counted.empty() ? "; it counts " : ", ").append(row.dimension);
+    }
+  }
+  const bool named = found && !used.empty();
+  const std::string first = named ? "used." + used.begin()->first + " is a dimension" : "used has a dimension";
+  const std::string budget = " that the budget " + core::shown(limit.name) + " does not count";
+  co_return refused_argument("unknown_dimension", first + budget + counted);
+}
+
+}  // namespace
 
 Awaitable<Usage> report_usage(Caller caller, std::string budget, UsageReport report) {
   Usage worst;
@@ -282,12 +312,26 @@ Awaitable<Usage> report_usage(Caller caller, std::string budget, UsageReport rep
                                        answer.error().reason == "unknown_dimension");
     if (unlimited && depth > 0) break;
     if (!answer && answer.error().reason == "not_found") co_return no_limit(limit);
+    if (unlimited) co_return co_await unknown_dimension(caller, limit, std::move(report.used));
     if (!answer) co_return std::move(answer).error();
     FF_CO_TRY(usage, usage_of_reply(*answer));
     if (depth == 0 || usage.verdict > worst.verdict) worst = usage;
     budget = answer->parent;
   }
   co_return worst;
+}
+
+Awaitable<core::TimestampMs> spent_until(Caller caller, core::Need need) {
+  std::string name = need.limit.name;
+  core::TimestampMs until = 0;
+  for (std::size_t depth = 0; depth <= kParentsMax && !name.empty(); ++depth) {
+    auto found = co_await describe_budget(caller, LimitName(LimitKind::budget, name));
+    if (!found && found.error().code == core::Code::not_found) break;
+    if (!found) co_return std::move(found).error();
+    if (is_spent(*found, need.unit)) until = std::max(until, found->resets_at);
+    name = found->budget.parent;
+  }
+  co_return until;
 }
 
 boost::asio::awaitable<void> extend_resets(Caller caller, std::string budget) {

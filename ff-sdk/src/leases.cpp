@@ -13,7 +13,8 @@ namespace ff::sdk {
 namespace {
 
 core::Error stale() {
-  return core::Error(core::Code::stale_lease, "stale_lease", "the lease is over: somebody else may have the execution");
+  return core::Error(core::Code::stale_lease, "stale_lease",
+                     "the lease is over: the execution has ended, was cancelled or is somebody else's");
 }
 
 std::optional<std::int64_t> positive(std::string_view text) {

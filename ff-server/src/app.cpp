@@ -371,6 +371,7 @@ Result<void> App::start_serving() {
   http::RouterOptions router_options;
   router_options.callers = callers_of(config_);
   router_options.wrong_tokens = std::move(wrong_tokens);
+  router_options.logger = logger_;
   router_options.body_bytes_max = config_.max_body_bytes;
   router_options.request_timeout = config_.request_timeout;
   router_.emplace(*api_, std::move(router_options));

@@ -6,10 +6,10 @@ function ff.refuses(at, a, item, lane, lean)
     -- Had the first call made it, it might be over and deleted by now.
     if lean or (lane.policy.retention_ms or 60000) < 60000 then return "unknown_outcome", item.id end
   end
-  if lane.draining then return "lane_draining", item.id end
   if lane.home and lane.home ~= ff.partition(at) then
-    return "elsewhere", string.format("%d", lane.home)
+    return "elsewhere", string.format("%d", lane.home) -- Before what the lane refuses: its home may know the key.
   end
+  if lane.draining then return "lane_draining", item.id end
   if not lane.depth then return nil end
   local queue, depths = a.namespace .. "/" .. item.lane, at.depths or {}
   at.depths = depths

@@ -24,12 +24,13 @@ end
 function ff.decode_lane(queue, text)
   local lane = { text = text, step = aging_default_ms, policy = {}, state = "running", lines = {}, line_count = 0,
                  lines_read = 0, sets = {}, fits = {}, fit_count = 0, seen = {}, idle_since = {}, services = {},
-                 counted_since = 0, started = 0, look_turn = 0 }
+                 counted_since = 0, started = 0, look_turn = 0, by = "", why = "", since = 0 }
   if text == "" then return lane end
   local okay, record = pcall(cjson.decode, text)
   local policy = okay and record.policy and (record.policy == "" and {} or cjson.decode(record.policy))
   if not policy then ff.corrupt("a lane's record: " .. text) end
   lane.policy, lane.state, lane.version = policy, record.state, record.version
+  lane.by, lane.why, lane.since = record.by or "", record.why or "", record.since or 0
   lane.paused, lane.draining = record.state == "paused", record.state == "draining"
   lane.depth = record.share
   lane.cap_home = record.cap_home

@@ -206,7 +206,7 @@ TEST_CASE("listing walks through everything once; counts agree") {
 TEST_CASE("a lane is given a concurrency cap, which explains why it waits, and what is wrong with one is named") {
   ServerSetup lab;
   EchoWorker worker(lab.valkey);
-  const auto set = [&](const char* policy) { return lab.http.ask("PUT", "/v1/lanes/default/policy", policy); };
+  const auto set = [&](const char* policy) { return lab.http.put("/v1/lanes/default/policy", policy); };
   CHECK(set(R"({"concurrency":-1})").reason() == "bad_policy");
   CHECK(set(R"({"concurrency":1000000001})").reason() == "bad_policy");
   CHECK(set(R"({"concurrency":1e30})").reason() == "wrong_type");
@@ -237,7 +237,7 @@ TEST_CASE("a lane is given a policy, paused, explained and resumed") {
   ServerSetup lab;
   EchoWorker worker(lab.valkey);
   CHECK(lab.http.get("/v1/lanes").json.at("lanes").as_array().empty());
-  CHECK(lab.http.ask("PUT", "/v1/lanes/default/policy", R"({"weight":3,"depth":64})").status == 200);
+  CHECK(lab.http.put("/v1/lanes/default/policy", R"({"weight":3,"depth":64})").status == 200);
   const auto paused = lab.http.post("/v1/lanes/default/pause", R"({"by":"ops","why":"a look"})");
   CHECK(paused.status == 200);
   CHECK(paused.text("state") == "paused");
@@ -247,7 +247,10 @@ TEST_CASE("a lane is given a policy, paused, explained and resumed") {
   CHECK(lab.http.get(path + "/result?wait_ms=500").text("state") == "ready");
   const auto why = lab.http.get(path + "/explain");
   CHECK(why.text("reason") == "lane_paused");
-  CHECK(why.text("text").find("paused") != std::string::npos);
+  CHECK(why.text("text").find("which is paused by ops (a look): it starts when") != std::string::npos);
+  CHECK(why.text("lane_by") == "ops");
+  CHECK(why.text("lane_why") == "a look");
+  CHECK(why.json.at("lane_since") == paused.json.at("since"));
   const auto lane = lab.http.get("/v1/lanes/default");
   CHECK(lane.json.at("waiting") == 1);
   CHECK(lane.json.at("policy").at("weight") == 3);
@@ -258,8 +261,52 @@ TEST_CASE("a lane is given a policy, paused, explained and resumed") {
   CHECK(lab.http.get(path + "/result?wait_ms=20000").text("state") == "completed");
   CHECK(lab.http.post("/v1/lanes/default/drain", "{}").text("state") == "draining");
   CHECK(lab.http.post("/v1/executions", R"({"kind":"echo"})").reason() == "lane_draining");
-  CHECK(lab.http.ask("PUT", "/v1/lanes/default/policy", R"({"weight":0})").reason() == "bad_policy");
+  CHECK(lab.http.put("/v1/lanes/default/policy", R"({"weight":0})").reason() == "bad_policy");
   CHECK(lab.http.post("/v1/lanes/UPPER/pause", "{}").reason() == "bad_lane");
+}
+
+TEST_CASE("who pauses a lane and why is bounded, said as JSON, and not forgotten when it is said again") {
+  ServerSetup lab;
+  const std::string path = "/v1/lanes/default";
+  const auto paused = lab.http.post(path + "/pause", R"({"by":"ops","why":"a look"})");
+  const auto again = lab.http.post(path + "/pause", "");
+
+  CHECK(again.text("by") == "ops");
+  CHECK(again.text("why") == "a look");
+  CHECK(again.json.at("since") == paused.json.at("since"));
+  CHECK(lab.http.post(path + "/resume", "{}").text("by") == "local");
+  for (const std::string field : {"by", "why"}) {
+    CHECK(lab.http.post(path + "/pause", "{\"" + field + "\":\"" + std::string(513, 'x') + "\"}").reason() ==
+          "bad_reason");
+  }
+  CHECK(lab.http.ask("POST", path + "/pause", R"({"by":"ops"})").reason() == "bad_content_type");
+  CHECK(lab.http.ask("PUT", path + "/policy", "{}").reason() == "bad_content_type");
+  CHECK(lab.http.put(path + "/policy", "").reason() == "bad_json");
+  CHECK(lab.http.get(path).text("state") == "running");
+}
+
+TEST_CASE("a draining lane knows the keys it has seen, spread or strict") {
+  ServerSetup lab;
+  for (const std::string ordering : {"spread", "strict"}) {
+    CHECK(lab.http.put("/v1/lanes/" + ordering + "/policy", R"({"ordering":")" + ordering + "\"}").status == 200);
+    std::vector<std::string> bodies, ids;
+    for (int i = 0; i < 8; ++i) {  // One of them has its key's home where the lane has its own, at the most.
+      bodies.push_back(R"({"kind":"k","lane":")" + ordering + R"(","idempotency_key":")" + ordering +
+                       std::to_string(i) + "\"}");
+      ids.push_back(lab.http.submit(bodies.back()));
+    }
+    CHECK(lab.http.post("/v1/lanes/" + ordering + "/drain", "").status == 200);
+
+    for (std::size_t i = 0; i < bodies.size(); ++i) {
+      const auto again = lab.http.post("/v1/executions", bodies[i]);
+      INFO(ordering << " " << again.raw.body);
+      REQUIRE(again.status == 200);
+      CHECK(again.text("id") == ids[i]);
+      CHECK(again.json.at("duplicate").as_bool());
+    }
+    const auto fresh = lab.http.post("/v1/executions", R"({"kind":"k","lane":")" + ordering + "\"}");
+    CHECK(fresh.reason() == "lane_draining");
+  }
 }
 
 TEST_CASE("a namespace does not see another's executions") {

@@ -54,6 +54,9 @@ class HttpClient {
   HttpAnswer post(const std::string& path, const std::string& json) {
     return ask("POST", path, json, "Content-Type: application/json\r\n");
   }
+  HttpAnswer put(const std::string& path, const std::string& json) {
+    return ask("PUT", path, json, "Content-Type: application/json\r\n");
+  }
   // The id of a new execution.
   std::string submit(const std::string& json);
   void disconnect() { connection_.reset(); }

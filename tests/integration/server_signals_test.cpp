@@ -11,6 +11,7 @@
 #include "ff/core/sha256.hpp"
 #include "ff/core/text.hpp"
 #include "ff/core/token.hpp"
+#include "http/routes.hpp"
 #include "support/seed.hpp"
 #include "support/temp_dir.hpp"
 #include "waiting_lab.hpp"
@@ -322,6 +323,86 @@ TEST_CASE("callers do what their roles and namespaces allow, and signal in their
   REQUIRE(status("submit", "GET", path + "/result?wait_ms=30000").text("state") == "completed");
   CHECK(status("submit", "GET", path + "/result?raw=1").raw.body == "go of signal: ");
   CHECK(server.process.output().find("of-signal") == std::string::npos);
+}
+
+TEST_CASE("each change an operator makes is one line of the audit, with who, what and how, and so is what is refused") {
+  ValkeyServer valkey;
+  TempDir dir;
+  std::ofstream(dir.file("callers")) << "ann submit,operate * " << core::sha256_hex("of-ann") << "\n"
+                                     << "key admin * " << core::sha256_hex("of-key") << "\n";
+  auto flags = ServerProcess::on(valkey);
+  flags.push_back("--api-callers-file=" + dir.file("callers"));
+  ServerProcess server(flags);
+  WaitingWorker worker(valkey);
+  HttpClient http(server.port);
+  const auto ask = [&](const std::string& method, const std::string& path, const std::string& body,
+                       const std::string& who = "ann") {
+    const std::string fields = bearer("of-" + who) + "X-Request-Id: r-1\r\n" + (body.empty() ? "" : kJson);
+    return http.ask(method, path, body, fields);
+  };
+  const auto submit = [&](const std::string& json) {
+    return "/v1/executions/" + ask("POST", "/v1/executions", json).text("id");
+  };
+  const auto waits = submit(R"({"kind":"wait"})"), idle = submit(R"({"kind":"k","lane":"idle"})");
+  REQUIRE(wait_until([&] { return ask("GET", waits + "/waitpoints", "").text("state") == "suspended"; }));
+  struct Act {
+    std::string action, method, path, body, who = "ann";
+  };
+  const std::vector<Act> acts = {
+      {"lane.policy", "PUT", "/v1/lanes/l/policy", R"({"weight":3})"},
+      {"lane.pause", "POST", "/v1/lanes/l/pause", R"({"why":"a look"})"},
+      {"lane.drain", "POST", "/v1/lanes/l/drain", "{}"},
+      {"lane.resume", "POST", "/v1/lanes/l/resume", "{}"},
+      {"quota.set", "PUT", "/v1/quotas/q", R"({"concurrency":5})"},
+      {"quota.pause", "POST", "/v1/quotas/q/pause", R"({"pause_ms":5})"},
+      {"quota.delete", "DELETE", "/v1/quotas/q", ""},
+      {"budget.set", "PUT", "/v1/budgets/b", R"({"dimensions":{"t":{"hard":5}}})"},
+      {"budget.delete", "DELETE", "/v1/budgets/b", ""},
+      {"execution.priority", "POST", idle + "/priority", R"({"priority":7})"},
+      {"execution.cancel", "POST", idle + "/cancel", R"({"reason":"no"})"},
+      {"execution.replay", "POST", idle + "/replay", "{}"},
+      {"token.mint", "POST", waits + "/tokens", R"({"waitpoint":"w"})"},
+      {"execution.resume", "POST", waits + "/resume", "{}"},
+      {"keys.rotate", "POST", "/v1/admin/keys/rotate", R"({"grace_ms":5})", "key"},
+  };
+  const auto lines = [&](const std::string& part) {
+    std::size_t count = 0;
+    const auto output = server.process.output();
+    for (auto at = output.find(part); at != std::string::npos; at = output.find(part, at + 1)) ++count;
+    return count;
+  };
+  std::set<std::string> seen = {"execution.purge", "keys.revoke"};  // Asked for below.
+  for (const auto& act : acts) {
+    INFO(act.action);
+    const int status = ask(act.method, act.path, act.body, act.who).status;
+    CHECK(status / 100 == 2);
+    CHECK(wait_until([&] { return lines("msg=audit action=" + act.action + " ") == 1; }));
+    CHECK(lines(" status=" + std::to_string(status) + " caller=" + act.who + " peer=127.0.0.1 request=r-1\n") > 0);
+    seen.insert(act.action);
+  }
+  const std::string pause = R"(action=quota.pause object=q namespace=default body="{\"pause_ms\":5}" status=200 )";
+  CHECK(lines(pause + "caller=ann") == 1);
+  CHECK(ask("POST", idle + "/cancel", "").status == 200);
+  CHECK(ask("DELETE", idle, "").status == 204);
+  CHECK(wait_until([&] { return lines("msg=audit action=execution.purge object=" + idle.substr(15)) == 1; }));
+  const auto keys = ask("GET", "/v1/admin/keys", "", "key").json.at("keys").as_array();
+  for (const auto& key : keys) {
+    if (key.at("state") == "active") continue;
+    const auto path = "/v1/admin/keys/" + std::string(key.at("kid").as_string());
+    CHECK(ask("POST", path + "/revoke", "", "key").status == 200);
+  }
+  CHECK(wait_until([&] { return lines("msg=audit action=keys.revoke ") > 0; }));
+  CHECK(ask("DELETE", "/v1/quotas/q?namespace=acme", "").status == 404);
+  const std::string refused = R"(action=quota.delete object=q namespace=acme body="" status=404 )";
+  CHECK(wait_until([&] { return lines(refused) == 1; }));
+  for (const auto& route : server::http::routes()) {
+    INFO(route.pattern);
+    const bool operators = (route.roles & (server::kOperate | server::kAdmin)) != 0;
+    const bool changes = route.method != server::http::Method::get && operators;
+    const bool told_elsewhere = route.pattern.ends_with("/usage") || route.pattern.ends_with("/verify");
+    CHECK(route.action.empty() == (!changes || told_elsewhere));
+    CHECK((route.action.empty() || seen.contains(std::string(route.action))));
+  }
 }
 
 TEST_CASE("signals sent again and again, by several senders over two servers, count once each") {

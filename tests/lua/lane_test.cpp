@@ -118,6 +118,26 @@ TEST_CASE("a strict lane lives in one partition, and another one says which") {
   CHECK(row.id == std::to_string(lua.home() + 1));
 }
 
+TEST_CASE("a draining strict lane is asked at its home, which may know the key") {
+  LuaFixture lua;
+  Lane lane(lua);
+  core::LanePolicy policy;
+  policy.strict = true;
+  lane.policy(policy);
+  auto known = LuaFixture::item();
+  known.idempotency_key = "k";
+  known.idempotency_ttl_ms = 60'000;
+  lua.submit(known);
+  lane.state("draining");
+  auto again = known;
+  again.id = LuaFixture::new_id();
+  CHECK(outcome(lua, again) == "duplicate");
+
+  lane.policy(policy, lua.home() + 1);
+
+  CHECK(outcome(lua, LuaFixture::item()) == "elsewhere");
+}
+
 TEST_CASE("strict order is exact: priority, then time") {
   LuaFixture lua;
   Lane lane(lua);
@@ -259,6 +279,37 @@ TEST_CASE("an older record never replaces a newer one, and a repeated change is 
   CHECK(lane.tell(running, running.version) == running.version);
 }
 
+TEST_CASE("a state said again keeps its time, and without a reason who said it first and why") {
+  LuaFixture lua;
+  Lane lane(lua);
+  script::ChangeLane::Args args;
+  args.queue = "ns/lane";
+  const auto said = [&](const char* state, const char* by, const char* why) {
+    args.state = state;
+    args.by = by;
+    args.why = why;
+    lane.change(args);
+    script::Lanes::Args all;
+    all.ns = "ns";
+    return lane.at_root<script::Lanes>(all).rows.at(0);
+  };
+  const auto first = said("paused", "ann", "a look");
+
+  while (lua.now() <= first.since) continue;
+  const auto again = said("paused", "bob", "");
+  const auto anew = said("paused", "bob", "two looks");
+  const auto running = said("running", "bob", "");
+
+  CHECK(again.by == "ann");
+  CHECK(again.why == "a look");
+  CHECK(again.since == first.since);
+  CHECK(anew.by == "bob");
+  CHECK(anew.why == "two looks");
+  CHECK(anew.since == first.since);
+  CHECK(running.why == "");
+  CHECK(running.since > first.since);
+}
+
 TEST_CASE("a change is refused with a policy or a state that the library does not know") {
   LuaFixture lua;
   Lane lane(lua);
@@ -324,6 +375,9 @@ TEST_CASE("explain names what a ready execution waits for") {
   lane.state("paused");
   CHECK(explain(plain).reason == "lane_paused");
   CHECK(explain(plain).lane_state == "paused");
+  CHECK(explain(plain).lane_by == "ops");
+  CHECK(explain(plain).lane_why == "because");
+  CHECK(explain(plain).lane_since > 0);
   lane.state("running");
   auto later = LuaFixture::item();
   later.delay_ms = 60'000;

@@ -92,11 +92,11 @@ std::string Model::lane_refuses(const Execution& item, bool again, bool keyed,
   const auto& kept = lane_now.policy.execution.retention;
   bool short_lived = item.lean || (kept && kept->count() < kRetentionResent);
   if (again && !keyed && short_lived) return "unknown_outcome";
-  if (lane_now.state == LaneState::draining) return "lane_draining";
   if (lane_now.home && *lane_now.home != 0) {
     where = std::to_string(*lane_now.home);
     return "elsewhere";
   }
+  if (lane_now.state == LaneState::draining) return "lane_draining";
   if (!lane_now.depth) return {};
   auto waiting = std::int64_t(in_queue(queue).size() + in_lines(queue).size());
   auto depth = ++depths.emplace(queue, waiting).first->second;

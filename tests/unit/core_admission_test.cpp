@@ -69,6 +69,10 @@ TEST_CASE("a budget out of range is refused") {
   CHECK(validate(budget));
   budget.dimensions["tokens"].soft = -5;
   CHECK(reason(validate(budget)) == "bad_budget");
+  budget.dimensions["tokens"].soft = 5;
+  CHECK(validate(budget));
+  budget.dimensions["tokens"].soft = 6;
+  CHECK(validate(budget).error().message == "tokens.soft is 6, must be at most the hard limit, 5");
   budget.dimensions["tokens"].soft.reset();
   budget.zone = "";
   CHECK(reason(validate(budget)) == "bad_budget");

@@ -196,7 +196,7 @@ TEST_CASE("every wrong field is named with its path") {
       {R"({"kind":"k","policy":{"retries":1}})", "unknown_field", "policy.retries is not a field here"},
       {R"({"kind":"k","policy":{"retry":[]}})", "wrong_type", "policy.retry is an array"},
       {R"({"kind":"k","policy":{"retry":{"max":1}}})", "unknown_field", "policy.retry.max is not"},
-      {R"({"kind":"k","policy":{"retry":{"strategy":"random"}}})", "bad_policy", "policy.retry.strategy: "},
+      {R"({"kind":"k","policy":{"retry":{"strategy":"random"}}})", "bad_policy", "policy.retry.strategy is \"random\""},
       {R"({"kind":"k","policy":{"retry":{"strategy":1}}})", "wrong_type", "policy.retry.strategy"},
       {R"({"kind":"k","policy":{"retry":{"delay_ms":"1"}}})", "wrong_type", "policy.retry.delay_ms"},
       {R"({"kind":"k","policy":{"retry":{"factor":"2"}}})", "wrong_type",
@@ -215,7 +215,7 @@ TEST_CASE("every wrong field is named with its path") {
       {R"({"kind":"k","policy":{"crash":{"delay":3}}})", "unknown_field", "policy.crash.delay"},
       {R"({"kind":"k","policy":{"attempt_timeout_ms":true}})", "wrong_type", "policy.attempt_timeout_ms"},
       {R"({"kind":"k","policy":{"retention_ms":"1d"}})", "wrong_type", "policy.retention_ms"},
-      {R"({"kind":"k","policy":{"mode":"fat"}})", "bad_policy", "policy.mode: "},
+      {R"({"kind":"k","policy":{"mode":"fat"}})", "bad_policy", "policy.mode is \"fat\", must be record or lean"},
   };
   for (const Wrong& wrong : all) check_wrong(wrong);
 }
@@ -258,6 +258,7 @@ TEST_CASE("every field of a submission arrives") {
 }
 
 TEST_CASE("every field of a lane's policy arrives, and an unknown one is named") {
+  const auto lane_policy_of_json = [](const char* text) { return lane_policy_of(parse_json(text)->get_object()); };
   const auto policy = lane_policy_of_json(R"({"retry":{"max_attempts":2},"mode":"lean","weight":3,"depth":10,
     "concurrency":4,"aging_ms":0,"ordering":"strict"})");
   REQUIRE(policy);
@@ -266,7 +267,10 @@ TEST_CASE("every field of a lane's policy arrives, and an unknown one is named")
         R"("ordering":"strict"})");
   CHECK(ff::core::to_wire(*lane_policy_of_json(R"({"ordering":"spread"})")).empty());
   CHECK(lane_policy_of_json(R"({"order":"strict"})").error().reason == "unknown_field");
-  CHECK(lane_policy_of_json(R"({"ordering":"random"})").error().reason == "bad_policy");
+  CHECK(lane_policy_of_json(R"({"ordering":"random"})").error().to_string() ==
+        R"(invalid_argument/bad_policy: ordering is "random", must be strict or spread)");
+  CHECK(lane_policy_of_json(R"({"retry":{"strategy":"x"}})").error().message ==
+        R"(retry.strategy is "x", must be fixed, linear, exponential or explicit)");
   CHECK(lane_policy_of_json(R"({"weight":"3"})").error().reason == "wrong_type");
   const auto text = lane_policy_of_json(R"({"concurrency":"3"})").error();
   CHECK(text.reason == "wrong_type");

@@ -117,4 +117,6 @@ TEST_CASE("a worker's name leaves room for the part that makes it unique") {
   CHECK(worker_of(request));
   request.captures[0] += "w";
   CHECK(reason(worker_of(request)) == "bad_worker");
+  request.captures[0] = "a b";
+  CHECK(worker_of(request).error().message.starts_with("worker is \"a b\", must be 1 to 50 letters, digits"));
 }

@@ -25,18 +25,6 @@ Millis left(const core::Deadline& deadline) {
   return std::max(Millis(1), std::chrono::duration_cast<Millis>(deadline.at - now));
 }
 
-Result<std::int64_t> integer_query(const Request& request, std::string_view name, std::int64_t fallback,
-                                   std::int64_t min, std::int64_t max) {
-  const std::string* text = request.query(name);
-  if (text == nullptr) return fallback;
-  FF_TRY(number, integer_of_text(name, *text));
-  if (number < min || number > max) {
-    return bad("bad_" + std::string(name), std::string(name) + " is " + std::to_string(number) + ", allowed are " +
-                                               std::to_string(min) + " to " + std::to_string(max));
-  }
-  return number;
-}
-
 // The key of the header, unless the document has the same one.
 Result<void> apply_key_header(const Request& request, sdk::Submission& submission) {
   const std::string* key = request.header("idempotency-key");
@@ -156,14 +144,6 @@ Result<std::string> namespace_of(const Request& request) {
 Result<sdk::Client> ExecutionApi::client_for(const Request& request) const {
   FF_TRY(ns, namespace_of(request));
   return sdk::Client(deployment_, std::move(ns), left(request.deadline));
-}
-
-void ExecutionApi::audit(const Request& request, std::string_view action, std::string_view object) const {
-  options_.logger->info("audit", {{"action", action},
-                                  {"object", object},
-                                  {"caller", request.caller},
-                                  {"peer", request.peer},
-                                  {"request", request.request_id}});
 }
 
 asio::awaitable<Response> ExecutionApi::submit(Request request) {

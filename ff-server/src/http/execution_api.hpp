@@ -39,7 +39,7 @@ struct ApiOptions {
   core::Millis rotation_grace{24 * 3600 * 1000};
   std::shared_ptr<WrongTokens> wrong_tokens = std::make_shared<WrongTokens>();  // Shared with the router.
   std::function<void(core::TokenFault)> token_refused;  // Told of each waitpoint token that is refused. Unset: nobody.
-  std::shared_ptr<core::Logger> logger = std::make_shared<core::NullLogger>();  // Operators' actions, as "audit".
+  std::shared_ptr<core::Logger> logger = std::make_shared<core::NullLogger>();  // For what is claimed for workers.
   ApiOptions() = default;
 };
 
@@ -117,7 +117,6 @@ class ExecutionApi {
  private:
   boost::asio::awaitable<Response> set_lane_state(Request request, core::LaneState state);
   core::Result<sdk::Client> client_for(const Request& request) const;
-  void audit(const Request& request, std::string_view action, std::string_view object) const;
   Response keys_response() const;
   core::Result<std::shared_ptr<sdk::RemoteWorker>> worker_for(const std::string& key, sdk::WorkerOptions options);
   // Reports of what another process claimed, unless `lease` was claimed here.

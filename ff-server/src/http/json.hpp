@@ -58,4 +58,16 @@ class ObjectReader {
   std::vector<std::string_view> taken_;
 };
 
+// A word of an enumeration: parse(word, field) knows which there are, and names the field.
+template <class T, class Value>
+void read_word(ObjectReader& reader, std::string_view name,
+               core::Result<T> (*parse)(std::string_view, std::string_view), Value& value) {
+  if (!reader.has(name)) return;
+  std::string word;
+  reader.text(name, word);
+  auto parsed = parse(word, reader.path_of(name));
+  if (parsed) value = *parsed;
+  else reader.complain(std::move(parsed).error());
+}
+
 }  // namespace ff::server::http

@@ -4,6 +4,7 @@
 #include "http/execution_json.hpp"
 #include "http/json.hpp"
 #include "http/json_writer.hpp"
+#include "http/request_body.hpp"
 #include "http/submission_json.hpp"
 
 namespace ff::server::http {
@@ -19,16 +20,16 @@ struct Reason {
 };
 
 Result<Reason> reason_of(const Request& request) {
+  FF_TRY(root, small_object(request));
   Reason reason;
-  if (request.body.empty()) return reason;
-  FF_TRY(root, parse_json(request.body));
-  if (!root.is_object()) return Error(core::Code::invalid_argument, "wrong_type", "the document must be an object");
   std::optional<Error> error;
   ObjectReader reader(root.get_object(), "", error);
   reader.text("by", reason.by);
   reader.text("why", reason.why);
   reader.finish();
   if (error) return std::move(*error);
+  // Whoever has shown who he is cannot be another.
+  if (request.caller_shown || reason.by.empty()) reason.by = request.caller;
   return reason;
 }
 
@@ -78,7 +79,8 @@ std::string explanation_json(const core::ExecutionId& id, const sdk::Explanation
   writer.field("position", fields.position).field("expected_in_ms", explanation.expected.count());
   writer.field("requirements", fields.requirements).field("fairness_key", fields.fairness_key);
   write_cap(writer, explanation.cap);
-  return writer.field("lane_state", fields.lane_state).field("now", fields.now).end_object().take();
+  writer.field("lane_state", fields.lane_state).field("lane_by", fields.lane_by).field("lane_why", fields.lane_why);
+  return writer.field("lane_since", fields.lane_since).field("now", fields.now).end_object().take();
 }
 
 }  // namespace
@@ -102,11 +104,12 @@ asio::awaitable<Response> ExecutionApi::lane(Request request) {
 asio::awaitable<Response> ExecutionApi::set_lane_policy(Request request) {
   auto client = client_for(request);
   if (!client) co_return refuse(client.error(), request.request_id);
-  auto policy = lane_policy_of_json(request.body);
+  auto body = json_object(request);
+  if (!body) co_return refuse(body.error(), request.request_id);
+  auto policy = lane_policy_of(body->get_object());
   if (!policy) co_return refuse(policy.error(), request.request_id);
   auto set = co_await client->set_lane_policy(request.captures.at(0), std::move(*policy));
   if (!set) co_return refuse(set.error(), request.request_id);
-  audit(request, "lane.policy", request.captures.at(0));
   co_return co_await lane(std::move(request));
 }
 
@@ -127,11 +130,8 @@ asio::awaitable<Response> ExecutionApi::set_lane_state(Request request, core::La
   if (!client) co_return refuse(client.error(), request.request_id);
   auto reason = reason_of(request);
   if (!reason) co_return refuse(reason.error(), request.request_id);
-  // Whoever has shown who he is cannot be another.
-  auto by = request.caller.empty() ? reason->by : request.caller;
-  auto set = co_await client->set_lane_state(request.captures.at(0), state, std::move(by), reason->why);
+  auto set = co_await client->set_lane_state(request.captures.at(0), state, reason->by, reason->why);
   if (!set) co_return refuse(set.error(), request.request_id);
-  audit(request, "lane." + std::string(core::to_string(state)), request.captures.at(0));
   co_return co_await lane(std::move(request));
 }
 

@@ -1,5 +1,5 @@
 // ExecutionApi: quotas and budgets.
-#include "ff/core/text.hpp"
+#include "ff/core/limits.hpp"
 #include "http/error_map.hpp"
 #include "http/execution_api.hpp"
 #include "http/json.hpp"
@@ -25,7 +25,7 @@ void read_optional(ObjectReader& reader, std::string_view name, std::optional<st
 }
 
 Result<core::Quota> quota_body_of(const Request& request) {
-  FF_TRY(root, small_object(request));
+  FF_TRY(root, json_object(request));
   std::optional<Error> error;
   ObjectReader reader(root.get_object(), "", error);
   core::Quota quota;
@@ -60,19 +60,8 @@ void read_dimensions(ObjectReader& reader, std::optional<Error>& error, core::Bu
   }
 }
 
-template <class T>
-void read_word(ObjectReader& reader, std::string_view name, Result<T> (*parse)(std::string_view, std::string_view),
-               T& value) {
-  if (!reader.has(name)) return;
-  std::string word;
-  reader.text(name, word);
-  auto parsed = parse(word, reader.path_of(name));
-  if (parsed) value = *parsed;
-  else reader.complain(std::move(parsed).error());
-}
-
 Result<core::Budget> budget_body_of(const Request& request) {
-  FF_TRY(root, small_object(request));
+  FF_TRY(root, json_object(request));
   std::optional<Error> error;
   ObjectReader reader(root.get_object(), "", error);
   core::Budget budget;
@@ -169,15 +158,11 @@ Response names_response(const std::vector<std::string>& names) {
 }
 
 asio::awaitable<Response> list(sdk::Client client, LimitKind kind, Request request) {
-  std::int64_t limit = kNamesOfPage;
-  if (const std::string* text = request.query("limit"); text != nullptr) {
-    auto number = integer_of_text("limit", *text);
-    if (!number) co_return refuse(number.error(), request.request_id);
-    limit = std::max<std::int64_t>(0, *number);
-  }
+  auto limit = integer_query(request, "limit", kNamesOfPage, 1, static_cast<std::int64_t>(core::limits::kListPage));
+  if (!limit) co_return refuse(limit.error(), request.request_id);
   std::string after;
   if (const std::string* text = request.query("after"); text != nullptr) after = *text;
-  auto names = co_await client.list_limits(kind, std::move(after), static_cast<std::size_t>(limit));
+  auto names = co_await client.list_limits(kind, std::move(after), static_cast<std::size_t>(*limit));
   if (!names) co_return refuse(names.error(), request.request_id);
   co_return names_response(*names);
 }

@@ -35,6 +35,7 @@ struct Request {
   std::string request_id;             // The client's, or one of ours.
   std::string peer;                   // Address of the client, for logs.
   std::string caller;                 // Who asks, by his credential; empty: nobody in particular.
+  bool caller_shown = false;          // The caller has a credential: he is not just whoever reaches this address.
   core::Deadline deadline;            // When the answer must have been made.
   std::vector<std::string> captures;  // Values of the {…} of the route, in order.
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "http/json.hpp"
+#include "http/submission_json.hpp"
 
 namespace ff::server::http {
 
@@ -31,15 +32,30 @@ std::optional<std::string_view> bearer_token(const Request& request) {
   return text;
 }
 
-core::Result<boost::json::value> small_object(const Request& request) {
-  if (request.body.empty()) return boost::json::value(boost::json::object());
-  if (body_kind(request) != BodyKind::json) {
+core::Result<boost::json::value> json_object(const Request& request) {
+  if (!request.body.empty() && body_kind(request) != BodyKind::json) {
     return Error(Code::invalid_argument, "bad_content_type", "the body must be application/json");
   }
   FF_TRY(root, parse_json(request.body));
   if (root.is_object()) return root;
   return Error(Code::invalid_argument, "wrong_type",
                "the document is " + std::string(kind_name(root)) + ", must be an object");
+}
+
+core::Result<boost::json::value> small_object(const Request& request) {
+  if (request.body.empty()) return boost::json::value(boost::json::object());
+  return json_object(request);
+}
+
+core::Result<std::int64_t> integer_query(const Request& request, std::string_view name, std::int64_t fallback,
+                                         std::int64_t min, std::int64_t max) {
+  const std::string* text = request.query(name);
+  if (text == nullptr) return fallback;
+  FF_TRY(number, integer_of_text(name, *text));
+  if (number >= min && number <= max) return number;
+  return Error(Code::invalid_argument, "bad_" + std::string(name),
+               std::string(name) + " is " + *text + ", allowed are " + std::to_string(min) + " to " +
+                   std::to_string(max));
 }
 
 core::Result<core::ExecutionId> id_of(const Request& request) {

@@ -11,6 +11,7 @@
 namespace ff::server::http {
 namespace {
 
+namespace asio = boost::asio;
 using core::Code;
 using core::Error;
 using Api = ExecutionApi;
@@ -30,43 +31,44 @@ constexpr std::array kRoutes = {
     Route{Method::post, "/v1/executions/batch", &Api::submit_batch, kMany, "", kSubmit},
     Route{Method::get, "/v1/executions", &Api::list, kNoBody, "state lane cursor limit", kLook},
     Route{Method::get, "/v1/executions/{id}", &Api::describe, kNoBody, "", kLook},
-    Route{Method::delete_, "/v1/executions/{id}", &Api::purge, kNoBody, "", kOperate},
+    Route{Method::delete_, "/v1/executions/{id}", &Api::purge, kNoBody, "", kOperate, "execution.purge"},
     Route{Method::get, "/v1/executions/{id}/result", &Api::result, kNoBody, "wait_ms raw generation", kLook},
     Route{Method::get, "/v1/executions/{id}/payload", &Api::payload, kNoBody, "raw", kLook},
-    Route{Method::post, "/v1/executions/{id}/cancel", &Api::cancel, kSmall, "", kSubmit | kOperate},
-    Route{Method::post, "/v1/executions/{id}/replay", &Api::replay, kSmall, "", kOperate},
-    Route{Method::post, "/v1/executions/{id}/priority", &Api::change_priority, kSmall, "", kOperate},
-    Route{Method::post, "/v1/executions/{id}/signals", &Api::signal, kSignalBody, "", kSignal, true},
+    Route{Method::post, "/v1/executions/{id}/cancel", &Api::cancel, kSmall, "", kSubmit | kOperate, "execution.cancel"},
+    Route{Method::post, "/v1/executions/{id}/replay", &Api::replay, kSmall, "", kOperate, "execution.replay"},
+    Route{Method::post, "/v1/executions/{id}/priority", &Api::change_priority, kSmall, "",
+          kOperate, "execution.priority"},
+    Route{Method::post, "/v1/executions/{id}/signals", &Api::signal, kSignalBody, "", kSignal, "", true},
     Route{Method::post, "/v1/executions/{id}/waitpoints/{waitpoint}/signals", &Api::signal, kSignalBody, "", kSignal,
-          true},
+          "", true},
     Route{Method::get, "/v1/executions/{id}/waitpoints", &Api::waitpoints, kNoBody, "", kLook | kSignal},
-    Route{Method::post, "/v1/executions/{id}/resume", &Api::resume, kSmall, "", kOperate},
-    Route{Method::post, "/v1/executions/{id}/tokens", &Api::mint_token, kSmall, "", kOperate},
+    Route{Method::post, "/v1/executions/{id}/resume", &Api::resume, kSmall, "", kOperate, "execution.resume"},
+    Route{Method::post, "/v1/executions/{id}/tokens", &Api::mint_token, kSmall, "", kOperate, "token.mint"},
     Route{Method::post, "/v1/tokens/verify", &Api::verify_token, kSmall, "", kOperate},
     Route{Method::post, "/v1/events", &Api::publish_event, kSignalBody, "", kSignal},
     Route{Method::post, "/v1/broadcasts", &Api::broadcast, kSignalBody, "", kSignal},
     Route{Method::get, "/v1/admin/keys", &Api::list_keys, kNoBody, "", kAdmin},
-    Route{Method::post, "/v1/admin/keys/rotate", &Api::rotate_keys, kSmall, "", kAdmin},
-    Route{Method::post, "/v1/admin/keys/{kid}/revoke", &Api::revoke_key, kSmall, "", kAdmin},
+    Route{Method::post, "/v1/admin/keys/rotate", &Api::rotate_keys, kSmall, "", kAdmin, "keys.rotate"},
+    Route{Method::post, "/v1/admin/keys/{kid}/revoke", &Api::revoke_key, kSmall, "", kAdmin, "keys.revoke"},
     Route{Method::get, "/v1/executions/{id}/frames", &Api::frames, kNoBody, "cursor limit", kLook},
     Route{Method::get, "/v1/executions/{id}/stream", &Api::stream, kNoBody, "cursor", kLook},
     Route{Method::get, "/v1/events", &Api::events, kNoBody, "lane state id cursor", kLook},
     Route{Method::get, "/v1/executions/{id}/explain", &Api::explain, kNoBody, "", kLook},
     Route{Method::get, "/v1/lanes", &Api::lanes, kNoBody, "", kLook},
     Route{Method::get, "/v1/lanes/{lane}", &Api::lane, kNoBody, "", kLook},
-    Route{Method::put, "/v1/lanes/{lane}/policy", &Api::set_lane_policy, kSmall, "", kOperate},
-    Route{Method::post, "/v1/lanes/{lane}/pause", &Api::pause_lane, kSmall, "", kOperate},
-    Route{Method::post, "/v1/lanes/{lane}/resume", &Api::resume_lane, kSmall, "", kOperate},
-    Route{Method::post, "/v1/lanes/{lane}/drain", &Api::drain_lane, kSmall, "", kOperate},
+    Route{Method::put, "/v1/lanes/{lane}/policy", &Api::set_lane_policy, kSmall, "", kOperate, "lane.policy"},
+    Route{Method::post, "/v1/lanes/{lane}/pause", &Api::pause_lane, kSmall, "", kOperate, "lane.pause"},
+    Route{Method::post, "/v1/lanes/{lane}/resume", &Api::resume_lane, kSmall, "", kOperate, "lane.resume"},
+    Route{Method::post, "/v1/lanes/{lane}/drain", &Api::drain_lane, kSmall, "", kOperate, "lane.drain"},
     Route{Method::get, "/v1/quotas", &Api::list_quotas, kNoBody, "after limit", kLook},
     Route{Method::get, "/v1/quotas/{name}", &Api::quota, kNoBody, "", kLook},
-    Route{Method::put, "/v1/quotas/{name}", &Api::set_quota, kSmall, "", kOperate},
-    Route{Method::delete_, "/v1/quotas/{name}", &Api::drop_quota, kNoBody, "", kOperate},
-    Route{Method::post, "/v1/quotas/{name}/pause", &Api::pause_quota, kSmall, "", kWork | kOperate},
+    Route{Method::put, "/v1/quotas/{name}", &Api::set_quota, kSmall, "", kOperate, "quota.set"},
+    Route{Method::delete_, "/v1/quotas/{name}", &Api::drop_quota, kNoBody, "", kOperate, "quota.delete"},
+    Route{Method::post, "/v1/quotas/{name}/pause", &Api::pause_quota, kSmall, "", kWork | kOperate, "quota.pause"},
     Route{Method::get, "/v1/budgets", &Api::list_budgets, kNoBody, "after limit", kLook},
     Route{Method::get, "/v1/budgets/{name}", &Api::budget, kNoBody, "", kLook},
-    Route{Method::put, "/v1/budgets/{name}", &Api::set_budget, kSmall, "", kOperate},
-    Route{Method::delete_, "/v1/budgets/{name}", &Api::drop_budget, kNoBody, "", kOperate},
+    Route{Method::put, "/v1/budgets/{name}", &Api::set_budget, kSmall, "", kOperate, "budget.set"},
+    Route{Method::delete_, "/v1/budgets/{name}", &Api::drop_budget, kNoBody, "", kOperate, "budget.delete"},
     Route{Method::post, "/v1/budgets/{name}/usage", &Api::report_usage, kSmall, "", kWork | kOperate},
     Route{Method::post, "/v1/workers/{worker}/claim", &Api::claim_work, kSmall, "wait_ms", kWork},
     Route{Method::post, "/v1/workers/{worker}/renew", &Api::renew_work, kSmall, "", kWork},
@@ -121,6 +123,29 @@ std::optional<Error> lacks_right(const Caller& caller, const Route& route, const
   if (!ns || caller.may_enter(*ns)) return std::nullopt;  // The handler says what is wrong with it.
   return Error(Code::permission_denied, "foreign_namespace", "this token is not for the namespace " + core::shown(*ns));
 }
+
+// A line of the audit. The body says what was wanted; what is secret or a payload is in no audited one.
+struct Acted {
+  Acted(const Route& route, const Request& request)
+      : action(route.action), object(request.captures.empty() ? "" : request.captures.front()),
+        body(request.body), caller(request.caller), peer(request.peer), request_id(request.request_id) {
+    if (auto known = namespace_of(request)) ns = std::move(*known);
+  }
+
+  void write(core::Logger& logger, int status) const {
+    logger.info("audit", {{"action", action},
+                          {"object", object},
+                          {"namespace", ns},
+                          {"body", body},
+                          {"status", status},
+                          {"caller", caller},
+                          {"peer", peer},
+                          {"request", request_id}});
+  }
+
+  std::string_view action;
+  std::string object, ns, body, caller, peer, request_id;
+};
 
 }  // namespace
 
@@ -225,12 +250,27 @@ Admission Router::admit(const Request& head) const {
   admission.time = options_.request_timeout + (wait ? core::Millis(*wait) + kWaitSlack : core::Millis(0));
   admission.body_bytes_max = std::min(route->body_bytes_max, options_.body_bytes_max);
   const std::string name = *caller == nullptr ? "" : (*caller)->name;
-  admission.handler = [this, handler = route->handler, captures = std::move(captures), name](Request request) {
+  admission.handler = [this, route, captures = std::move(captures), name,
+                       shown = *caller != &local_](Request request) {
     request.captures = captures;
     request.caller = name;
-    return (api_.*handler)(std::move(request));
+    request.caller_shown = shown;
+    return route->action.empty() ? (api_.*route->handler)(std::move(request)) : serve(*route, std::move(request));
   };
   return admission;
+}
+
+// One line whatever the answer is: also a refusal tells what somebody tried, and after 5xx it may have happened.
+asio::awaitable<Response> Router::serve(const Route& route, Request request) const {
+  const Acted acted(route, request);
+  try {
+    Response response = co_await (api_.*route.handler)(std::move(request));
+    acted.write(*options_.logger, response.status);
+    co_return response;
+  } catch (...) {
+    acted.write(*options_.logger, 500);
+    throw;
+  }
 }
 
 }  // namespace ff::server::http

@@ -26,6 +26,7 @@ struct Route {
   std::size_t body_bytes_max;
   std::string_view query;  // Parameters it takes, beside `namespace`.
   std::uint8_t roles;      // Any of them suffices (Role). 0: everybody.
+  std::string_view action = {};  // What the audit calls it. Empty: it is not in the audit.
   bool token = false;      // Also for who brings a waitpoint token instead of a credential: the handler sees to it.
 };
 
@@ -38,6 +39,7 @@ struct RouterOptions {
   std::size_t body_bytes_max = 8 << 20;
   core::Millis request_timeout{15000};
   std::shared_ptr<WrongTokens> wrong_tokens = std::make_shared<WrongTokens>();  // Shared with the api.
+  std::shared_ptr<core::Logger> logger = std::make_shared<core::NullLogger>();  // For the audit.
   RouterOptions() = default;
 };
 
@@ -53,6 +55,7 @@ class Router {
   const Route* find(const Request& head, std::vector<std::string>& captures, std::string& allowed) const;
   std::optional<Response> turned_away(const Request& head) const;
   core::Result<const Caller*> caller_of(const Request& head, const Route* route) const;
+  boost::asio::awaitable<Response> serve(const Route& route, Request request) const;
 
   ExecutionApi& api_;
   RouterOptions options_;

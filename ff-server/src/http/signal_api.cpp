@@ -233,7 +233,6 @@ asio::awaitable<Response> ExecutionApi::resume(Request request) {
   if (!step) co_return refuse(step.error(), request.request_id);
   auto resumed = co_await client->resume(*id, *step);
   if (!resumed) co_return refuse(resumed.error(), request.request_id);
-  audit(request, "resume", id->str());
   JsonWriter writer;
   co_return Response(200, writer.begin_object().field("id", id->str()).end_object().take());
 }

@@ -10,8 +10,8 @@
 #include "http/error_map.hpp"
 #include "http/execution_api.hpp"
 #include "http/json.hpp"
+#include "http/request_body.hpp"
 #include "http/sse.hpp"
-#include "http/submission_json.hpp"
 
 namespace ff::server::http {
 namespace {
@@ -32,16 +32,6 @@ const std::string* resume_from(const Request& request) {
 
 Result<sdk::FramePlace> place_of(const std::string* cursor) {
   return cursor == nullptr ? Result<sdk::FramePlace>(sdk::FramePlace()) : sdk::FramePlace::parse(*cursor);
-}
-
-Result<std::size_t> limit_of(const Request& request) {
-  const std::string* text = request.query("limit");
-  if (text == nullptr) return std::size_t(100);
-  FF_TRY(limit, integer_of_text("limit", *text));
-  if (limit < 1 || limit > static_cast<std::int64_t>(core::limits::kFramesPage)) {
-    return Error(Code::invalid_argument, "bad_limit", "limit is " + *text + ", allowed are 1 to 1000");
-  }
-  return static_cast<std::size_t>(limit);
 }
 
 Result<engine::EventFilter> filter_of(const Request& request) {
@@ -148,9 +138,9 @@ asio::awaitable<Response> ExecutionApi::frames(Request request) {
   if (!id) co_return refuse(id.error(), request.request_id);
   auto place = place_of(request.query("cursor"));
   if (!place) co_return refuse(place.error(), request.request_id);
-  auto limit = limit_of(request);
+  auto limit = integer_query(request, "limit", 100, 1, static_cast<std::int64_t>(core::limits::kFramesPage));
   if (!limit) co_return refuse(limit.error(), request.request_id);
-  auto page = co_await client->read_frames(*id, *place, *limit);
+  auto page = co_await client->read_frames(*id, *place, static_cast<std::size_t>(*limit));
   if (!page) co_return refuse(page.error(), request.request_id);
   co_return Response(200, frame_page_json(*page));
 }

@@ -66,20 +66,6 @@ void read_delays(ObjectReader& reader, std::optional<std::vector<Millis>>& value
   }
 }
 
-// A word of an enumeration: parse() knows which there are.
-template <class T>
-void read_word(ObjectReader& reader, std::string_view name, Result<T> (*parse)(std::string_view),
-               std::optional<T>& value) {
-  if (!reader.has(name)) return;
-  std::string word;
-  reader.text(name, word);
-  auto parsed = parse(word);
-  if (parsed) value = *parsed;
-  else
-    reader.complain(
-        Error(parsed.error().code, parsed.error().reason, reader.path_of(name) + ": " + parsed.error().message));
-}
-
 void read_policy_fields(ObjectReader& reader, std::optional<Error>& error, core::Policy& policy) {
   if (const json::object* retry = reader.object("retry"); retry != nullptr) {
     ObjectReader inner(*retry, reader.path_of("retry"), error);
@@ -120,9 +106,9 @@ void read_terms(ObjectReader& reader, std::string_view name, std::set<std::strin
   if (list) terms.insert(list->begin(), list->end());
 }
 
-Result<bool> parse_ordering(std::string_view text) {
+Result<bool> parse_ordering(std::string_view text, std::string_view field) {
   if (text == "strict" || text == "spread") return text == "strict";
-  return bad("bad_policy", "ordering is " + core::shown(text) + ", must be strict or spread");
+  return bad("bad_policy", std::string(field) + " is " + core::shown(text) + ", must be strict or spread");
 }
 
 void read_tags(ObjectReader& reader, core::Tags& tags) {
@@ -252,11 +238,9 @@ Result<std::vector<sdk::Submission>> submissions_of_json(std::string_view body) 
   return submissions;
 }
 
-Result<core::LanePolicy> lane_policy_of_json(std::string_view body) {
-  FF_TRY(root, parse_json(body));
-  FF_TRY(object, root_object(root));
+Result<core::LanePolicy> lane_policy_of(const json::object& document) {
   std::optional<Error> error;
-  ObjectReader reader(*object, "", error);
+  ObjectReader reader(document, "", error);
   core::LanePolicy policy;
   read_policy_fields(reader, error, policy.execution);
   read_count(reader, "weight", policy.weight);

@@ -23,8 +23,9 @@ inline constexpr std::size_t kBatchMax = 4096;
 core::Result<sdk::Submission> submission_of_json(std::string_view body);
 // {"executions":[…]}, 1 to 4096 of them.
 core::Result<std::vector<sdk::Submission>> submissions_of_json(std::string_view body);
-// {"retry","crash","attempt_timeout_ms","retention_ms","mode","weight","depth","aging_ms","ordering"}, all optional.
-core::Result<core::LanePolicy> lane_policy_of_json(std::string_view body);
+// {"retry","crash","attempt_timeout_ms","retention_ms","mode","weight","depth","concurrency","aging_ms",
+//  "ordering"}, all optional.
+core::Result<core::LanePolicy> lane_policy_of(const boost::json::object& document);
 // The body is the payload and Content-Type its type; kind, lane, priority, … are query parameters.
 core::Result<sdk::Submission> submission_of_bytes(Request& request);
 

@@ -120,7 +120,6 @@ asio::awaitable<Response> ExecutionApi::mint_token(Request request) {
   claims->waitpoint = std::move(*waitpoint);
   auto token = keys_->mint(*claims);
   if (!token) co_return refuse(token.error(), request.request_id);
-  audit(request, "mint_token", claims->execution.str() + " " + claims->waitpoint + " " + claims->source);
   JsonWriter writer;
   writer.begin_object().field("token", *token).field("waitpoint", claims->waitpoint);
   co_return Response(201, writer.field("expires_at", claims->expires_at).end_object().take());
@@ -158,7 +157,6 @@ asio::awaitable<Response> ExecutionApi::rotate_keys(Request request) {
   if (!grace) co_return refuse(grace.error(), request.request_id);
   auto rotated = co_await keys_->rotate(*grace, request.deadline);
   if (!rotated) co_return refuse(rotated.error(), request.request_id);
-  audit(request, "rotate_keys", keys_->ring().active().kid);
   co_return keys_response();
 }
 
@@ -167,7 +165,6 @@ asio::awaitable<Response> ExecutionApi::revoke_key(Request request) {
   if (!empty) co_return refuse(empty.error(), request.request_id);
   auto revoked = co_await keys_->revoke(request.captures.at(0), request.deadline);
   if (!revoked) co_return refuse(revoked.error(), request.request_id);
-  audit(request, "revoke_key", request.captures.at(0));
   co_return keys_response();
 }
 

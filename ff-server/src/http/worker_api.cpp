@@ -8,7 +8,7 @@
 #include "http/error_map.hpp"
 #include "http/execution_api.hpp"
 #include "http/json_writer.hpp"
-#include "http/submission_json.hpp"
+#include "http/request_body.hpp"
 #include "http/worker_json.hpp"
 
 namespace ff::server::http {
@@ -38,14 +38,6 @@ class Handover : public Consignment {
   RemoteWorkerPtr worker_;
   std::vector<sdk::Leased> taken_;
 };
-
-Result<Millis> wait_of(const Request& request) {
-  const std::string* text = request.query("wait_ms");
-  if (text == nullptr) return Millis(0);
-  FF_TRY(wait, integer_of_text("wait_ms", *text));
-  if (wait >= 0 && wait <= kWaitMsMax) return Millis(wait);
-  return Error(Code::invalid_argument, "bad_wait_ms", "wait_ms is " + *text + ", allowed are 0 to 60000");
-}
 
 std::string key_of(const sdk::WorkerOptions& options) {
   std::string key = options.ns + "\n" + options.name + "\n" + std::to_string(options.lease.count()) + "\n";
@@ -110,7 +102,7 @@ asio::awaitable<Response> ExecutionApi::claim_work(Request request) {
   if (!ns) co_return refuse(ns.error(), request.request_id);
   auto name = worker_of(request);
   if (!name) co_return refuse(name.error(), request.request_id);
-  auto wait = wait_of(request);
+  auto wait = integer_query(request, "wait_ms", 0, 0, kWaitMsMax);
   if (!wait) co_return refuse(wait.error(), request.request_id);
   auto body = claim_body_of(request);
   if (!body) co_return refuse(body.error(), request.request_id);
@@ -120,7 +112,7 @@ asio::awaitable<Response> ExecutionApi::claim_work(Request request) {
   auto worker = worker_for(key, std::move(body->options));
   if (!worker) co_return refuse(worker.error(), request.request_id);
   // Also without a wait it takes a look at the store.
-  const auto until = core::Deadline::in(std::max(*wait, kLookFor));
+  const auto until = core::Deadline::in(std::max(Millis(*wait), kLookFor));
   auto taken = co_await sdk::RemoteWorker::take(*worker, body->count, until);
   Response response(200, claimed_json(taken));
   if (!taken.empty()) response.consignment = std::make_shared<Handover>(*worker, std::move(taken));

@@ -1,6 +1,7 @@
 #include "http/worker_json.hpp"
 
 #include "ff/core/limits.hpp"
+#include "ff/core/text.hpp"
 #include "http/error_map.hpp"
 #include "http/execution_json.hpp"
 #include "http/json.hpp"
@@ -59,9 +60,9 @@ Result<void> check_claim(const ClaimBody& body, std::int64_t count, std::int64_t
 
 Result<std::string> worker_of(const Request& request) {
   const std::string& name = request.captures.at(0);
-  if (auto good = core::validate_worker(name, "worker"); !good) return std::move(good).error();
-  if (name.size() > kWorkerNameMax) return bad("bad_worker", "worker has more than 50 characters");
-  return name;
+  if (core::validate_worker(name) && name.size() <= kWorkerNameMax) return name;
+  return bad("bad_worker", "worker is " + core::shown(name) + ", must be 1 to 50 letters, digits, '.', '_', ':', '@' " +
+                               "and '-', the first a letter or digit");
 }
 
 Result<ClaimBody> claim_body_of(const Request& request) {

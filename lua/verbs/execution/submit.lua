@@ -30,7 +30,7 @@ ff.verb({
   },
   rows = {
     { "outcome", "bytes", "created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy, "
-      .. "unknown_outcome (it may have come and gone since the first call), lane_draining, elsewhere, lane_full" },
+      .. "unknown_outcome (it may have come and gone since the first call), elsewhere, lane_draining, lane_full" },
     { "id", "ulid", "the execution that now stands for the item; elsewhere: the partition of its lane" },
   },
   refusals = {},

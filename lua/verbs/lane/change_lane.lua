@@ -18,7 +18,8 @@ ff.verb({
     { "home", "int", "the partition of the lane if its ordering is strict" },
     { "cap_home", "int", "the home of the quota lane:<lane>, which is the lane's concurrency cap" },
     { "state", "bytes", "running, paused, draining; empty: as it is" },
-    { "by", "bytes", "who changes the state" }, { "why", "bytes", "for people" },
+    { "by", "bytes", "who changes the state" },
+    { "why", "bytes", "for people; a state the lane has already keeps its time, and without a why its by and why" },
   },
   ok = { { "version", "int", "of the record; grows with each change of any lane" },
          { "record", "bytes", "for set_lanes" } },
@@ -32,12 +33,15 @@ ff.verb({
   if not policy then return ff.refused("bad_policy") end
   if not states[a.state] then return ff.refused("bad_state") end
   local state = a.state ~= "" and a.state or record.state
-  local same_state = a.state == "" or (state == record.state and a.by == record.by and a.why == record.why)
-  if stored and same_state and text == record.policy then return { "ok", record.version, stored } end
+  local moves = state ~= record.state
+  -- Said again, without a reason: who said it first and why stand.
+  local by, why = record.by, record.why
+  if a.state ~= "" and (moves or a.why ~= "") then by, why = a.by, a.why end
+  local same = not moves and by == record.by and why == record.why and text == record.policy
+  if stored and same then return { "ok", record.version, stored } end
 
-  if not same_state then
-    record.state, record.by, record.why, record.since = state, a.by, a.why, at.now
-  end
+  record.state, record.by, record.why = state, by, why
+  if moves then record.since = at.now end
   record.version = tonumber(redis.call("HGET", at.tag, "lanes_version") or 0) + 1
   record.policy, record.home, record.share = text, nil, policy.depth
   if policy.ordering == "strict" then

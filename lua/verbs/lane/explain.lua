@@ -29,13 +29,16 @@ ff.verb({
     { "state", "bytes", "" }, { "queue", "bytes", "namespace/lane" },
     { "reason", "bytes", "delayed, blocked, suspended, running, ended; of a ready one lane_paused, no_worker, limited "
       .. "(a quota or budget decides) or its_turn" },
-    { "until", "int", "ms: starts at, or the lease ends; 0: no time is known" },
+    { "until", "int", "ms: starts at, or the lease ends; 0: no time is known here (Client::explain adds when a spent "
+      .. "budget resets)" },
     { "position", "int", "about how many are served before it, -1: it is not ready" },
     { "started", "int", "executions of the lane started here per 1000 s lately, -1: unknown" },
     { "requirements", "bytes", "empty: none" }, { "fairness_key", "bytes", "empty: none" },
     { "lane_state", "bytes", "running, paused or draining" },
     { "now", "int", "ms of Valkey's clock" },
     { "concurrency", "int", "the lane's cap, which may be what a ready one waits for; -1: none" },
+    { "lane_by", "bytes", "who brought the lane into its state" }, { "lane_why", "bytes", "and why" },
+    { "lane_since", "int", "ms, 0: it has been running ever since" },
   },
   refusals = { "not_found" },
 }, function(at, a)
@@ -49,5 +52,5 @@ ff.verb({
     until_ms = tonumber(redis.call("ZSCORE", at.tag .. ":" .. core.s, a.id) or 0)
   end
   return { "ok", core.s, core.q, reason, until_ms, position, ff.start_rate(at, lane), required.text, core.fk or "",
-           lane.state, at.now, lane.policy.concurrency or -1 }
+           lane.state, at.now, lane.policy.concurrency or -1, lane.by, lane.why, lane.since }
 end)

@@ -72,7 +72,7 @@ std::string_view to_string(ResetEvery every) noexcept;
 Result<ResetEvery> reset_every_from(std::string_view text, std::string_view field = "every");  // Error: bad_reset.
 
 struct BudgetLimit {
-  std::optional<std::int64_t> soft, hard;  // 0 to 10^15; unset: none.
+  std::optional<std::int64_t> soft, hard;  // 0 to 10^15, soft at most hard; unset: none.
   BudgetLimit() = default;
 };
 

@@ -26,7 +26,8 @@ enum class RetryStrategy : std::uint8_t {
 };
 std::string_view to_string(RetryStrategy strategy) noexcept;
 // Error: invalid_argument/bad_policy.
-Result<RetryStrategy> parse_retry_strategy(std::string_view text);
+Result<RetryStrategy> parse_retry_strategy(std::string_view text,
+                                           std::string_view field = "retry.strategy");
 
 // What is kept of an execution. Enumerators are spelled as on the wire.
 enum class Mode : std::uint8_t {
@@ -35,7 +36,7 @@ enum class Mode : std::uint8_t {
 };
 std::string_view to_string(Mode mode) noexcept;
 // Error: invalid_argument/bad_policy.
-Result<Mode> parse_mode(std::string_view text);
+Result<Mode> parse_mode(std::string_view text, std::string_view field = "mode");
 
 // The defaults, used where a field is unset.
 namespace policy_default {

@@ -47,7 +47,7 @@ struct Submit {
     Args() = default;
   };
   struct Row {
-    std::string outcome;  // created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy, unknown_outcome (it may have come and gone since the first call), lane_draining, elsewhere, lane_full
+    std::string outcome;  // created, duplicate, or a refusal: idempotency_mismatch, id_taken, bad_policy, unknown_outcome (it may have come and gone since the first call), elsewhere, lane_draining, lane_full
     std::string id;  // the execution that now stands for the item; elsewhere: the partition of its lane
     Row() = default;
   };
@@ -832,7 +832,7 @@ struct ChangeLane {
     std::int64_t cap_home = 0;  // the home of the quota lane:<lane>, which is the lane's concurrency cap
     std::string state;  // running, paused, draining; empty: as it is
     std::string by;  // who changes the state
-    std::string why;  // for people
+    std::string why;  // for people; a state the lane has already keeps its time, and without a why its by and why
     Args() = default;
   };
   struct Ok {
@@ -948,7 +948,7 @@ struct Explain {
     std::string state;
     std::string queue;  // namespace/lane
     std::string reason;  // delayed, blocked, suspended, running, ended; of a ready one lane_paused, no_worker, limited (a quota or budget decides) or its_turn
-    std::int64_t until = 0;  // ms: starts at, or the lease ends; 0: no time is known
+    std::int64_t until = 0;  // ms: starts at, or the lease ends; 0: no time is known here (Client::explain adds when a spent budget resets)
     std::int64_t position = 0;  // about how many are served before it, -1: it is not ready
     std::int64_t started = 0;  // executions of the lane started here per 1000 s lately, -1: unknown
     std::string requirements;  // empty: none
@@ -956,6 +956,9 @@ struct Explain {
     std::string lane_state;  // running, paused or draining
     std::int64_t now = 0;  // ms of Valkey's clock
     std::int64_t concurrency = 0;  // the lane's cap, which may be what a ready one waits for; -1: none
+    std::string lane_by;  // who brought the lane into its state
+    std::string lane_why;  // and why
+    std::int64_t lane_since = 0;  // ms, 0: it has been running ever since
     Ok() = default;
   };
   static void encode(const Args& args, Command& command);

@@ -175,7 +175,7 @@ struct LaneStatus {
 
 // What an execution waits for.
 struct Explanation {
-  script::Explain::Ok fields;    // As documented in verbs.gen.hpp.
+  script::Explain::Ok fields;    // As documented in verbs.gen.hpp; `until` also when a spent budget of it resets.
   core::State state = core::State::ready;
   std::optional<QuotaDescription> cap;  // Of a ready one in a lane with a concurrency cap.
   core::Millis expected{-1};     // Until it starts, by the live rate of its partition; -1: that cannot be told.
@@ -333,6 +333,7 @@ class Client {
   // repeat does. Once it has answered, a concurrency cap holds for every claim (core::LanePolicy).
   // Errors: invalid_argument/bad_lane, bad_policy, bad_reason (at most 512 bytes in `by` and `why`).
   Awaitable<void> set_lane_policy(std::string name, core::LanePolicy policy);
+  // A state that the lane has already keeps its `since`, and without a `why` its `by` and `why`.
   Awaitable<void> set_lane_state(std::string name, core::LaneState state, std::string by, std::string why);
   Awaitable<Explanation> explain(core::ExecutionId id);        // not_found
   // Executions by state and lane over all partitions and namespaces: "completed", "ready:<namespace>/<lane>", ….
@@ -351,9 +352,9 @@ class Client {
   // exist, is the budget itself, or one of more than eight).
   Awaitable<void> set_budget(std::string name, core::Budget budget);
   Awaitable<BudgetDescription> budget(std::string name);                // not_found
-  // Counts what was used against the budget and its parents. `key` (1 to 64 bytes, no spaces) makes the report count
-  // once: the same one within an hour gets the first verdict. A handler reports with Task::report_usage, which takes it
-  // out of what is reserved for its execution.
+  // Counts what was used against the budget and its parents. `key` (1 to 64 of printable ASCII, no spaces) makes the
+  // report count once: the same one within an hour gets the first verdict. A handler reports with Task::report_usage,
+  // which takes it out of what is reserved for its execution.
   // Errors: not_found, invalid_argument/bad_amounts, bad_usage_key, unknown_dimension.
   Awaitable<Usage> report_usage(std::string budget, std::string key, core::Amounts used);
   Awaitable<void> drop_limit(core::LimitKind kind, std::string name);   // not_found
