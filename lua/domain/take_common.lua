@@ -143,6 +143,18 @@ local function look_ahead(at, line, c, count)
   end
 end
 
+local in_vain_max, in_vain_ms = 32, 1000
+
+-- Whether another claim may sort out what is in the way: when the caller has more refusals than it brought. Not for
+-- ever: what it lacks need not be refused, it may be asked for; and what a cap refuses is never sorted out.
+local function may_sort_next(at, line, c)
+  local lane = line.lane
+  if not c.more_refused or lane.cap then return false end
+  if at.now - lane.vain_since >= in_vain_ms then lane.vain_since, lane.in_vain = at.now, 0 end
+  lane.in_vain = lane.in_vain + 1
+  return lane.in_vain <= in_vain_max
+end
+
 -- Claims up to `room` from the line, as far as `limit` (a rank). Returns how many; line.rank: of the first that was not
 -- looked at or a lower one, nil: all were, or as many as one claim passes over.
 function ff.take_common(at, line, c, room, limit, rows)
@@ -164,8 +176,7 @@ function ff.take_common(at, line, c, room, limit, rows)
     look_ahead(at, line, c, math.min(room, page))
   end
   tell_counts(line, c)
-  -- Something else may be behind what was sorted out, or would have been.
-  if line.next and taken < room and (line.sorted > 0 or c.more_refused) then c.go_on = true end
+  if line.next and taken < room and (line.sorted > 0 or may_sort_next(at, line, c)) then c.go_on = true end
   local ended = line.passed >= passed_max or line.sorted >= sorted_max
   line.rank = (taken == room or stopped and not ended) and line.next or nil
   return taken

@@ -24,7 +24,8 @@ end
 function ff.decode_lane(queue, text)
   local lane = { text = text, step = aging_default_ms, policy = {}, state = "running", lines = {}, line_count = 0,
                  lines_read = 0, sets = {}, fits = {}, fit_count = 0, seen = {}, idle_since = {}, services = {},
-                 counted_since = 0, started = 0, look_turn = 0, by = "", why = "", since = 0 }
+                 counted_since = 0, started = 0, look_turn = 0, vain_since = 0, in_vain = 0, by = "",
+                 why = "", since = 0 }
   if text == "" then return lane end
   local okay, record = pcall(cjson.decode, text)
   local policy = okay and record.policy and (record.policy == "" and {} or cjson.decode(record.policy))

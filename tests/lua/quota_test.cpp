@@ -484,6 +484,30 @@ TEST_CASE("an entry of the common line that says nothing leaves it") {
   CHECK(lua.violations() == "");
 }
 
+TEST_CASE("who has more refusals than a claim brings is to claim again while something is unread, but not for ever") {
+  LuaFixture lua;
+  std::vector<script::Submit::Item> items(100, LuaFixture::item());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    items[i].id = LuaFixture::new_id();
+    items[i].requirements = "#q" + std::to_string(i);
+  }
+  lua.submit(items);
+  auto args = LuaFixture::claim_args(1);
+  for (int i = 0; i < 63; ++i) args.allowances.push_back("0 #r" + std::to_string(i));
+  const auto again = [&] {
+    args.lease = LuaFixture::new_id();
+    return lua.ok<script::Claim>(args).check_in_ms == 0;
+  };
+
+  CHECK_FALSE(again());
+  args.allowances.emplace_back("0 #r63");
+  int claims = 0;
+  while (again() && claims < 10'000) ++claims;
+
+  CHECK(claims >= 32);  // So many in any second.
+  CHECK(claims < 10'000);
+}
+
 TEST_CASE("what a caller can get no allowance for hides nothing for good, in however many lines it waits") {
   const int refused = GENERATE(70, 150, 400);
   const bool mixed = GENERATE(false, true);  // With a line that needs no allowance.

@@ -81,7 +81,8 @@ void fill(RespClient& client) {
   call(client, "submit", items);
   call(client, "claim", {"w1", id(900), "60000", "2", "0", "acme/mail", "", ""});
   auto epoch = epoch_of(client, 4);
-  call(client, "complete", {"w1", id(901), "60000", "0", "acme/mail", "", "", id(4), id(900), epoch, "", "result"});
+  call(client, "complete", {"w1", id(901), "60000", "0", "acme/mail", "", "", "0", id(4), id(900), epoch, "",
+                            "result"});
   call(client, "claim", {"w2", id(902), "60000", "3", "0", "acme/mail", "", ""});
   suspend(client);
   items = {"acme", "0", kAllColumns};
