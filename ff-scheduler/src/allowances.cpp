@@ -120,8 +120,13 @@ void Allowances::block(Limit& limit, const Amounts& unit, SteadyTime until, Stea
   std::erase_if(limit.blocks, [&](const Block& one) {
     return one.until <= now || (one.until <= until && covers(one.unit, unit));
   });
-  if (limit.blocks.size() == kBlocksMax) limit.blocks.erase(limit.blocks.begin());
-  limit.blocks.push_back(Block{unit, until});
+  Block made{unit, until};
+  if (limit.blocks.size() == kBlocksMax) {  // Too many to tell apart: none asks before all may.
+    for (const auto& one : limit.blocks) made.until = std::max(made.until, one.until);
+    made.unit.clear();
+    limit.blocks.clear();
+  }
+  limit.blocks.push_back(std::move(made));
 }
 
 bool Allowances::refused(const Class& of, SteadyTime now) {
@@ -455,6 +460,9 @@ std::optional<Ask> Allowances::ask(Limit& limit, SteadyTime now) {
   ask.limit = limit.name;
   ask.seq = ++seq_;
   limit.held = difference(limit.held, back);
+  if (!back.empty() && limit.name.kind == core::LimitKind::budget) {  // With that there may be room for a large one.
+    std::erase_if(limit.blocks, [](const Block& one) { return !one.unit.empty(); });
+  }
   for (const auto& [dimension, amount] : limit.in_use) {
     auto& held = limit.held[dimension];
     held = std::max(held, amount);

@@ -184,13 +184,15 @@ bool may_be_the_cap(const script::Explain::Ok& found) {
   return found.reason == "its_turn" || found.reason == "limited";
 }
 
-Awaitable<core::TimestampMs> budgets_spent_until(Caller caller, std::string requirements) {
+// 0: it is not known; that a budget cannot be read must not hide the rest of the answer.
+boost::asio::awaitable<core::TimestampMs> budgets_spent_until(Caller caller, std::string requirements) {
   core::TimestampMs until = 0;
   auto needs = core::needs_of(requirements);
   for (auto& need : needs) {
     if (need.limit.kind != core::LimitKind::budget) continue;
-    FF_CO_TRY(spent, co_await spent_until(caller, std::move(need)));
-    until = std::max(until, spent);
+    auto spent = co_await spent_until(caller, std::move(need));
+    if (!spent) co_return 0;
+    until = std::max(until, *spent);
   }
   co_return until;
 }
@@ -213,8 +215,7 @@ Awaitable<Explanation> explain_one(Caller caller, core::ExecutionId id) {
     explanation.cap = std::move(cap);
   }
   if (found.reason == "limited") {
-    FF_CO_TRY(until, co_await budgets_spent_until(caller, found.requirements));
-    found.until = until;
+    found.until = co_await budgets_spent_until(caller, found.requirements);
   }
   const bool moves_on = found.reason == "its_turn" || found.reason == "lane_capped";
   if (moves_on && found.started > 0) {

@@ -154,13 +154,15 @@ core::Result<BudgetDescription> budget_of_reply(const script::DescribeLimit::Ok&
 }
 
 bool is_spent(const BudgetDescription& budget, const core::Amounts& unit) {
-  return std::any_of(unit.begin(), unit.end(), [&budget](const auto& wanted) {
-    const auto limit = budget.budget.dimensions.find(wanted.first);
-    if (limit == budget.budget.dimensions.end() || !limit->second.hard) return false;
-    const auto hard = *limit->second.hard;
-    const auto& use = budget.use.at(wanted.first);
-    return wanted.second <= hard && use.used + use.over + wanted.second > hard;
-  });
+  bool spent = false;
+  for (const auto& [dimension, wanted] : unit) {
+    const auto limit = budget.budget.dimensions.find(dimension);
+    if (limit == budget.budget.dimensions.end() || !limit->second.hard) continue;
+    const auto& use = budget.use.at(dimension);
+    if (wanted > *limit->second.hard) return false;  // It never fits.
+    spent = spent || use.used + use.over + wanted > *limit->second.hard;
+  }
+  return spent;
 }
 
 Awaitable<BudgetDescription> describe_budget(Caller caller, LimitName limit) {
@@ -328,7 +330,10 @@ Awaitable<core::TimestampMs> spent_until(Caller caller, core::Need need) {
     auto found = co_await describe_budget(caller, LimitName(LimitKind::budget, name));
     if (!found && found.error().code == core::Code::not_found) break;
     if (!found) co_return std::move(found).error();
-    if (is_spent(*found, need.unit)) until = std::max(until, found->resets_at);
+    if (is_spent(*found, need.unit)) {
+      if (found->resets_at == 0) co_return 0;
+      until = std::max(until, found->resets_at);
+    }
     name = found->budget.parent;
   }
   co_return until;

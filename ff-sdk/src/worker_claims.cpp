@@ -65,7 +65,7 @@ void Worker::Impl::on_message(core::Partition partition, std::string_view messag
   if (word == "cancelling") {
     attempt->request_stop();
   } else {
-    lose(std::move(attempt));
+    lose(std::move(attempt), word != "over");
   }
 }
 

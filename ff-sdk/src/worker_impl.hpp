@@ -206,7 +206,7 @@ class Worker::Impl : public std::enable_shared_from_this<Worker::Impl> {
   static asio::awaitable<void> renew(Self self, core::Partition partition, std::vector<AttemptPtr> attempts);
   core::SteadyTime next_lease_event(core::SteadyTime renew_at) const;
   void look_at_clock();
-  void lose(AttemptPtr attempt);
+  void lose(AttemptPtr attempt, bool counts = true);
   void forget(const AttemptPtr& attempt);
   AttemptPtr find(std::string_view ulid, std::string_view epoch) const;
   core::Millis margin() const { return options_.lease / 10; }

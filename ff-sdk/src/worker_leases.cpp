@@ -101,7 +101,7 @@ AttemptPtr Worker::Impl::find(std::string_view ulid, std::string_view epoch) con
   return found->second;
 }
 
-void Worker::Impl::lose(AttemptPtr attempt) {
+void Worker::Impl::lose(AttemptPtr attempt, bool counts) {
   if (attempt->lost || attempt->reporting) return;
   attempt->lost = true;
   attempt->request_stop();
@@ -109,7 +109,7 @@ void Worker::Impl::lose(AttemptPtr attempt) {
     stream->buffer().fail(core::Error(core::Code::stale_lease, "stale_lease", "the lease is over"));
     stream->changed();
   }
-  ++stats_.lost;
+  if (counts) ++stats_.lost;
   forget(attempt);
   if (!attempt->started) std::erase(queued_, attempt);
   schedule_pump();

@@ -107,10 +107,12 @@ end
 function ff.hand_over(at, ulid, core, c, lane, rank, required, rows, payload, policy, tags, resumption)
   if core.o then core.o = nil end -- It was the holder's before.
   local timeout
-  if core.t or core.tl or lane.policy.attempt_timeout_ms then timeout = attempt_timeout(core, lane) end
+  if core.t or core.tl or lane.policy.attempt_timeout_ms then
+    timeout = attempt_timeout(core, lane)
+    c.rare = has_rare(core) -- The lane's may have come or gone.
+  end
   ff.move(at, ulid, core, "active", at.now + c.lease_ms, true)
   if timeout then
-    c.rare = true
     ff.add(at, ":timeouts", ulid, at.now + timeout)
     ff.arm(at, at.now + timeout)
   end

@@ -3,6 +3,7 @@
 -- taken, of the others it is told.
 
 local spare, page, passed_max, sorted_max = 4, 64, 256, 64
+local told_at_least = 8 -- Whatever lines before it have told.
 
 -- What an entry needs an allowance for: its requirements stand behind the ULID.
 local function charged_by(lane, text)
@@ -16,10 +17,10 @@ local function lacks(at, line, c, charged, rank)
     line.seen[charged] = (line.seen[charged] or 1) + 1
     return
   end
-  if not ff.has_place(c, charged) then return end
+  if line.told >= told_at_least and not ff.has_place(c, charged) then return end
   slot = #c.lacking + 1
-  if not line.told then ff.meet_lacking(at, c, line.queue, ff.common_line, rank) end
-  c.lacking[slot], line.slots[charged], line.told = "1 " .. charged, slot, true
+  if line.told == 0 then ff.meet_lacking(at, c, line.queue, ff.common_line, rank) end
+  c.lacking[slot], line.slots[charged], line.told = "1 " .. charged, slot, line.told + 1
 end
 
 local function tell_counts(line, c)

@@ -37,7 +37,7 @@ end
 -- Whether a caller is told that it has no allowance for something: while there are places, and always when it has used
 -- up what it had for it, or it would take that for all there is.
 function ff.has_place(c, requirements)
-  return #c.lacking < c.lacking_max or c.allowed[requirements]
+  return #c.lacking < c.lacking_most or c.allowed[requirements]
 end
 
 -- rank: of the first that is left in the line; nil: not known.
@@ -137,7 +137,7 @@ local function add_view(own, name, rank, patient)
   line.common = name == ff.common_line
   if line.common then
     line.limited, line.looked, line.passed, line.more, line.stays, line.next = nil, 0, 0, false, nil, rank
-    line.sorted, line.told, line.slots, line.seen = 0, false, {}, {}
+    line.sorted, line.told, line.slots, line.seen = 0, 0, {}, {}
   end
   add(line)
 end
@@ -218,7 +218,7 @@ end
 -- more, as many as can be told. How many wait there is not counted, one is told: a caller with one allowance hears of
 -- the others when it has used that, or that there was none.
 local function look_for_lacking(at, own, c, more)
-  local index, seen, most = at.tag .. ":open:" .. own.queue, 0, c.lacking_max
+  local index, seen, most = at.tag .. ":open:" .. own.queue, 0, c.lacking_most
   local count, first = most + spare + c.offered, nil
   while #c.lacking < most do
     local open = redis.call("ZRANGE", index, seen, seen + count - 1)
@@ -239,7 +239,7 @@ end
 -- get allowances for must not hide for good what it could.
 local function look_further(at, own, c)
   local lane, index, told = own.lane, at.tag .. ":open:" .. own.queue, 0
-  local first, count = math.max(lane.look_turn, c.lacking_max), c.offered + further
+  local first, count = math.max(lane.look_turn, #c.lacking - c.lacking_began), c.offered + further
   local open = redis.call("ZRANGE", index, first, first + count - 1, "WITHSCORES")
   lane.look_turn = 0
   for i = 1, #open, 2 do
@@ -342,6 +342,8 @@ end
 -- there is more, its own left out where that is not limited; own.best is the rank of the best of all that is left.
 function ff.take_lines(at, own, c, room, rows)
   read_allowances(c)
+  -- What one lane tells leaves some places to the next one.
+  c.lacking_began, c.lacking_most = #c.lacking, math.max(c.lacking_max, #c.lacking + spare)
   open_own(at, c, own)
   local all_limited = own.limited or own.lane.all_limited
   local by_name = all_limited and own.lane.line_count > page
@@ -367,7 +369,7 @@ function ff.take_lines(at, own, c, room, rows)
     end
   end
   if by_name then look_for_lacking(at, own, c, taken < room) end
-  if own.lane.line_count > page and #c.lacking >= c.lacking_max then look_further(at, own, c) end
+  if own.lane.line_count > page and #c.lacking >= c.lacking_most then look_further(at, own, c) end
   local best = best_of(c)
   own.best = best and best.rank
   sweep(at, own)

@@ -7,7 +7,7 @@
 namespace ff::model {
 namespace {
 
-constexpr std::size_t kSpare = 4, kPage = 64, kPassedMax = 256, kSortedMax = 64;
+constexpr std::size_t kSpare = 4, kPage = 64, kPassedMax = 256, kSortedMax = 64, kPlaces = 8;
 
 void lower(std::optional<std::int64_t>& rank, std::int64_t to) { rank = std::min(rank.value_or(to), to); }
 
@@ -18,13 +18,13 @@ std::int64_t Model::Claim::lacking_max() const {
 }
 
 bool Model::Claim::has_place(const std::string& requirements) const {
-  return std::int64_t(lacking.size()) < lacking_max() || offered.count(requirements) != 0;
+  return std::int64_t(lacking.size()) < lacking_most || offered.count(requirements) != 0;
 }
 
 // The first of a class that is lacking is told, and how many were seen at the end.
 void Model::lacks(Line& line, const std::string& queue, const Claim& claim, const std::string& text,
                   std::int64_t rank) {
-  if (++line.seen[text] > 1 || !claim.has_place(text)) return;
+  if (++line.seen[text] > 1 || (line.slots.size() >= kPlaces && !claim.has_place(text))) return;
   handoffs_.erase(route_of(queue, line.name));
   counters_.count("allowance lacking in the common line");
   line.slots[text] = claim.lacking.size();

@@ -120,6 +120,7 @@ struct Model::Claim {
   Claim() = default;
   void read_abilities(Args& args);
   std::int64_t lacking_max() const;
+  mutable std::int64_t lacking_most = 0;  // That, or a few more for this lane.
   // Whether it is told that it has none, or no more, of these.
   bool has_place(const std::string& requirements) const;
 };

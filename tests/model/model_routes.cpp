@@ -264,6 +264,7 @@ std::vector<Model::Line> Model::lines_for(const std::string& queue, const Claim&
 Model::Taken Model::take_lines(const std::string& queue, const Claim& claim, std::int64_t room, Reply& reply) {
   bool alone = lines_[queue].routes.size() == 1;
   auto forgotten = sweep(queue);
+  claim.lacking_most = std::max(claim.lacking_max(), std::int64_t(claim.lacking.size()) + 4);
   auto lines = lines_for(queue, claim);
   Line own("", "");
   if (auto ready = in_queue(queue); !ready.empty()) own.rank = rank(*ready[0]);

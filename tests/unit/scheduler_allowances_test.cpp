@@ -213,6 +213,26 @@ TEST_CASE("what is refused much of a budget leaves it to those who need less") {
   CHECK(answer_all(t0 + kRenew).size() >= 1);  // Asked again in its time.
 }
 
+TEST_CASE("of a spent budget nothing is asked again before its time, however many estimates there are") {
+  const int estimates = GENERATE(10, 16, 17, 40);
+  auto allowances = make();
+  std::vector<Allowance> waits;  // None is as large as another in both dimensions.
+  for (int i = 1; i <= estimates; ++i) {
+    waits.emplace_back(1, "$b?t=" + std::to_string(i) + "&u=" + std::to_string(estimates + 1 - i));
+  }
+  allowances.claimed(3, {}, {}, waits, false);
+
+  int asks = 0;
+  for (auto calls = allowances.calls(t0, 16); !calls.empty() && asks < 200; calls = allowances.calls(t0, 16)) {
+    ++asks;
+    allowances.answered(calls[0], {grant(0)}, t0, t0);
+  }
+
+  CHECK(asks >= 10);
+  CHECK(asks <= estimates);
+  CHECK(allowances.next_look() <= t0 + kRenew);
+}
+
 TEST_CASE("what was refused is told of in turn, each as soon as there is a place, however much it is") {
   const std::size_t classes = GENERATE(10, 64, 65, 100, 300);
   auto allowances = make();

@@ -251,7 +251,7 @@ Admission Router::admit(const Request& head) const {
   admission.body_bytes_max = std::min(route->body_bytes_max, options_.body_bytes_max);
   const std::string name = *caller == nullptr ? "" : (*caller)->name;
   admission.handler = [this, route, captures = std::move(captures), name,
-                       shown = *caller != &local_](Request request) {
+                       shown = *caller != nullptr && *caller != &local_](Request request) {
     request.captures = captures;
     request.caller = name;
     request.caller_shown = shown;

@@ -42,8 +42,8 @@ ff.verb({
     { "left", "int", "ready executions left that the caller can take; at least, where routes are used" },
     { "head", "int", "rank of the first of them, or else of what it lacks an allowance for, -1: none" },
     { "check_in_ms", "int", "look again after this time even if not woken; 0: there is more now" },
-    { "lacking", "words", "<waiting> <requirements> of what it could take with an allowance: of others up to 72, by "
-      .. "`want`, and of what it has used up all it brought; at least so many wait" },
+    { "lacking", "words", "<waiting> <requirements> of what it could take with an allowance: some, by `want`, partly "
+      .. "others each time, and of what it brought all that is used up; at least so many wait" },
   },
   rows = ff.claim_rows,
   refusals = {},

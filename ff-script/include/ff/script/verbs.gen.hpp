@@ -354,7 +354,7 @@ struct Claim {
     std::int64_t left = 0;  // ready executions left that the caller can take; at least, where routes are used
     std::int64_t head = 0;  // rank of the first of them, or else of what it lacks an allowance for, -1: none
     std::int64_t check_in_ms = 0;  // look again after this time even if not woken; 0: there is more now
-    std::vector<std::string> lacking;  // <waiting> <requirements> of what it could take with an allowance: of others up to 72, by `want`, and of what it has used up all it brought; at least so many wait
+    std::vector<std::string> lacking;  // <waiting> <requirements> of what it could take with an allowance: some, by `want`, partly others each time, and of what it brought all that is used up; at least so many wait
     std::vector<Row> rows;
     Ok() = default;
   };
