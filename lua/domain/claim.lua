@@ -31,7 +31,7 @@ local function fits_row(core)
 end
 
 -- Reads the rest of a ready execution that the claim needs, counts its attempt and gives it the claim's lease. Returns
--- payload, policy, tags, resumption; raises when it cannot, or when a field is not of the type that a row has.
+-- payload, policy, tags, resumption; raises when it cannot, or when a field can't be what a row has.
 function ff.prepare(at, ulid, core, c)
   local payload = core.pl or ff.payload_of(at, ulid, core)
   local attempt, rare = (core.a or 0) + 1, has_rare(core)

@@ -10,7 +10,7 @@ end
 
 -- Takes the lease away: nothing its holder sends counts from now on. The holder is told, so that it stops early.
 function ff.revoke(at, ulid, core, why)
-  ff.tell_holder(at, ulid, core, why)
+  ff.tell_worker(at, ulid, core, why)
   ff.drop_lease(at, ulid, core)
 end
 

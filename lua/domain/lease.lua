@@ -51,8 +51,8 @@ function ff.grant_lease(at, ulid, core, c)
   c.epoch, core.l = c.usual_epoch, c.usual_lease
 end
 
--- Who claimed the execution is told that its lease is over.
-function ff.tell_holder(at, ulid, core, why)
+-- The worker that claimed the execution is told that its lease is over.
+function ff.tell_worker(at, ulid, core, why)
   local worker, epoch = ff.holder_of(at, ulid, core)
   ff.tell(at, ":w:" .. worker, why .. " " .. ulid .. " " .. epoch)
 end

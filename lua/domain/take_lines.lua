@@ -207,10 +207,9 @@ local function add_allowed(at, own, c)
 end
 
 -- What the caller lacks for a line; nil: nothing, or it may not take from it.
-local function lacked(own, c, required, name)
-  if not required or name == ff.common_line then return nil end
-  local lane = own.lane
-  local text = (required.limited or lane.cap) and ff.charged(lane, required.text)
+local function lacked(at, own, c, name)
+  local lane, required = own.lane, name ~= ff.common_line and required_by(at, own, c, name)
+  local text = required and (required.limited or lane.cap) and ff.charged(lane, required.text)
   return text and not c.allowed[text] and fit(lane, own.set, name, required) and text or nil
 end
 
@@ -223,7 +222,7 @@ local function look_for_lacking(at, own, c, more)
   while #c.lacking < most do
     local open = redis.call("ZRANGE", index, seen, seen + count - 1)
     for i = 1, #open do
-      local text = lacked(own, c, required_by(at, own, c, open[i]), open[i])
+      local text = lacked(at, own, c, open[i])
       if text then
         if #c.lacking >= most then return end
         first = first or tonumber(redis.call("ZSCORE", index, open[i]))
@@ -241,17 +240,17 @@ local function look_further(at, own, c)
   local lane, index, told = own.lane, at.tag .. ":open:" .. own.queue, 0
   local first, count = math.max(lane.look_turn, #c.lacking - c.lacking_began), c.offered + further
   local open = redis.call("ZRANGE", index, first, first + count - 1, "WITHSCORES")
-  lane.look_turn = 0
-  for i = 1, #open, 2 do
-    local text = lacked(own, c, required_by(at, own, c, open[i]), open[i])
+  local i = 1
+  while i <= #open and told < further do
+    local text = lacked(at, own, c, open[i])
     if text then
       tell_lacking(at, c, own.queue, open[i], 1, text, tonumber(open[i + 1]))
       told = told + 1
     end
-    lane.look_turn = first + (i + 1) / 2
-    if told == further then return end
+    i = i + 2
   end
-  if #open < 2 * count then lane.look_turn = 0 end
+  local ended = i > #open and #open < 2 * count
+  lane.look_turn = ended and 0 or first + (i - 1) / 2
 end
 
 -- Where the next executions of fairness keys will stand: forgotten when that is not before what is served now.

@@ -35,6 +35,12 @@ struct LimitSetup : WorkerSetup {
   void set_budget(const std::string& name, const core::Budget& budget) { good(client->set_budget(name, budget)); }
   sdk::QuotaDescription quota(const std::string& name) { return good(client->quota(name)); }
   sdk::BudgetDescription budget(const std::string& name) { return good(client->budget(name)); }
+  // A worker that counts what it runs, each for `time`.
+  std::unique_ptr<RunningWorker> counting(Count& count, std::size_t places, core::Millis time = core::Millis(1)) {
+    return worker(worker_options(places), [&](sdk::Worker& w) {
+      w.handle_async("work", ff::test::counted(context, count, time));
+    });
+  }
   std::vector<core::ExecutionId> submit_under(const core::Requirements& requirements, std::size_t count,
                                               const core::Policy& policy = core::Policy()) {
     std::vector<sdk::Submission> all;
@@ -91,9 +97,7 @@ TEST_CASE("a worker holds no more of a quota than it has places for, also while 
   setup.set_quota("q", slots(roomy ? 100 : 7));
   setup.submit_under(under({"q"}), 400);
   Count count;
-  auto worker = setup.worker(worker_options(4), [&](sdk::Worker& w) {
-    w.handle_async("work", counted(setup.context, count, core::Millis(0)));
-  });
+  auto worker = setup.counting(count, 4, core::Millis(0));
   std::int64_t most = 0;
   for (bool all = false; !all; most = std::max(most, setup.quota("q").held)) all = count.ended == 400;
 
@@ -109,9 +113,7 @@ TEST_CASE("what is under no limit, or another one, does not wait for a full quot
   setup.submit_under(under({"free"}), 20);
   setup.submit_count("work", 20);
   Count count;
-  auto worker = setup.worker(worker_options(4), [&](sdk::Worker& w) {
-    w.handle_async("work", counted(setup.context, count, core::Millis(1)));
-  });
+  auto worker = setup.counting(count, 4);
 
   REQUIRE(setup.until([&] { return count.ended == 40; }));
   setup.let_pass(300ms);
@@ -135,9 +137,7 @@ TEST_CASE("a limit whose record cannot be read stops only what is under it, unti
     setup.submit_under(under({"sound" + std::to_string(i)}), 10);
   }
   Count count;
-  auto worker = setup.worker(worker_options(4), [&](sdk::Worker& w) {
-    w.handle_async("work", counted(setup.context, count, core::Millis(1)));
-  });
+  auto worker = setup.counting(count, 4);
 
   REQUIRE(setup.until([&] { return count.ended == 80; }));
   setup.let_pass(300ms);
@@ -155,9 +155,7 @@ TEST_CASE("thousands that wait for a full quota are put aside: what came behind 
   for (int i = 0; i < 20; ++i) setup.submit_under(under({"full"}), 200);
   setup.submit_under(under({"free"}), 20);
   Count count;
-  auto worker = setup.worker(worker_options(4), [&](sdk::Worker& w) {
-    w.handle_async("work", counted(setup.context, count, core::Millis(1)));
-  });
+  auto worker = setup.counting(count, 4);
 
   REQUIRE(setup.until([&] { return count.ended == 20; }, 20s));  // Not the minute until an idle worker looks again.
   setup.set_quota("full", slots(50));
@@ -173,13 +171,8 @@ TEST_CASE("a hundred full quotas are put aside as well, and hide nothing from a 
   }
   setup.submit_under(under({"free"}), 20);
   Count count;
-  const auto start = [&] {
-    return setup.worker(worker_options(4), [&](sdk::Worker& w) {
-      w.handle_async("work", counted(setup.context, count, core::Millis(1)));
-    });
-  };
 
-  auto first = start();
+  auto first = setup.counting(count, 4);
   REQUIRE(setup.until([&] { return count.ended == 20; }));
   setup.set_quota("free", slots(0));
   setup.submit_under(under({"free"}), 20);
@@ -188,7 +181,7 @@ TEST_CASE("a hundred full quotas are put aside as well, and hide nothing from a 
   (*first)->stop();
   REQUIRE(setup.until([&] { return first->ended(); }));
   setup.set_quota("free", slots(2));
-  auto second = start();
+  auto second = setup.counting(count, 4);
 
   REQUIRE(setup.until([&] { return count.ended == 40; }));
 }
@@ -202,9 +195,7 @@ TEST_CASE("an execution under several quotas runs when each has room") {
   Count total;
   std::vector<std::unique_ptr<RunningWorker>> workers;
   for (int i = 0; i < 2; ++i) {
-    workers.push_back(setup.worker(worker_options(8), [&](sdk::Worker& w) {
-      w.handle_async("work", counted(setup.context, total, core::Millis(5)));
-    }));
+    workers.push_back(setup.counting(total, 8, core::Millis(5)));
   }
 
   REQUIRE(setup.until([&] { return total.ended == 60; }));
@@ -221,9 +212,7 @@ TEST_CASE("a rate starts no more than it allows, by Valkey's own record of when 
   setup.set_quota("api", quota);
   const auto ids = setup.submit_under(under({"api"}), 60);
   Count count;
-  auto worker = setup.worker(worker_options(16), [&](sdk::Worker& w) {
-    w.handle_async("work", counted(setup.context, count, core::Millis(1)));
-  });
+  auto worker = setup.counting(count, 16);
   REQUIRE(setup.until([&] { return count.ended == 60; }));
 
   std::vector<std::int64_t> began;
@@ -244,9 +233,7 @@ TEST_CASE("nothing starts while a quota is paused, and everything does when the 
   setup.good(setup.client->pause_quota("api", core::Millis(700)));
   setup.submit_under(under({"api"}), 20);
   Count count;
-  auto worker = setup.worker(worker_options(4), [&](sdk::Worker& w) {
-    w.handle_async("work", counted(setup.context, count, core::Millis(1)));
-  });
+  auto worker = setup.counting(count, 4);
   setup.let_pass(400ms);
   CHECK(count.ended == 0);
 
@@ -395,9 +382,7 @@ TEST_CASE("a drain under one quota makes few calls beside its claims") {
   setup.set_quota("q", slots(100));
   setup.submit_under(under({"q"}), 2000);
   Count count;
-  auto worker = setup.worker(worker_options(16), [&](sdk::Worker& w) {
-    w.handle_async("work", counted(setup.context, count, core::Millis(0)));
-  });
+  auto worker = setup.counting(count, 16, core::Millis(0));
 
   REQUIRE(setup.until([&] { return count.ended == 2000; }));
 

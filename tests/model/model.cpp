@@ -177,13 +177,13 @@ void Model::tell(const std::string& worker, const std::string& text) {
   if (listened_.count(worker) != 0) tells_.emplace_back("w:" + worker, text);
 }
 
-void Model::tell_holder(const Execution& execution, const std::string& why) {
+void Model::tell_worker(const Execution& execution, const std::string& why) {
   tell(execution.worker, why + " " + execution.id + " " + std::to_string(execution.epoch));
 }
 
 // Takes the lease away: nothing its holder sends counts from now on.
 void Model::revoke(Execution& execution, const std::string& why) {
-  tell_holder(execution, why);
+  tell_worker(execution, why);
   execution.lease.reset();
   execution.outcome.reset();
 }

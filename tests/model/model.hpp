@@ -278,7 +278,7 @@ class Model {
   void close_stream(Execution& execution);
   void erase(const std::string& id);
   void remember(Execution& execution, const std::string& event, Entry more);
-  void tell_holder(const Execution& execution, const std::string& why);
+  void tell_worker(const Execution& execution, const std::string& why);
   void revoke(Execution& execution, const std::string& why);
   State fail_attempt(Execution& execution, const Failure& failure, std::int64_t& retry_at);
   void crash(Execution& execution);

@@ -344,7 +344,7 @@ std::string Model::complete_one(const Lease& lease, const std::string& type, con
     counters_.count("complete refused");
     return "stale_lease";
   }
-  if (elsewhere) tell_holder(*execution, "over");
+  if (elsewhere) tell_worker(*execution, "over");
   if (execution->cancel_requested) counters_.count("completed within the grace");
   execution->outcome = "completed";
   execution->result_type = type;
@@ -373,7 +373,7 @@ Reply Model::fail(Args& args) {
     counters_.count("fail refused");
     return refused("stale_lease");
   }
-  if (elsewhere) tell_holder(*execution, "over");
+  if (elsewhere) tell_worker(*execution, "over");
   std::int64_t retry_at = 0;
   State to = fail_attempt(*execution, failure, retry_at);
   return commit(), ok(ff::core::is_terminal(to) ? word(to) : "retried", text(retry_at));
@@ -415,7 +415,7 @@ std::string Model::release_one(const Lease& lease, bool started, std::int64_t de
     counters_.count("release refused");
     return "stale_lease";
   }
-  if (elsewhere) tell_holder(*execution, "over");
+  if (elsewhere) tell_worker(*execution, "over");
   if (execution->cancel_requested) {
     execution->outcome = "cancelled";
     finish(*execution, State::cancelled);

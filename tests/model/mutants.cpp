@@ -150,7 +150,7 @@ const std::vector<Mutant>& of_limits() {
        "local over = true and 0 or "},
       {"what was promised gives way to what is beyond the limit", "local over = promised and 0 or ", "local over = "},
       {"who claimed is not told of an end elsewhere",
-       "  if a.elsewhere then ff.tell_holder(at, item.id, core, \"over\") end\n  if core.m", "  if core.m"},
+       "  if a.elsewhere then ff.tell_worker(at, item.id, core, \"over\") end\n  if core.m", "  if core.m"},
       {"a pause is told only to who asks",
        "local paused = ff.paused_ms(at, l)\n  if paused > 0 then return paused end\n  local refused",
        "local paused = item.count > 0 and ff.paused_ms(at, l) or 0\n  if paused > 0 then return paused end\n  local "

@@ -260,7 +260,7 @@ Admission Router::admit(const Request& head) const {
   return admission;
 }
 
-// One line whatever the answer is: also a refusal tells what somebody tried, and after 5xx it may have happened.
+// One line whatever the handler answers: also a refusal tells what somebody tried, and after 5xx it may have happened.
 asio::awaitable<Response> Router::serve(const Route& route, Request request) const {
   const Acted acted(route, request);
   try {

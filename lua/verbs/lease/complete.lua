@@ -45,7 +45,7 @@ complete_one = function(at, a, item, text)
   local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
   if standing == "repeated" and outcome == "completed" then return "completed" end
   if standing ~= "held" then return "stale_lease" end
-  if a.elsewhere then ff.tell_holder(at, item.id, core, "over") end
+  if a.elsewhere then ff.tell_worker(at, item.id, core, "over") end
   if core.m ~= "lean" then
     core.o = "completed"
     if item.content_type ~= "" then core.rt = item.content_type end

@@ -20,7 +20,7 @@ ff.verb({
     return { "ok", outcome, tonumber(retry_at) }
   end
   if standing ~= "held" then return ff.refused("stale_lease") end
-  if a.elsewhere then ff.tell_holder(at, a.id, core, "over") end
+  if a.elsewhere then ff.tell_worker(at, a.id, core, "over") end
   local to, ms = ff.fail_attempt(at, a.id, core, { class = a.class, text = a.text, retry_after_ms = a.retry_after_ms,
                                                    by_holder = true })
   ff.commit(at)

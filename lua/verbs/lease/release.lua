@@ -39,7 +39,7 @@ release_one = function(at, a, item, text)
   local standing, outcome = ff.fence(at, item.id, core, item.lease, item.epoch)
   if standing == "repeated" and (outcome == "released" or outcome == "cancelled") then return outcome end
   if standing ~= "held" then return "stale_lease" end
-  if a.elsewhere then ff.tell_holder(at, item.id, core, "over") end
+  if a.elsewhere then ff.tell_worker(at, item.id, core, "over") end
   if core.u then
     core.o = "cancelled"
     ff.finish(at, item.id, core, "cancelled")
